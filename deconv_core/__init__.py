@@ -1,0 +1,85 @@
+"""Deconvnet reconstructions of what a convolutional network's feature maps respond to.
+
+Read from top to bottom, the names below are the flow of the program::
+
+    ImageFolder + Network
+       |  scan             one pass: the peak of every feature map in every image
+    ActivationIndex
+       |  .top, exact_top  the strongest activations of a layer or of one map
+    list[Activation]
+       |  reconstruct      the deconvnet, cut to the receptive field
+    list[Reconstruction]
+       |  compose_grid, activation_table
+    pictures and tables
+
+Names are imported when first used, so asking an index loads no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deconv_core.activation_index import ActivationIndex
+    from deconv_core.errors import DeconvError
+    from deconv_core.exact import exact_top
+    from deconv_core.images import ImageFolder
+    from deconv_core.network import Network
+    from deconv_core.reconstruction import Reconstruction, reconstruct
+    from deconv_core.reconstruction_cache import ReconstructionCache
+    from deconv_core.rendering import Scale, compose_grid
+    from deconv_core.scan import scan
+    from deconv_core.tables import activation_table
+    from deconv_core.units import Activation, Box, Unit
+    from deconv_core.weights import load_network
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "load_network": "weights",
+    "Network": "network",
+    "ImageFolder": "images",
+    "scan": "scan",
+    "ActivationIndex": "activation_index",
+    "exact_top": "exact",
+    "Unit": "units",
+    "Activation": "units",
+    "Box": "units",
+    "reconstruct": "reconstruction",
+    "Reconstruction": "reconstruction",
+    "ReconstructionCache": "reconstruction_cache",
+    "Scale": "rendering",
+    "compose_grid": "rendering",
+    "activation_table": "tables",
+    "DeconvError": "errors",
+}
+
+__all__ = [
+    "Activation",
+    "ActivationIndex",
+    "Box",
+    "DeconvError",
+    "ImageFolder",
+    "Network",
+    "Reconstruction",
+    "ReconstructionCache",
+    "Scale",
+    "Unit",
+    "activation_table",
+    "compose_grid",
+    "exact_top",
+    "load_network",
+    "reconstruct",
+    "scan",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,247 @@
+"""The command line: ``python -m deconv_core scan`` and ``python -m deconv_core top``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deconv_core.errors import CancelledError, DeconvError
+
+if TYPE_CHECKING:
+    from deconv_core.images import Resize
+    from deconv_core.network import Network
+    from deconv_core.rendering import Scale
+    from deconv_core.scan import ScanProgress
+
+_CANCELLED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status (0 done, 1 an error, 130 cancelled)."""
+    options = _parser().parse_args(arguments)
+    cancel = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: cancel.set())
+    try:
+        status: int = options.run(options, cancel)
+    except CancelledError as error:
+        print(f"cancelled: {error}", file=sys.stderr)
+        status = _CANCELLED
+    except DeconvError as error:
+        if getattr(options, "progress", "") == "json":
+            _say_json("error", message=str(error))
+        print(f"error: {error}", file=sys.stderr)
+        status = 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m deconv_core", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="scan | top")
+    _add_scan(commands)
+    _add_top(commands)
+    return parser
+
+
+def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "scan", help="scan a folder of images into an index (resumes an unfinished one)"
+    )
+    command.add_argument("images", help="the folder of images")
+    command.add_argument("--index", required=True, help="the index folder; made if missing")
+    command.add_argument(
+        "--network", default="demo", help="demo, vgg19, random, or a .pth, .safetensors, .npy file"
+    )
+    command.add_argument("--preprocessing", choices=["torchvision", "caffe"])
+    command.add_argument("--extensions", help="file types to take, for example .jpg,.jpeg")
+    command.add_argument("--labels", help="first-level folders to take, separated by commas")
+    command.add_argument("--resize", choices=["stretch", "crop"], default="stretch")
+    command.add_argument("--precision", choices=["auto", "float32"], default="auto")
+    command.add_argument("--block-size", type=int, help="images in a block of the index")
+    command.add_argument(
+        "--update", action="store_true", help="scan images added or changed since the last scan"
+    )
+    command.add_argument("--progress", choices=["bar", "json", "none"], default="bar")
+    command.set_defaults(run=_scan)
+
+
+def _add_top(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "top", help="draw the top activations of a layer or of one feature map"
+    )
+    command.add_argument("index", help="the index folder")
+    command.add_argument("--layer", required=True, help="conv1_1 ... conv5_4, pool1 ... pool5")
+    command.add_argument("--channel", type=int, help="one feature map, counted from 0")
+    command.add_argument("--label", help="only images of this label")
+    command.add_argument("--k", type=int, default=9, help="how many (9)")
+    command.add_argument("--images", help="the folder of images, if it was moved since the scan")
+    command.add_argument("--network", help="the network, if its file was moved since the scan")
+    command.add_argument("--out", default="results", help="folder for the pictures (results)")
+    command.add_argument("--tile-size", type=int, help="side of a tile in pixels (native)")
+    command.add_argument(
+        "--scale", default="shared", help="shared, tile, or a percentile such as 99.5"
+    )
+    command.set_defaults(run=_top)
+
+
+def _scan(options: argparse.Namespace, cancel: threading.Event) -> int:
+    from deconv_core.images import ImageFolder
+    from deconv_core.scan import scan
+
+    images = ImageFolder(
+        options.images,
+        extensions=options.extensions.split(",") if options.extensions else None,
+        labels=options.labels.split(",") if options.labels is not None else None,
+        resize=options.resize,
+    )
+    network = _load(options.network, options.preprocessing, options.progress, cancel)
+    index = scan(
+        network,
+        images,
+        options.index,
+        precision=options.precision,
+        block_size=options.block_size,
+        progress=_scan_reporter(options.progress),
+        cancel=cancel,
+        update=options.update,
+    )
+    if options.progress == "bar":
+        print(file=sys.stderr)
+    failed = index.images[index.images["error"] != ""]
+    if options.progress == "json":
+        _say_json("end", complete=index.complete, images=len(index.images), failed=len(failed))
+    else:
+        print(f"{len(index.images):,} of {index.total:,} images are in {options.index}")
+        for row in failed.itertuples():
+            print(f"not read: {row.image_id!a}: {row.error}")
+        for skipped in images.skipped:
+            print(f"skipped: {skipped.name!a}: {skipped.reason}")
+    return 0 if index.complete else _CANCELLED
+
+
+def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
+    from deconv_core.activation_index import ActivationIndex
+    from deconv_core.exact import exact_top
+    from deconv_core.images import ImageFolder
+    from deconv_core.reconstruction import reconstruct
+    from deconv_core.rendering import Scale, compose_grid
+    from deconv_core.tables import activation_table
+
+    index = ActivationIndex.open(options.index)
+    made = index.manifest
+    images = ImageFolder(options.images or made.image_root, resize=_resize(made.resize))
+    network = _load(options.network or made.network, made.preprocessing, "bar", cancel)
+    top = exact_top(
+        network, images, index, options.layer, options.channel, options.k, options.label
+    )
+    name = file_stem(options.layer, options.channel, options.label)
+    if not top:
+        print(f"{name}: none of the {len(index.images):,} images activates it; nothing to draw")
+        return 0
+    pictures = reconstruct(network, images, top, progress=_bar("reconstructing"), cancel=cancel)
+    scale = _scale(options.scale, Scale.shared(pictures))
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    for kind, ending in (("reconstruction", "feat"), ("patch", "im")):
+        grid = compose_grid(
+            pictures,
+            "reconstruction" if kind == "reconstruction" else "patch",
+            scale=scale,
+            tile_size=options.tile_size,
+        )
+        grid.save(out / f"{name}_{ending}.png")
+    table = activation_table(pictures)
+    table.to_csv(out / f"{name}.csv", index=False)
+    print(table.to_string(index=False))
+    print(f"{out / name}_feat.png, _im.png, .csv: {scale.caption}")
+    if len(top) < options.k:
+        print(f"it fires in {len(top)} of {len(index.images):,} images")
+    if not index.complete:
+        print(f"the scan is unfinished: {len(index.images):,} of {index.total:,} images")
+    return 0
+
+
+def file_stem(layer: str, channel: int | None, label: str | None) -> str:
+    """The name of a result's files: layer, map and label, so that no run overwrites another."""
+    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in label) if label else ""
+    return layer + (f"_map{channel}" if channel is not None else "") + (f"_{safe}" if safe else "")
+
+
+def _resize(name: str) -> Resize:
+    return "crop" if name == "crop" else "stretch"
+
+
+def _scale(text: str, shared: Scale) -> Scale:
+    from deconv_core.rendering import Scale
+
+    if text in ("shared", "tile"):
+        return shared if text == "shared" else Scale.per_tile()
+    try:
+        return Scale.percentile(float(text))
+    except ValueError:
+        raise DeconvError(
+            f"the scale {text!r} is not known; choose shared, tile, or a percentile such as 99.5"
+        ) from None
+
+
+def _load(
+    source: str, preprocessing: str | None, progress: str, cancel: threading.Event
+) -> Network:
+    from deconv_core.weights import load_network
+
+    def report(done: int, total: int) -> None:
+        if progress == "json":
+            _say_json("download", done=done, total=total)
+        elif progress == "bar":
+            _draw_bar("downloading weights", done, total, f"{done / 1e6:,.0f} MB")
+
+    return load_network(source, preprocessing, progress=report, cancel=cancel)
+
+
+def _scan_reporter(kind: str) -> Callable[[ScanProgress], None] | None:
+    if kind == "none":
+        return None
+    if kind == "json":
+        return lambda progress: _say_json("scan", **asdict(progress))
+
+    def draw(progress: ScanProgress) -> None:
+        left = "" if progress.seconds_left is None else f", {progress.seconds_left:,.0f} s left"
+        found = f", {progress.found:,} found done" if progress.found else ""
+        failed = f", {progress.failed:,} not read" if progress.failed else ""
+        text = f"{progress.images_per_second:.1f} images/s{left}{found}{failed}"
+        _draw_bar("scanning", progress.done, progress.total, text)
+
+    return draw
+
+
+def _bar(what: str) -> Callable[[int, int], None]:
+    def draw(done: int, total: int) -> None:
+        _draw_bar(what, done, total, "")
+        if done == total:
+            print(file=sys.stderr)
+
+    return draw
+
+
+def _draw_bar(what: str, done: int, total: int, text: str) -> None:
+    """One line of progress, drawn over itself on a terminal and left out elsewhere."""
+    if not sys.stderr.isatty() and done < total:
+        return
+    filled = 24 * done // max(total, 1)
+    bar = "#" * filled + "." * (24 - filled)
+    print(f"\r{what} [{bar}] {done:,}/{total:,} {text}\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _say_json(event: str, **fields: object) -> None:
+    print(json.dumps({"event": event, **fields}), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,254 @@
+"""Ask an index: which images, and which places in them, activate a layer or a feature map most.
+
+An index holds, for every image and every feature map, the peak: the largest activation and its
+location. That is enough for both questions of the field: the top k of one map, and the top k of a
+whole layer (an image's best activation in a layer is the best of its maps' peaks). An image never
+appears twice in an answer.
+
+Order everywhere: value descending, then image_id, row, column, channel. Nothing here needs a
+network, an image file or torch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+from deconv_core.errors import DeconvError
+from deconv_core.index_files import IndexFolder, LayerPeaks, Manifest
+from deconv_core.receptive_field import Layer
+from deconv_core.units import Activation, Unit
+
+TOP = 9
+"""How many activations a gallery shows, after figure 2 of the paper."""
+
+
+class ActivationIndex:
+    """The stored peaks of a scan, finished or not.
+
+    Attributes:
+        manifest: what made the index.
+        total: number of images the scan is to cover; ``len(index.images)`` of them are done.
+    """
+
+    def __init__(self, folder: IndexFolder, manifest: Manifest, plan: pd.DataFrame) -> None:
+        """Use ``ActivationIndex.open``."""
+        self._folder = folder
+        self.manifest = manifest
+        self._blocks = folder.done_blocks()
+        self.total = int((~plan["removed"]).sum())
+        self._done = _done_images(folder, manifest, plan, self._blocks)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> ActivationIndex:
+        """Open an index folder; one whose scan has not finished opens too.
+
+        Raises:
+            IndexMismatchError: there is no index, or one of another format.
+            IndexDamagedError: a file cannot be read.
+        """
+        folder = IndexFolder(path)
+        return cls(folder, folder.read_manifest(), folder.read_plan())
+
+    @property
+    def layers(self) -> Mapping[str, Layer]:
+        """Name -> Layer of the network that was scanned."""
+        return MappingProxyType({layer.name: layer for layer in self.manifest.layers})
+
+    @property
+    def precision(self) -> str:
+        """What the stored values were computed in: "float32"."""
+        return self.manifest.compute.precision
+
+    @property
+    def complete(self) -> bool:
+        """True once every image was scanned."""
+        return self.manifest.complete
+
+    @cached_property
+    def images(self) -> pd.DataFrame:
+        """The images done: image_id, label, width, height (pixels), error ("" when read)."""
+        columns = ["image_id", "label", "width", "height", "error"]
+        return self._done[columns].reset_index(drop=True)
+
+    @cached_property
+    def labels(self) -> dict[str, int]:
+        """Label -> number of readable images."""
+        readable = self._done[self._done["error"] == ""]
+        return {str(k): int(v) for k, v in readable["label"].value_counts().sort_index().items()}
+
+    def top(
+        self, layer: str, channel: int | None = None, k: int = TOP, label: str | None = None
+    ) -> list[Activation]:
+        """The k strongest activations, at most one an image, above 0 only.
+
+        Args:
+            layer: a convolution or a pooling.
+            channel: one feature map, or None for the whole layer (each image's best map).
+            k: at least 1.
+            label: only images of this label.
+
+        Returns:
+            Up to k activations; fewer when fewer images activate it, none for a dead map.
+
+        Raises:
+            DeconvError: no such layer, channel or label, or k below 1.
+            IndexDamagedError: a block cannot be read.
+        """
+        if k < 1:
+            raise DeconvError(f"k is {k}; ask for at least 1")
+        best = self._best_per_image(layer, channel, label)
+        above = best[best["value"] > 0]
+        if len(above) > k:
+            limit = np.partition(above["value"].to_numpy(), -k)[-k]
+            above = above[above["value"] >= limit]
+        order = ["value", "image_id", "row", "column", "channel"]
+        ranked = above.sort_values(order, ascending=[False, True, True, True, True])[:k]
+        return [
+            Activation(Unit(layer, channel), image_id, row, column, value)
+            for image_id, channel, row, column, value in zip(
+                *(ranked[name].tolist() for name in ("image_id", "channel", *order[2:4], "value")),
+                strict=True,
+            )
+        ]
+
+    def peaks(self, layer: str, channel: int) -> pd.DataFrame:
+        """The peak of one feature map in every readable image.
+
+        Returns:
+            image_id, label, row, column, value; one row an image, in the order of the ids.
+
+        Raises:
+            DeconvError: no such layer or channel.
+            IndexDamagedError: a block cannot be read.
+        """
+        best = self._best_per_image(layer, channel, None)
+        columns = ["image_id", "label", "row", "column", "value"]
+        return best.sort_values("image_id")[columns].reset_index(drop=True)
+
+    def maps(self, layer: str, label: str | None = None) -> pd.DataFrame:
+        """Every feature map of a layer over the images done.
+
+        Returns:
+            channel, max and mean of the peaks, share of the images that activate it (0 to 1),
+            dead (True when none does); one row a map.
+
+        Raises:
+            DeconvError: no such layer or label.
+            IndexDamagedError: a block cannot be read.
+        """
+        found = self._read(layer, None)
+        values = found.values[self._chosen(found.ordinals, label)]
+        channels = self.layers[layer].channels
+        count = max(len(values), 1)
+        highest = values.max(axis=0, initial=0.0) if len(values) else np.zeros(channels)
+        return pd.DataFrame(
+            {
+                "channel": np.arange(channels),
+                "max": highest.astype(np.float32),
+                "mean": (values.sum(axis=0, dtype=np.float64) / count).astype(np.float32),
+                "share": (values > 0).sum(axis=0) / count,
+                "dead": highest <= 0,
+            }
+        )
+
+    def _best_per_image(self, layer: str, channel: int | None, label: str | None) -> pd.DataFrame:
+        """One row an image: image_id, label, channel, row, column, value of its best activation."""
+        found = self._read(layer, channel)
+        chosen = self._chosen(found.ordinals, label)
+        values, rows, columns = (a[chosen] for a in (found.values, found.rows, found.columns))
+        place = np.zeros(len(values), np.int64)
+        if values.shape[1] > 1 and len(values):
+            place = _best_channel(values, rows, columns)
+        here = np.arange(len(values))
+        done = self._by_ordinal.loc[found.ordinals[chosen]]
+        return pd.DataFrame(
+            {
+                "image_id": done["image_id"].to_numpy(),
+                "label": done["label"].to_numpy(),
+                "channel": place + found.channels.start,
+                "row": rows[here, place].astype(np.int64),
+                "column": columns[here, place].astype(np.int64),
+                "value": values[here, place],
+            }
+        )
+
+    @cached_property
+    def _by_ordinal(self) -> pd.DataFrame:
+        return self._done.set_index("ordinal")
+
+    def _chosen(self, ordinals: np.ndarray, label: str | None) -> np.ndarray:
+        """Which of the rows read belong to images still in the dataset, and of the label."""
+        live = self._done[self._done["error"] == ""]
+        if label is not None:
+            if label not in self.labels:
+                known = ", ".join(repr(name) for name in self.labels) or "none"
+                raise DeconvError(f"no readable image has the label {label!r}; there are: {known}")
+            live = live[live["label"] == label]
+        return np.isin(ordinals, live["ordinal"].to_numpy())
+
+    def _read(self, layer: str, channel: int | None) -> LayerPeaks:
+        """Peaks of a layer or one of its channels over all blocks; poolings by halving."""
+        stored = self._stored_layer(layer)
+        channels = self.layers[layer].channels
+        if channel is not None and not 0 <= channel < channels:
+            raise DeconvError(
+                f"{layer} has no feature map {channel}; its {channels} maps count from 0 to "
+                f"{channels - 1}"
+            )
+        wanted = range(channels) if channel is None else range(channel, channel + 1)
+        parts = [
+            self._folder.read_peaks(block, self.manifest.layers, stored, channel)
+            for block in self._blocks
+        ]
+        empty = np.zeros((0, len(wanted)))
+        found = LayerPeaks(
+            np.concatenate([np.zeros(0, np.uint32), *(part.ordinals for part in parts)]),
+            wanted,
+            np.concatenate([empty.astype(np.float32), *(part.values for part in parts)]),
+            np.concatenate([empty.astype(np.uint8), *(part.rows for part in parts)]),
+            np.concatenate([empty.astype(np.uint8), *(part.columns for part in parts)]),
+        )
+        if stored == layer:
+            return found
+        halved = found.rows // 2, found.columns // 2
+        return LayerPeaks(found.ordinals, wanted, found.values, *halved)
+
+    def _stored_layer(self, layer: str) -> str:
+        """The convolution whose peaks answer for a layer: itself, or the one below a pooling."""
+        names = list(self.layers)
+        if layer not in names:
+            raise DeconvError(
+                f"{layer!r} is not a layer of this index; choose one of {', '.join(names)}"
+            )
+        return names[names.index(layer) - 1] if self.layers[layer].is_pool else layer
+
+
+def _best_channel(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """For each image (first axis) the channel of the best peak; ties by row, column, channel."""
+    best = values.max(axis=1, keepdims=True)
+    where = rows.astype(np.int64) * 256 + columns
+    chosen: np.ndarray = np.where(values == best, where, np.iinfo(np.int64).max).argmin(axis=1)
+    return chosen
+
+
+def _done_images(
+    folder: IndexFolder, manifest: Manifest, plan: pd.DataFrame, blocks: list[int]
+) -> pd.DataFrame:
+    """Live images whose block is there, with their ordinal."""
+    if manifest.complete:
+        rows = plan.assign(ordinal=np.arange(len(plan)))
+    else:
+        learned = [row for block in blocks for row in folder.read_block_images(block)]
+        columns = ["ordinal", "image_id", "label", "width", "height", "error"]
+        rows = pd.DataFrame(
+            [[getattr(row, name) for name in columns] for row in learned], columns=columns
+        )
+        rows["removed"] = plan["removed"].to_numpy()[rows["ordinal"].to_numpy(int)]
+    live = rows[~rows["removed"].astype(bool)]
+    return live.sort_values("image_id").reset_index(drop=True)

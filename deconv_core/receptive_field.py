@@ -1,0 +1,82 @@
+"""Which pixels a location of a layer can see.
+
+On each axis the location ``c`` of a layer sees the pixels
+
+    [c * stride + offset,  c * stride + offset + size)
+
+A 3x3 convolution with padding 1 adds one step on both sides; a 2x2 pooling with stride 2 adds one
+step at the end and doubles the stride. Nothing here needs weights or torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from deconv_core.units import Box
+
+INPUT_SIDE = 224
+"""Height and width, in pixels, of every image the network sees."""
+
+POOL = "pool"
+"""Stands for a pooling in a chain of channel numbers, as in ``(64, 64, POOL, 128, ...)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceptiveField:
+    """Size, stride and offset in pixels, the same on both axes."""
+
+    size: int
+    stride: int
+    offset: int
+
+    def box(self, row: int, column: int) -> Box:
+        """The window of a location, not clipped: it may reach past the image."""
+        top, left = (c * self.stride + self.offset for c in (row, column))
+        return Box(top, left, self.size, self.size)
+
+    def after_convolution(self) -> ReceptiveField:
+        """What a 3x3 convolution with padding 1 on top of this layer sees."""
+        return ReceptiveField(self.size + 2 * self.stride, self.stride, self.offset - self.stride)
+
+    def after_pooling(self) -> ReceptiveField:
+        """What a 2x2 pooling with stride 2 on top of this layer sees."""
+        return ReceptiveField(self.size + self.stride, 2 * self.stride, self.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A named layer: its feature maps (channels, height, width) and what each location sees."""
+
+    name: str
+    channels: int
+    height: int
+    width: int
+    receptive_field: ReceptiveField
+
+    @property
+    def is_pool(self) -> bool:
+        """True for pool1 ... pool5, False for a convolution (taken after its ReLU)."""
+        return self.name.startswith("pool")
+
+
+def chain_layers(chain: Iterable[int | str]) -> tuple[Layer, ...]:
+    """Name the layers of a VGG-like chain and give each its geometry.
+
+    Args:
+        chain: in order, the channels of each convolution, or ``POOL``.
+
+    Returns:
+        ``conv1_1``, ``conv1_2``, ``pool1``, ``conv2_1``, ... for a 224x224 input.
+    """
+    layers: list[Layer] = []
+    field, side, block, place, channels = ReceptiveField(1, 1, 0), INPUT_SIDE, 1, 0, 3
+    for step in chain:
+        if step == POOL:
+            field, side = field.after_pooling(), side // 2
+            layers.append(Layer(f"pool{block}", channels, side, side, field))
+            block, place = block + 1, 0
+        else:
+            field, channels, place = field.after_convolution(), int(step), place + 1
+            layers.append(Layer(f"conv{block}_{place}", channels, side, side, field))
+    return tuple(layers)

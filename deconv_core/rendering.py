@@ -1,0 +1,165 @@
+"""Signed pixels to pictures, by a scale that is chosen, symmetric and named.
+
+Zero is always mid-grey (128): where a reconstruction is grey, the activation does not depend on
+the picture there. A scale only decides how far from grey a value is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from deconv_core.errors import DeconvError
+from deconv_core.images import Pixels
+from deconv_core.reconstruction import Reconstruction
+
+Kind = Literal["reconstruction", "patch"]
+
+MID_GREY = 128
+GAP = 2
+"""Pixels between tiles and around a native grid."""
+_PAPER = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How signed pixels become 8 bits: ``128 + 127 * pixels / limit``, clipped.
+
+    Attributes:
+        kind: "shared" (one limit for all tiles), "per tile" (each tile's largest magnitude), or
+            "percentile" (a percentile of each tile's magnitudes; larger ones are clipped).
+        limit: the magnitude drawn as black or full colour, of a shared scale.
+        percent: of a percentile scale.
+    """
+
+    kind: Literal["shared", "per tile", "percentile"]
+    limit: float = 0.0
+    percent: float = 100.0
+
+    @classmethod
+    def shared(cls, pictures: Sequence[Reconstruction]) -> Scale:
+        """One scale for all these pictures, and for any other grid it is given to.
+
+        Colours can then be compared between tiles: a pale tile is a weak reconstruction.
+        """
+        largest = [float(np.abs(picture.pixels).max(initial=0.0)) for picture in pictures]
+        return cls("shared", limit=max(largest, default=0.0))
+
+    @classmethod
+    def per_tile(cls) -> Scale:
+        """Each tile on its own scale: shapes are seen best, strengths cannot be compared."""
+        return cls("per tile")
+
+    @classmethod
+    def percentile(cls, percent: float) -> Scale:
+        """Each tile on its own scale, with the strongest few pixels clipped.
+
+        Raises:
+            DeconvError: ``percent`` is not above 0 and at most 100.
+        """
+        if not 0 < percent <= 100:
+            raise DeconvError(f"the percentile is {percent}; give one above 0 and at most 100")
+        return cls("percentile", percent=percent)
+
+    @property
+    def caption(self) -> str:
+        """The scale in words, for below a picture."""
+        match self.kind:
+            case "shared":
+                return f"grey is 0; one scale for all tiles, ±{self.limit:.3g}"
+            case "per tile":
+                return "grey is 0; each tile on its own scale"
+            case _:
+                return f"grey is 0; each tile on its own scale, clipped at {self.percent:g} %"
+
+    def limit_of(self, pixels: npt.NDArray[np.float32]) -> float:
+        """The magnitude that is drawn farthest from grey, for these pixels."""
+        if self.kind == "shared":
+            return self.limit
+        magnitudes = np.abs(pixels)
+        return float(np.percentile(magnitudes, self.percent)) if magnitudes.size else 0.0
+
+    def to_rgb(self, pixels: npt.NDArray[np.float32]) -> Pixels:
+        """Turn signed pixels (3, H, W) into uint8 RGB (H, W, 3)."""
+        limit = self.limit_of(pixels)
+        relative = pixels.astype(np.float64) / limit if limit > 0 else np.zeros(pixels.shape)
+        drawn = MID_GREY + 127.0 * np.clip(relative, -1.0, 1.0)
+        return np.rint(drawn).astype(np.uint8).transpose(1, 2, 0)
+
+
+def tile(
+    picture: Reconstruction, kind: Kind, scale: Scale, tile_size: int | None = None
+) -> Image.Image:
+    """One tile of the receptive field's size, what lies outside the image in mid-grey.
+
+    Content stays at its true place: what was clipped at the top leaves grey at the top.
+
+    Args:
+        picture: what to draw.
+        kind: the reconstruction or the image patch.
+        scale: for reconstructions.
+        tile_size: side in pixels, by nearest neighbour; None draws one pixel for one pixel.
+
+    Raises:
+        DeconvError: another ``kind``, or a ``tile_size`` outside 1..4096.
+    """
+    if kind not in ("reconstruction", "patch"):
+        raise DeconvError(f"kind={kind!r} is not known; choose 'reconstruction' or 'patch'")
+    if tile_size is not None and not 1 <= tile_size <= 4096:
+        raise DeconvError(f"tile_size is {tile_size} pixels; choose 1 to 4096")
+    window, box = picture.window, picture.box
+    canvas = np.full((window.height, window.width, 3), MID_GREY, np.uint8)
+    top, left = box.top - window.top, box.left - window.left
+    content = scale.to_rgb(picture.pixels) if kind == "reconstruction" else picture.patch
+    canvas[top : top + box.height, left : left + box.width] = content
+    drawn = Image.fromarray(canvas)
+    if tile_size is None:
+        return drawn
+    return drawn.resize((tile_size, tile_size), Image.Resampling.NEAREST)
+
+
+def compose_grid(
+    pictures: Sequence[Reconstruction],
+    kind: Kind = "reconstruction",
+    columns: int = 3,
+    scale: Scale | None = None,
+    tile_size: int | None = None,
+) -> Image.Image:
+    """Pictures of one layer in a grid, row by row, 2 pixels of white between and around.
+
+    A native grid of three columns has the side ``3 * receptive field + 8``.
+
+    Args:
+        pictures: at least one, all of the same receptive field.
+        kind: reconstructions or image patches.
+        columns: tiles in a row.
+        scale: None shares one scale among these pictures.
+        tile_size: side of a tile in pixels; None is native.
+
+    Raises:
+        DeconvError: no pictures, pictures of several sizes, or a bad argument.
+    """
+    if not pictures:
+        raise DeconvError("there is nothing to draw: the map responds to none of the images")
+    if columns < 1:
+        raise DeconvError(f"columns is {columns}; give at least 1")
+    sizes = {picture.window.height for picture in pictures}
+    if len(sizes) > 1 and tile_size is None:
+        raise DeconvError(
+            f"tiles of {sorted(sizes)} pixels do not fit one native grid; give tile_size"
+        )
+    scale = Scale.shared(pictures) if scale is None else scale
+    side = tile_size or sizes.pop()
+    rows = -(-len(pictures) // columns)
+    width, height = (GAP + count * (side + GAP) for count in (columns, rows))
+    canvas = Image.new("RGB", (width, height), (_PAPER,) * 3)
+    for place, picture in enumerate(pictures):
+        row, column = divmod(place, columns)
+        corner = (GAP + column * (side + GAP), GAP + row * (side + GAP))
+        canvas.paste(tile(picture, kind, scale, tile_size), corner)
+    return canvas

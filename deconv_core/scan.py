@@ -1,0 +1,257 @@
+"""One pass over a folder of images: the peak of every feature map of every layer, stored.
+
+The folder is cut into blocks of a few images. ``scan_block`` turns one block of images into its
+peaks and depends on nothing else, so blocks may be made in any order, by any process. A block is
+written whole or not at all; a scan that was stopped goes on at the first block that is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import filelock
+import pandas as pd
+import torch
+
+from deconv_core.activation_index import ActivationIndex
+from deconv_core.download import CancelFlag
+from deconv_core.errors import DeconvError, IndexMismatchError, ScanRunningError
+from deconv_core.images import ImageEntry, ImageFolder
+from deconv_core.index_files import ComputePath, IndexFolder, Manifest
+from deconv_core.network import Network
+from deconv_core.scan_block import ScanNetwork, scan_block
+from deconv_core.scan_plan import learned, plan_rows, updated_plan
+
+PRECISIONS = ("auto", "float32")
+BLOCK_SIZE = 32
+BATCH_SIZE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ScanProgress:
+    """How far a scan is.
+
+    Attributes:
+        done: images finished, with those found done.
+        total: images in all.
+        found: images that were done before this scan began.
+        failed: images that could not be read, of those done.
+        images_per_second: of this run, 0 before the first batch.
+        seconds_left: estimate, None before the first batch.
+    """
+
+    done: int
+    total: int
+    found: int
+    failed: int
+    images_per_second: float
+    seconds_left: float | None
+
+
+def scan(
+    network: Network,
+    images: ImageFolder,
+    path: str | os.PathLike[str],
+    *,
+    precision: str = "auto",
+    block_size: int | None = None,
+    progress: Callable[[ScanProgress], None] | None = None,
+    cancel: CancelFlag | None = None,
+    update: bool = False,
+) -> ActivationIndex:
+    """Scan a folder into an index, or go on with one.
+
+    Args:
+        network: what looks at the images.
+        images: the folder.
+        path: the index folder; made if it is not there. An unfinished index is resumed.
+        precision: "auto" or "float32".
+        block_size: images in a block; None takes what the index has, or 32.
+        progress: called after every batch.
+        cancel: set it to stop; finished blocks are kept, and the unfinished index is returned.
+        update: when images were added, removed or changed since the scan began, scan those;
+            otherwise that is an error.
+
+    Returns:
+        The index, opened.
+
+    Raises:
+        DeconvError: no images, or a bad argument.
+        IndexMismatchError: the index was made from another network, preprocessing, precision or
+            version, or from other images and ``update`` is False.
+        ScanRunningError: another process is scanning into this index.
+    """
+    _check_arguments(images, precision, block_size)
+    folder = IndexFolder(path)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder.path / "scan.lock")
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        raise ScanRunningError(
+            f"another process is scanning into {folder.path}; wait for it or cancel it"
+        ) from None
+    with lock:
+        folder.clean()
+        manifest, plan = _begin(network, images, folder, precision, block_size, update)
+        finished = _scan_blocks(network, images, folder, manifest, plan, progress, cancel)
+        if finished:
+            folder.write_plan(learned(folder, plan))
+            folder.write_manifest(replace(manifest, complete=True))
+    return ActivationIndex.open(folder.path)
+
+
+def _check_arguments(images: ImageFolder, precision: str, block_size: int | None) -> None:
+    if precision not in PRECISIONS:
+        raise DeconvError(f"precision {precision!r} is not known; choose {' or '.join(PRECISIONS)}")
+    if block_size is not None and block_size < 1:
+        raise DeconvError(f"block_size is {block_size}; give at least 1")
+    if len(images) == 0:
+        others = ", ".join(f"{n} {e or 'without extension'}" for e, n in images.other_files.items())
+        raise DeconvError(
+            f"there are no images to scan in {images.root}"
+            + (f"; files of other types: {others}" if others else "")
+        )
+
+
+def _begin(
+    network: Network,
+    images: ImageFolder,
+    folder: IndexFolder,
+    precision: str,
+    block_size: int | None,
+    update: bool,
+) -> tuple[Manifest, pd.DataFrame]:
+    """The manifest and plan to work by: new, or those of the index that is there."""
+    if folder.exists():
+        manifest, plan = folder.read_manifest(), folder.read_plan()
+        _check_same_making(manifest, network, images, precision, block_size)
+        updated = updated_plan(folder, manifest, plan, images, update)
+        if updated is not None:
+            manifest, plan = replace(manifest, complete=False), updated
+            folder.write_manifest(manifest)
+            folder.write_plan(plan)
+        return manifest, plan
+    manifest = Manifest(
+        network=network.source,
+        fingerprint=network.fingerprint,
+        preprocessing=network.preprocessing.name,
+        architecture=network.architecture,
+        layers=tuple(network.layers.values()),
+        image_root=str(images.root),
+        resize=images.resize,
+        compute=_compute_path(precision),
+        block_size=block_size or BLOCK_SIZE,
+    )
+    plan = plan_rows(list(images), first_block=0, block_size=manifest.block_size)
+    folder.write_plan(plan)
+    folder.write_manifest(manifest)  # last: its presence says that the index exists
+    return manifest, plan
+
+
+def _compute_path(precision: str) -> ComputePath:
+    return ComputePath(
+        precision="float32" if precision == "auto" else precision,
+        memory_format="channels_last",
+        device="cpu",
+        compiled=False,
+        batch_size=BATCH_SIZE,
+        torch_version=_torch_version(),
+    )
+
+
+def _torch_version() -> str:
+    return torch.__version__.partition("+")[0]
+
+
+def _check_same_making(
+    manifest: Manifest,
+    network: Network,
+    images: ImageFolder,
+    precision: str,
+    block_size: int | None,
+) -> None:
+    asked = manifest.compute.precision if precision == "auto" else precision
+    compared = [
+        ("network", f"{manifest.network} {manifest.fingerprint}", network.fingerprint),
+        ("preprocessing", manifest.preprocessing, network.preprocessing.name),
+        ("resizing", manifest.resize, images.resize),
+        ("precision", manifest.compute.precision, asked),
+        ("block size", str(manifest.block_size), str(block_size or manifest.block_size)),
+        ("torch version", manifest.compute.torch_version, _torch_version()),
+    ]
+    for what, made, given in compared:
+        if not made.endswith(given):
+            raise IndexMismatchError(
+                f"this index was made with another {what}: {made}, now {given}. Use the same "
+                f"{what}, or scan into another folder"
+            )
+
+
+def _scan_blocks(
+    network: Network,
+    images: ImageFolder,
+    folder: IndexFolder,
+    manifest: Manifest,
+    plan: pd.DataFrame,
+    progress: Callable[[ScanProgress], None] | None,
+    cancel: CancelFlag | None,
+) -> bool:
+    """Scan the blocks that are missing; False if that was cancelled."""
+    live = plan[~plan["removed"]]
+    finished = set(folder.done_blocks())
+    found = int(live["block"].isin(finished).sum())
+    failed = sum(
+        bool(row.error) and not plan["removed"].iat[row.ordinal]
+        for block in finished
+        for row in folder.read_block_images(block)
+    )
+    prepared = ScanNetwork.prepare(network, manifest.compute)
+    meter = _Meter(progress, len(live), found, failed)
+    meter.tell()
+    for block, rows in live[~live["block"].isin(finished)].groupby("block"):
+        entries = [
+            (int(ordinal), _entry_of(images, str(image_id), str(label)))
+            for ordinal, image_id, label in zip(
+                rows.index, rows["image_id"], rows["label"], strict=True
+            )
+        ]
+        made = scan_block(prepared, images, entries, meter.count, cancel)
+        if made is None:
+            return False
+        folder.write_block(int(str(block)), made.images, manifest.layers, made.peaks)
+    return True
+
+
+def _entry_of(images: ImageFolder, image_id: str, label: str) -> ImageEntry:
+    return ImageEntry(image_id, label, images.root / image_id)
+
+
+class _Meter:
+    """Counts images and reports rate and time left."""
+
+    def __init__(
+        self,
+        progress: Callable[[ScanProgress], None] | None,
+        total: int,
+        found: int,
+        failed: int,
+    ) -> None:
+        self._progress, self._total, self._found = progress, total, found
+        self._done, self._failed, self._began = found, failed, time.monotonic()
+
+    def count(self, read: int, failed: int) -> None:
+        self._done += read + failed
+        self._failed += failed
+        self.tell()
+
+    def tell(self) -> None:
+        if self._progress is None:
+            return
+        here = self._done - self._found
+        rate = here / max(time.monotonic() - self._began, 1e-9) if here else 0.0
+        left = (self._total - self._done) / rate if rate else None
+        self._progress(ScanProgress(self._done, self._total, self._found, self._failed, rate, left))

@@ -1,0 +1,205 @@
+"""``scan_block``: a few images in, their peaks out. What any engine maps over a dataset."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
+from torch import Tensor
+
+from deconv_core.download import CancelFlag
+from deconv_core.errors import ImageError
+from deconv_core.images import (
+    DecodedImage,
+    ImageEntry,
+    ImageFolder,
+    content_hash,
+    decode_image,
+    read_content,
+)
+from deconv_core.index_files import ComputePath, ImageRow
+from deconv_core.network import Convolution, Network
+from deconv_core.peaks import Peaks, find_peaks, join_peaks
+
+
+class Failure(NamedTuple):
+    """An image that cannot be read: why, and the hash of its bytes if there were any."""
+
+    reason: str
+    content_hash: str
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """The peaks of a few images: (N, C) arrays a layer, N counting the readable ones."""
+
+    images: tuple[ImageRow, ...]
+    peaks: dict[str, Peaks]
+
+
+@dataclass(frozen=True, eq=False)
+class ScanNetwork:
+    """A network laid out in memory as a compute path asks."""
+
+    network: Network
+    compute: ComputePath
+    weights: dict[str, tuple[Tensor, Tensor]]
+
+    @classmethod
+    def prepare(cls, network: Network, compute: ComputePath) -> ScanNetwork:
+        """Lay the weights out once; the network itself is left as it is."""
+        weights = {
+            stage.name: (
+                stage.weight.to(memory_format=torch.channels_last),
+                stage.bias,
+            )
+            for stage in network.stages
+            if isinstance(stage, Convolution)
+        }
+        return cls(network, compute, weights)
+
+    @torch.inference_mode()
+    def peaks(self, pixels: Tensor) -> dict[str, Peaks]:
+        """Peaks of every convolution for uint8 RGB pixels (N, 3, 224, 224)."""
+        signal = self.network.normalise(pixels).contiguous(memory_format=torch.channels_last)
+        found: dict[str, Peaks] = {}
+        for stage in self.network.stages:
+            if isinstance(stage, Convolution):
+                weight, bias = self.weights[stage.name]
+                signal = F.conv2d(signal, weight, bias, padding=1).relu_()
+                found[stage.name] = find_peaks(signal)
+            else:
+                signal = F.max_pool2d(signal, 2)
+        return found
+
+
+def scan_block(
+    prepared: ScanNetwork,
+    images: ImageFolder,
+    entries: Sequence[tuple[int, ImageEntry]],
+    count: Callable[[int, int], None] | None = None,
+    cancel: CancelFlag | None = None,
+) -> Block | None:
+    """The peaks of a few images; what any engine maps over a dataset.
+
+    Args:
+        prepared: the network, laid out.
+        images: says how pictures are resized.
+        entries: (ordinal, file) of each image.
+        count: called after every batch with (images read, images failed) of it.
+        cancel: set it to stop.
+
+    Returns:
+        The block, or None if it was cancelled. Images that cannot be read, or whose activations
+        are not finite, are rows with a reason.
+    """
+    rows: list[ImageRow] = []
+    parts: list[dict[str, Peaks]] = []
+    batch: list[tuple[int, ImageEntry, DecodedImage]] = []
+    size = prepared.compute.batch_size
+    failed = 0
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        for place, (ordinal, entry, decoded) in enumerate(
+            _decode_ahead(pool, images, entries, 2 * size)
+        ):
+            if cancel is not None and cancel.is_set():
+                return None
+            if isinstance(decoded, Failure):
+                rows.append(ImageRow(ordinal, entry.image_id, entry.label, 0, 0, *decoded))
+                failed += 1
+            else:
+                batch.append((ordinal, entry, decoded))
+            if batch and (len(batch) == size or place == len(entries) - 1):
+                described, peaks = _scan_batch(prepared, batch)
+                rows += described
+                parts.append(peaks)
+                bad = sum(bool(row.error) for row in described)
+                if count is not None:
+                    count(len(batch) - bad, failed + bad)
+                batch, failed = [], 0
+    if failed and count is not None:
+        count(0, failed)
+    return Block(tuple(sorted(rows, key=lambda row: row.ordinal)), _joined(prepared, parts))
+
+
+def _decode_ahead(
+    pool: ThreadPoolExecutor,
+    images: ImageFolder,
+    entries: Sequence[tuple[int, ImageEntry]],
+    ahead: int,
+) -> Iterator[tuple[int, ImageEntry, DecodedImage | Failure]]:
+    """Decode in threads, in order, never more than ``ahead`` images ahead of the network."""
+    waiting: deque[tuple[int, ImageEntry, Future[DecodedImage | Failure]]] = deque()
+    upcoming = iter(entries)
+    try:
+        while True:
+            for ordinal, entry in upcoming:
+                waiting.append((ordinal, entry, pool.submit(_decode, entry, images)))
+                if len(waiting) >= ahead:
+                    break
+            if not waiting:
+                return
+            ordinal, entry, future = waiting.popleft()
+            yield ordinal, entry, future.result()
+    finally:
+        for _, _, future in waiting:
+            future.cancel()
+
+
+def _decode(entry: ImageEntry, images: ImageFolder) -> DecodedImage | Failure:
+    try:
+        content = read_content(entry.path)
+    except ImageError as error:
+        return Failure(str(error), "")
+    try:
+        return decode_image(content, images.resize)
+    except ImageError as error:
+        return Failure(str(error), content_hash(content))
+
+
+def _scan_batch(
+    prepared: ScanNetwork, batch: Sequence[tuple[int, ImageEntry, DecodedImage]]
+) -> tuple[list[ImageRow], dict[str, Peaks]]:
+    pixels = torch.from_numpy(np.stack([decoded.pixels for _, _, decoded in batch]))
+    peaks = prepared.peaks(pixels.permute(0, 3, 1, 2))
+    finite = np.logical_and.reduce(
+        [np.isfinite(found.values).all(axis=1) for found in peaks.values()]
+    )
+    rows = [
+        ImageRow(
+            ordinal,
+            entry.image_id,
+            entry.label,
+            decoded.width,
+            decoded.height,
+            "" if fine else "the network's activations for it are not finite (NaN or inf)",
+            decoded.content_hash,
+        )
+        for (ordinal, entry, decoded), fine in zip(batch, finite, strict=True)
+    ]
+    kept = {
+        name: Peaks(found.values[finite], found.rows[finite], found.columns[finite])
+        for name, found in peaks.items()
+    }
+    return rows, kept
+
+
+def _joined(prepared: ScanNetwork, parts: list[dict[str, Peaks]]) -> dict[str, Peaks]:
+    layers = [layer for layer in prepared.network.layers.values() if not layer.is_pool]
+    if parts:
+        return {layer.name: join_peaks([part[layer.name] for part in parts]) for layer in layers}
+    nothing = {
+        layer.name: (
+            np.zeros((0, layer.channels), np.float32),
+            np.zeros((0, layer.channels), np.uint8),
+        )
+        for layer in layers
+    }
+    return {name: Peaks(values, places, places) for name, (values, places) in nothing.items()}

@@ -1,0 +1,86 @@
+"""Which images a scan covers, in which block, and what changed since it began."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+
+from deconv_core.errors import ImageError, IndexMismatchError
+from deconv_core.images import ImageEntry, ImageFolder, content_hash, read_content
+from deconv_core.index_files import IndexFolder, Manifest
+
+
+def plan_rows(entries: Sequence[ImageEntry], first_block: int, block_size: int) -> pd.DataFrame:
+    """Rows for images not scanned yet, ``block_size`` of them a block."""
+    return pd.DataFrame(
+        {
+            "image_id": pd.Series([e.image_id for e in entries], dtype="str"),
+            "label": pd.Series([e.label for e in entries], dtype="str"),
+            "block": first_block + np.arange(len(entries)) // block_size,
+            "removed": np.zeros(len(entries), bool),
+            "width": np.zeros(len(entries), np.int64),
+            "height": np.zeros(len(entries), np.int64),
+            "error": pd.Series([""] * len(entries), dtype="str"),
+            "content_hash": pd.Series([""] * len(entries), dtype="str"),
+        }
+    )
+
+
+def learned(folder: IndexFolder, plan: pd.DataFrame) -> pd.DataFrame:
+    """The plan with what the finished blocks say about their images."""
+    plan = plan.copy()
+    rows = [row for block in folder.done_blocks() for row in folder.read_block_images(block)]
+    where = plan.index[[row.ordinal for row in rows]]
+    for name in ("width", "height", "error", "content_hash"):
+        plan.loc[where, name] = [getattr(row, name) for row in rows]
+    return plan
+
+
+def updated_plan(
+    folder: IndexFolder,
+    manifest: Manifest,
+    plan: pd.DataFrame,
+    images: ImageFolder,
+    update: bool,
+) -> pd.DataFrame | None:
+    """The plan for the images as they are now, or None if they are as they were.
+
+    Images that were removed, or whose content changed, keep their row and their peaks but no
+    longer count; what was added or changed gets rows and blocks of its own at the end.
+
+    Raises:
+        IndexMismatchError: they differ and ``update`` is False.
+    """
+    known = learned(folder, plan)
+    done = set(folder.done_blocks())
+    live = known[~known["removed"]]
+    now = {entry.image_id: entry for entry in images}
+    removed = live[~live["image_id"].isin(list(now))]
+    scanned = live[live["block"].isin(done) & live["image_id"].isin(list(now))]
+    with ThreadPoolExecutor() as pool:
+        hashes = list(pool.map(_current_hash, [now[str(name)] for name in scanned["image_id"]]))
+    changed = scanned[scanned["content_hash"].to_numpy() != np.array(hashes, dtype=object)]
+    kept = set(live["image_id"]) - set(changed["image_id"])
+    added = [entry for entry in images if entry.image_id not in kept]
+    if not len(removed) and not added:
+        return None
+    if not update:
+        new = len(added) - len(changed)
+        raise IndexMismatchError(
+            f"the images in {images.root} are not those of this index: {new} added, "
+            f"{len(removed)} removed, {len(changed)} changed. Ask for an update (update=True, "
+            "--update) to scan only those, or scan into another folder"
+        )
+    known.loc[[*removed.index, *changed.index], "removed"] = True
+    rows = plan_rows(added, int(known["block"].max()) + 1, manifest.block_size)
+    return pd.concat([known, rows], ignore_index=True)
+
+
+def _current_hash(entry: ImageEntry) -> str:
+    try:
+        return content_hash(read_content(entry.path))
+    except ImageError:
+        return ""

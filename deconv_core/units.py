@@ -1,0 +1,86 @@
+"""The addresses of the field as small frozen values: feature maps, activations, pixel boxes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from deconv_core.errors import DeconvError
+
+_UNIT = re.compile(r"(?P<layer>(?:conv\d+_\d+)|(?:pool\d+))/(?P<channel>\d{1,6})")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Unit:
+    """The address of one feature map: a layer and a channel counted from 0.
+
+    Written ``conv4_4/171``; people read "feature map 171 of conv4_4".
+    """
+
+    layer: str
+    channel: int
+
+    def __str__(self) -> str:
+        return f"{self.layer}/{self.channel}"
+
+    @classmethod
+    def parse(cls, text: str) -> Unit:
+        """Read ``conv4_4/171``.
+
+        Raises:
+            DeconvError: the text has another form.
+        """
+        match = _UNIT.fullmatch(text.strip())
+        if match is None:
+            raise DeconvError(
+                f"{text!r} is not the address of a feature map; write layer/channel with channels "
+                "counted from 0, for example conv4_4/171"
+            )
+        return cls(match["layer"], int(match["channel"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """One value of one feature map at one location of one image.
+
+    ``row`` and ``column`` are positions in the feature map (not pixels), counted from 0;
+    ``value`` is the activation after ReLU.
+    """
+
+    unit: Unit
+    image_id: str
+    row: int
+    column: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle of pixels: rows [top, top + height), columns [left, left + width)."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def bottom(self) -> int:
+        """First row below the box."""
+        return self.top + self.height
+
+    @property
+    def right(self) -> int:
+        """First column right of the box."""
+        return self.left + self.width
+
+    def clip(self, height: int, width: int) -> Box:
+        """The part of the box inside a picture of ``height`` x ``width`` pixels."""
+        top, left = min(max(self.top, 0), height), min(max(self.left, 0), width)
+        bottom, right = min(max(self.bottom, top), height), min(max(self.right, left), width)
+        return Box(top, left, bottom - top, right - left)
+
+
+def label_of(image_id: str) -> str:
+    """The first folder of an image's path below the root; "" for a file in the root."""
+    folder, slash, _ = image_id.partition("/")
+    return folder if slash else ""

@@ -1,0 +1,275 @@
+"""Read the convolutions of a VGG from a file somebody else made, executing nothing in it.
+
+Three formats: PyTorch checkpoints (zip or the legacy format, ``weights_only``), safetensors, and
+the ``vgg19.npy`` of tensorflow-vgg (a Python 2 pickle, read by an unpickler that admits nothing
+but arrays). Each reader returns the same thing: a chain of (weight, bias) pairs and ``POOL``.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from deconv_core.errors import WeightsError
+from deconv_core.receptive_field import POOL
+
+Chain = Sequence[tuple[Tensor, Tensor] | str]
+
+SUFFIXES = (".pth", ".pt", ".safetensors", ".npy")
+LARGEST_FILE = 4 * 2**30
+"""Bytes; VGG19 with its fully connected layers has 0.55e9."""
+
+_FEATURE = re.compile(r"(?:module\.)?features\.(\d+)\.(\w+)")
+_CAFFE = re.compile(r"conv(\d+)_(\d+)")
+
+
+@dataclass(frozen=True, eq=False)
+class WeightFile:
+    """What a file holds: the chain, and the preprocessing it names or its format implies."""
+
+    chain: Chain
+    preprocessing: str
+
+
+def read_weight_file(path: Path) -> WeightFile:
+    """Read a weight file by its suffix.
+
+    Raises:
+        WeightsError: missing, of another format, truncated, carrying code, or not a VGG chain.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise WeightsError(
+            f"{path.name} is not a weight file; give one that ends in {', '.join(SUFFIXES)}"
+        )
+    if not path.is_file():
+        raise WeightsError(f"there is no weight file at {path}")
+    size = path.stat().st_size
+    if not 0 < size <= LARGEST_FILE:
+        raise WeightsError(f"{path.name} has {size:,} bytes; expected 1 to {LARGEST_FILE:,}")
+    match path.suffix.lower():
+        case ".safetensors":
+            return _read_safetensors(path)
+        case ".npy":
+            return WeightFile(_chain_from_caffe(path, _read_npy(path)), "caffe")
+        case _:
+            return WeightFile(_chain_from_state(path, _read_checkpoint(path)), "torchvision")
+
+
+def _read_safetensors(path: Path) -> WeightFile:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            names = [name for name in file.keys() if _FEATURE.fullmatch(name)]  # noqa: SIM118
+            state = {name: file.get_tensor(name).clone() for name in names}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{path.name} is not a whole safetensors file: {error}") from error
+    preprocessing = metadata.get("preprocessing", "torchvision")
+    return WeightFile(_chain_from_state(path, state), preprocessing)
+
+
+def _read_checkpoint(path: Path) -> Mapping[str, Tensor]:
+    try:
+        loaded = torch.load(
+            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+        )
+    except pickle.UnpicklingError as error:
+        reason = next(iter(str(error).splitlines()), "")
+        raise WeightsError(
+            f"{path.name} is not a file of plain tensors, or it carries code; nothing in it was "
+            f"executed. Save the state dict alone: torch.save(model.state_dict(), ...). ({reason})"
+        ) from error
+    except Exception as error:  # torch raises many kinds on damaged files
+        raise WeightsError(
+            f"{path.name} is not a readable PyTorch checkpoint (truncated or of another format): "
+            f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+        ) from error
+    for wrapper in ("state_dict", "model"):
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
+            loaded = loaded[wrapper]
+    if not isinstance(loaded, Mapping):
+        raise WeightsError(
+            f"{path.name} holds a {type(loaded).__name__}; expected a state dict of tensors"
+        )
+    return {
+        name: tensor.clone()
+        for name, tensor in loaded.items()
+        if isinstance(name, str) and isinstance(tensor, Tensor) and _FEATURE.fullmatch(name)
+    }
+
+
+def _chain_from_state(path: Path, state: Mapping[str, Tensor]) -> Chain:
+    """Order ``features.N.weight`` / ``.bias`` and find the poolings from the gaps in N.
+
+    torchvision numbers convolution, ReLU and pooling in one list: two convolutions in a row are
+    2 apart, with a pooling between them 3 apart.
+    """
+    found: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in state.items():
+        match = _FEATURE.fullmatch(name)
+        if match is not None:
+            found.setdefault(int(match[1]), {})[match[2]] = tensor
+    if not found:
+        raise WeightsError(
+            f"{path.name} has no tensors named features.0.weight, features.0.bias, ...; expected "
+            "the state dict of a torchvision VGG, whole or its features only"
+        )
+    if any("running_mean" in tensors for tensors in found.values()):
+        raise WeightsError(
+            f"{path.name} is a VGG with batch normalisation; expected one without (fold it into "
+            "the convolutions first)"
+        )
+    chain: list[tuple[Tensor, Tensor] | str] = []
+    previous = -2
+    for index, tensors in sorted(found.items()):
+        if index - previous not in (2, 3) or set(tensors) != {"weight", "bias"}:
+            raise WeightsError(
+                f"{path.name} does not continue as a VGG at features.{index}: found "
+                f"{', '.join(sorted(tensors))} {index - previous} after the convolution before; "
+                "expected weight and bias, 2 after (or 3 with a pooling between)"
+            )
+        if index - previous == 3:
+            chain.append(POOL)
+        chain.append((_floats(path, tensors["weight"]), _floats(path, tensors["bias"])))
+        previous = index
+    return _vgg_chain(path, [*chain, POOL])
+
+
+def _chain_from_caffe(path: Path, arrays: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Chain:
+    """Order ``conv1_1`` ... ``conv5_4``; turn weights from (h, w, in, out) to (out, in, h, w)."""
+    chain: list[tuple[Tensor, Tensor] | str] = []
+    block = 1
+    for name in sorted(arrays, key=lambda name: tuple(map(int, _CAFFE.fullmatch(name).groups()))):  # type: ignore[union-attr]
+        weight, bias = arrays[name]
+        if weight.ndim != 4:
+            raise WeightsError(
+                f"{name} in {path.name} has shape {weight.shape}; expected (3, 3, in, out)"
+            )
+        if int(_CAFFE.fullmatch(name)[1]) != block:  # type: ignore[index]
+            chain.append(POOL)
+            block += 1
+        turned = torch.from_numpy(np.ascontiguousarray(weight.transpose(3, 2, 0, 1)))
+        chain.append((_floats(path, turned), _floats(path, torch.from_numpy(bias.copy()))))
+    return _vgg_chain(path, [*chain, POOL])
+
+
+def _floats(path: Path, tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point():
+        raise WeightsError(f"{path.name} holds {tensor.dtype} weights; expected floating point")
+    return tensor.to(torch.float32)
+
+
+def _vgg_chain(path: Path, chain: Chain) -> Chain:
+    convolutions, pools = sum(s != POOL for s in map(_kind, chain)), list(chain).count(POOL)
+    if pools != 5 or convolutions not in (8, 10, 13, 16):
+        raise WeightsError(
+            f"{path.name} has {convolutions} convolutions in {pools} blocks; expected VGG19 "
+            "(16 in 5 blocks) or one of VGG11, 13, 16 (8, 10, 13 in 5 blocks), of any width"
+        )
+    return chain
+
+
+def _kind(step: tuple[Tensor, Tensor] | str) -> str:
+    return step if isinstance(step, str) else "conv"
+
+
+def _read_npy(path: Path) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
+    """Read the convolutions of tensorflow-vgg's ``vgg19.npy``: name -> [weight, bias]."""
+    try:
+        with path.open("rb") as file:
+            _skip_object_header(path, file)
+            loaded: Any = _ArrayUnpickler(file, encoding="latin1").load()
+        content = loaded.item() if isinstance(loaded, np.ndarray) else loaded
+    except WeightsError:
+        raise
+    except Exception as error:  # a damaged pickle can raise nearly anything
+        raise WeightsError(
+            f"{path.name} is not a whole vgg19.npy: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(content, dict):
+        raise WeightsError(
+            f"{path.name} holds a {type(content).__name__}; expected the dict of tensorflow-vgg"
+        )
+    arrays: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for name, value in content.items():
+        if isinstance(name, str) and _CAFFE.fullmatch(name):
+            pair = list(value) if isinstance(value, list | tuple) else []
+            if len(pair) != 2 or not all(isinstance(array, np.ndarray) for array in pair):
+                raise WeightsError(f"{name} in {path.name} is not a list of weight and bias arrays")
+            arrays[name] = (_plain(path, name, pair[0]), _plain(path, name, pair[1]))
+    if not arrays:
+        raise WeightsError(
+            f"{path.name} has no conv1_1 ... conv5_4; expected tensorflow-vgg's dict"
+        )
+    return arrays
+
+
+def _plain(path: Path, name: str, array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind != "f":
+        raise WeightsError(f"{name} in {path.name} holds {array.dtype}; expected floating point")
+    return array.astype(np.float32)
+
+
+def _skip_object_header(path: Path, file: BinaryIO) -> None:
+    try:
+        version = np.lib.format.read_magic(file)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, _, dtype = read(file)
+    except (ValueError, KeyError, OSError, SyntaxError) as error:
+        raise WeightsError(f"{path.name} is not a NumPy file: {error}") from error
+    if dtype.kind != "O" or shape != ():
+        raise WeightsError(
+            f"{path.name} is an array of {dtype} {shape}; expected tensorflow-vgg's pickled dict"
+        )
+
+
+def _empty_array(kind: type, shape: tuple[int, ...], _: object) -> np.ndarray:
+    """What NumPy's ``_reconstruct`` is called with in an honest pickle: an empty start."""
+    if kind is not np.ndarray or shape != (0,):
+        raise pickle.UnpicklingError(f"an array that starts as {kind} {shape}")
+    return np.ndarray((0,), np.int8)
+
+
+def _latin1(text: str, codec: str) -> bytes:
+    """The one use of ``_codecs.encode`` in pickles of arrays: bytes written as text."""
+    if codec not in ("latin1", "latin-1"):
+        raise pickle.UnpicklingError(f"text encoded as {codec!r}")
+    return text.encode("latin1")
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Admits what pickled arrays need and nothing else."""
+
+    _ADMITTED: ClassVar = {
+        ("numpy.core.multiarray", "_reconstruct"): _empty_array,
+        ("numpy._core.multiarray", "_reconstruct"): _empty_array,
+        ("numpy", "ndarray"): np.ndarray,
+        ("numpy", "dtype"): np.dtype,
+        ("_codecs", "encode"): _latin1,
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return self._ADMITTED[module, name]
+        except KeyError:
+            raise WeightsError(
+                f"this .npy file asks for {module}.{name}: it carries code, and nothing in it was "
+                "executed; expected tensorflow-vgg's dict of arrays"
+            ) from None
+
+    def persistent_load(self, pid: object) -> Any:
+        raise WeightsError(
+            f"this .npy file refers to outside data ({pid!r}); expected plain arrays"
+        )

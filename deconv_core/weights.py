@@ -1,0 +1,150 @@
+"""``load_network``: every source of weights behind one name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from deconv_core.demo import demo_weights
+from deconv_core.download import CancelFlag, Progress, download, sha256_of
+from deconv_core.errors import WeightsError
+from deconv_core.network import Convolution, Network, build_network, preprocessing_named
+from deconv_core.receptive_field import POOL
+from deconv_core.weight_files import SUFFIXES, read_weight_file
+
+VGG19_CHAIN = (
+    *(64, 64, POOL, 128, 128, POOL, 256, 256, 256, 256, POOL),
+    *(512, 512, 512, 512, POOL, 512, 512, 512, 512, POOL),
+)
+"""Configuration E of Simonyan & Zisserman (arXiv 1409.1556), convolutions only."""
+
+
+def data_home() -> Path:
+    """The folder for converted weights, datasets and indexes: ``$DECONV_HOME`` or ``~/.deconv``."""
+    return Path(os.environ.get("DECONV_HOME") or Path.home() / ".deconv").expanduser()
+
+
+def load_network(
+    source: str | os.PathLike[str],
+    preprocessing: str | None = None,
+    *,
+    home: Path | None = None,
+    progress: Progress | None = None,
+    cancel: CancelFlag | None = None,
+) -> Network:
+    """Load the convolutional stack of a VGG.
+
+    Args:
+        source: "demo" (the small network that ships with this package), "vgg19" (torchvision's
+            ImageNet weights, downloaded once, 548 MB), "random" (He-initialised VGG19 of full
+            width, always the same), or the path of a .pth, .pt, .safetensors or .npy file.
+        preprocessing: "torchvision" or "caffe"; None takes what the source implies.
+        home: data folder in place of ``data_home()``.
+        progress: called with (bytes there, bytes in all) while something is downloaded.
+        cancel: set it to stop a download; what has arrived is kept.
+
+    Raises:
+        WeightsError: the source is unknown, missing, damaged, of another shape or carries code.
+        DeconvError: ``preprocessing`` has another name.
+        CancelledError: ``cancel`` was set.
+    """
+    name = os.fspath(source)
+    if preprocessing is not None:
+        preprocessing_named(preprocessing)
+    if name == "random":
+        return _random_network(preprocessing or "torchvision")
+    if name == "demo":
+        path = demo_weights()
+    elif name == "vgg19":
+        path = published_vgg19(home or data_home(), progress=progress, cancel=cancel)
+    elif Path(name).suffix.lower() in SUFFIXES:
+        path = Path(name).expanduser()
+    else:
+        raise WeightsError(
+            f"{name!r} is not a network; choose 'demo', 'vgg19', 'random' or the path of a file "
+            f"that ends in {', '.join(SUFFIXES)}"
+        )
+    content = read_weight_file(path)
+    return build_network(
+        name, content.chain, preprocessing_named(preprocessing or content.preprocessing)
+    )
+
+
+def _random_network(preprocessing: str) -> Network:
+    """VGG19 of full width: He et al. (2015) normal weights, small biases, fixed seed."""
+    generator = torch.Generator().manual_seed(0)
+    chain: list[tuple[torch.Tensor, torch.Tensor] | str] = []
+    channels = 3
+    for step in VGG19_CHAIN:
+        if isinstance(step, str):
+            chain.append(step)
+            continue
+        deviation = (2 / (9 * channels)) ** 0.5
+        weight = torch.randn((step, channels, 3, 3), generator=generator) * deviation
+        chain.append((weight, torch.randn((step,), generator=generator) * 0.01))
+        channels = step
+    return build_network("random", chain, preprocessing_named(preprocessing))
+
+
+def published_vgg19(
+    home: Path,
+    *,
+    url: str | None = None,
+    progress: Progress | None = None,
+    cancel: CancelFlag | None = None,
+) -> Path:
+    """The features of torchvision's VGG19 as a safetensors file below ``home``.
+
+    Downloads and converts once. A copy that torch already keeps is used instead of a download if
+    its hash is right. Of the published hash only the first 8 digits are known: they are in the
+    file's name.
+
+    Raises:
+        WeightsError: no connection, a wrong hash, or a file that is not VGG19.
+        CancelledError: ``cancel`` was set.
+    """
+    if url is None:
+        from torchvision.models import VGG19_Weights  # torchvision is slow to import
+
+        url = str(VGG19_Weights.IMAGENET1K_V1.url)
+    published = url.rsplit("/", 1)[-1]
+    prefix = Path(published).stem.rsplit("-", 1)[-1]
+    converted = home / "weights" / f"{Path(published).stem}.features.safetensors"
+    if converted.exists():
+        return converted
+    kept = Path(torch.hub.get_dir()) / "checkpoints" / published
+    if kept.is_file() and sha256_of(kept).startswith(prefix):
+        _convert(kept, converted)
+        return converted
+    fetched = download(url, converted.parent / published, prefix, progress=progress, cancel=cancel)
+    _convert(fetched, converted)
+    fetched.unlink()  # 548 MB that nothing reads again
+    return converted
+
+
+def _convert(published: Path, converted: Path) -> None:
+    content = read_weight_file(published)
+    network = build_network("vgg19", content.chain, preprocessing_named("torchvision"))
+    save_features(network, converted, {"published": published.name, "sha256": sha256_of(published)})
+
+
+def save_features(network: Network, path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a network's convolutions as a safetensors file with torchvision's names.
+
+    The file appears under its name only when it is whole.
+    """
+    state: dict[str, torch.Tensor] = {}
+    index = 0
+    for stage in network.stages:
+        if isinstance(stage, Convolution):
+            flip = network.preprocessing.bgr_weights and index == 0
+            weight = stage.weight.flip(1).contiguous() if flip else stage.weight
+            state |= {f"features.{index}.weight": weight, f"features.{index}.bias": stage.bias}
+        index += 2 if isinstance(stage, Convolution) else 1
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    save_file(state, temporary, {"preprocessing": network.preprocessing.name, **(metadata or {})})
+    os.replace(temporary, path)
