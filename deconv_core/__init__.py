@@ -12,7 +12,8 @@ Read from top to bottom, the names below are the flow of the program::
        |  compose_grid, activation_table
     pictures and tables
 
-Names are imported when first used, so asking an index loads no torch.
+Names are imported when first used, so asking an index loads no torch. (No module may have the name
+of something exported here: importing it would take that name's place. Hence ``scanning``.)
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from deconv_core.reconstruction import Reconstruction, reconstruct
     from deconv_core.reconstruction_cache import ReconstructionCache
     from deconv_core.rendering import Scale, compose_grid
-    from deconv_core.scan import scan
+    from deconv_core.scanning import scan
     from deconv_core.tables import activation_table
     from deconv_core.units import Activation, Box, Unit
     from deconv_core.weights import load_network
@@ -40,7 +41,7 @@ _HOMES = {
     "load_network": "weights",
     "Network": "network",
     "ImageFolder": "images",
-    "scan": "scan",
+    "scan": "scanning",
     "ActivationIndex": "activation_index",
     "exact_top": "exact",
     "Unit": "units",

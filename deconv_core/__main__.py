@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from deconv_core.images import Resize
     from deconv_core.network import Network
     from deconv_core.rendering import Scale
-    from deconv_core.scan import ScanProgress
+    from deconv_core.scanning import ScanProgress
 
 _CANCELLED = 130
 
@@ -93,7 +93,7 @@ def _add_top(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def _scan(options: argparse.Namespace, cancel: threading.Event) -> int:
     from deconv_core.images import ImageFolder
-    from deconv_core.scan import scan
+    from deconv_core.scanning import scan
 
     images = ImageFolder(
         options.images,
