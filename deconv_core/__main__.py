@@ -136,7 +136,7 @@ def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
 
     index = ActivationIndex.open(options.index)
     made = index.manifest
-    images = ImageFolder(options.images or made.image_root, resize=_resize(made.resize))
+    images = ImageFolder(options.images or index.image_root, resize=_resize(made.resize))
     network = _load(options.network or made.network, made.preprocessing, "bar", cancel)
     top = exact_top(
         network, images, index, options.layer, options.channel, options.k, options.label

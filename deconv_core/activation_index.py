@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -64,6 +65,11 @@ class ActivationIndex:
     def precision(self) -> str:
         """What the stored values were computed in: "float32"."""
         return self.manifest.compute.precision
+
+    @property
+    def image_root(self) -> Path:
+        """The folder that was scanned. A relative path is meant from the index folder."""
+        return Path(os.path.normpath(self._folder.path / self.manifest.image_root))
 
     @property
     def complete(self) -> bool:

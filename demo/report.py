@@ -1,0 +1,57 @@
+"""The training report: what was trained, how long it took, how well it names unseen pictures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .drawing import LABELS
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training run came to."""
+
+    confusion: NDArray[np.int64]
+    drawing_seconds: float
+    training_seconds: float
+    device: str
+
+    @property
+    def accuracy(self) -> float:
+        """Share of unseen pictures given their own label."""
+        return float(np.trace(self.confusion) / self.confusion.sum())
+
+
+def write_report(file: Path, settings: Any, outcome: Outcome, weight_bytes: int) -> None:
+    """Write the report as Markdown."""
+    lines = [
+        "# The demo network's training",
+        "",
+        "Written by `python -m demo.train`. A demo network trained on drawn pictures;",
+        "it is not the VGG19 trained on ImageNet.",
+        "",
+        f"- Accuracy on {outcome.confusion.sum()} unseen pictures: **{outcome.accuracy:.2%}**",
+        f"- Labels: {', '.join(LABELS)}",
+        f"- Weights: {weight_bytes / 1e6:.2f} MB",
+        f"- Time: drawing {outcome.drawing_seconds / 60:.1f} min, "
+        f"training {outcome.training_seconds / 60:.1f} min",
+        f"- Device: {outcome.device}",
+        "- Settings:",
+        *(f"  - {name}: {value}" for name, value in vars(settings).items()),
+        "",
+        "## Confusion table (rows: what was drawn; columns: what the network says)",
+        "",
+        *_table(outcome.confusion),
+    ]
+    file.write_text("\n".join(lines) + "\n")
+
+
+def _table(confusion: NDArray[np.int64]) -> list[str]:
+    """The counts as a Markdown table; zeros are left empty to show the mistakes."""
+    rows = ["| | " + " | ".join(LABELS) + " |", "|---" * (len(LABELS) + 1) + "|"]
+    for label, counts in zip(LABELS, confusion, strict=True):
+        rows.append(f"| **{label}** | " + " | ".join(str(n) if n else "" for n in counts) + " |")
+    return rows

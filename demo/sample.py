@@ -1,0 +1,45 @@
+"""Draw the sample set and scan it: `python -m demo.sample`. Needs the trained weights.
+
+The pictures come from seeds that training never sees. The index is what `deconv_core.scan` makes of
+them; only its record of where the pictures are is made relative, so that it holds in any clone.
+"""
+
+import argparse
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from deconv_core import ImageFolder, load_network, scan
+from deconv_core.demo import demo_images, demo_index
+from deconv_core.index_files import IndexFolder
+
+from .draw import draw_folder
+from .pictures import SAMPLE_SEED
+
+BLOCK_SIZE = 64
+
+
+def build_sample(images: Path, index: Path, per_label: int) -> None:
+    """Replace the pictures and the index with new ones."""
+    for folder in (images, index):
+        shutil.rmtree(folder, ignore_errors=True)
+    size = draw_folder(images, per_label, SAMPLE_SEED)
+    made = scan(load_network("demo"), ImageFolder(images), index, block_size=BLOCK_SIZE)
+    folder = IndexFolder(index)
+    folder.write_manifest(replace(made.manifest, image_root=f"../{images.name}"))
+    (index / "scan.lock").unlink(missing_ok=True)
+    print(f"{len(made.images)} pictures, {size / 1e6:.1f} MB, scanned into {index}")
+
+
+def main() -> None:
+    """Read the command line and build."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--images", type=Path, default=demo_images())
+    parser.add_argument("--index", type=Path, default=demo_index())
+    parser.add_argument("--per-label", type=int, default=16, help="pictures of each label (16)")
+    options = parser.parse_args()
+    build_sample(options.images, options.index, options.per_label)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""Find feature maps that pick out a part, by measurement: `python -m demo.stories`.
+
+Maps are searched on one set of drawings and scored on another that took no part in the search;
+neither was used in training. Writes the table of the best maps (`demo/selectivity.csv`) and the
+stories of the guided tour (`deconv_core/demo/stories.json`).
+"""
+
+import argparse
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deconv_core import Network, load_network
+
+from .drawing import LABELS, Drawing, draw
+from .selectivity import Score, feature_maps, scores
+
+SEARCH_SEED = 3_000_000
+SCORE_SEED = 4_000_000
+LAYERS = tuple(
+    f"conv{block}_{place}" for block in (2, 3, 4, 5) for place in range(1, 3 if block == 2 else 5)
+)
+# Whole subjects are not parts: a map that likes checks everywhere tells no story about a place.
+NOT_PARTS = frozenset({"checks", "stripes", "shirt"})
+HEADS = ("dog", "people")
+LEAST_SCORE = 0.4
+LEAST_GAIN = 5.0
+MOST_STORIES = 9
+TABLE_ROWS = 60
+
+Maps = dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Set:
+    """Drawings and the activations they cause."""
+
+    drawings: Sequence[Drawing]
+    maps: Maps
+
+    @classmethod
+    def drawn(
+        cls, network: Network, per_label: int, first_seed: int, layers: Sequence[str] = LAYERS
+    ) -> "Set":
+        """Draw a set and run the network over it."""
+        drawings = [draw(label, first_seed + n) for n in range(per_label) for label in LABELS]
+        return cls(drawings, feature_maps(network, drawings, layers))
+
+    def score(self, found: Score, label: str | None = None) -> Score | None:
+        """The score of the same map and part on this set."""
+        return self.score_of(found.layer, found.channel, found.part, label)
+
+    def score_of(
+        self, layer: str, channel: int, part: str, label: str | None = None
+    ) -> Score | None:
+        """The score of one map for one part, or None where the part is not drawn."""
+        pair = [(channel, part)]
+        return next(scores(layer, self.maps[layer], self.drawings, label, pair), None)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A map, its part, its score in the search, and its score on the drawings kept out of it."""
+
+    search: Score
+    kept_out: Score
+    label: str
+
+    @property
+    def good(self) -> bool:
+        """Well above both thresholds on the drawings kept out."""
+        gain = self.kept_out.score / max(self.kept_out.chance, 1e-9)
+        return self.kept_out.score >= LEAST_SCORE and gain >= LEAST_GAIN
+
+
+def find(search: Set, kept_out: Set) -> list[Finding]:
+    """The best map of every layer for every part, scored again, best search score first."""
+    best: dict[tuple[str, str], Score] = {}
+    for layer in LAYERS:
+        for found in scores(layer, search.maps[layer], search.drawings):
+            place = (layer, found.part)
+            if found.part not in NOT_PARTS and (
+                place not in best or found.score > best[place].score
+            ):
+                best[place] = found
+    findings = []
+    for found in sorted(best.values(), key=lambda s: -s.score):
+        again = kept_out.score(found)
+        if again is not None:
+            findings.append(Finding(found, again, _best_label(search, found)))
+    return findings
+
+
+def _best_label(drawn: Set, found: Score) -> str:
+    """The label whose pictures the part is found in best, among those that have it."""
+    having = sorted({d.label for d in drawn.drawings if found.part in d.parts})
+    scored = [(again.score, label) for label in having if (again := drawn.score(found, label))]
+    return max(scored)[1]
+
+
+def find_crossed(search: Set, kept_out: Set) -> list[tuple[Finding, Finding]]:
+    """Maps that answer to one part in dogs and to another in people, best first.
+
+    The measure of a pair is the smaller of its two search scores.
+    """
+    pairs = []
+    for layer in LAYERS:
+        best = [_best_parts(layer, search, label) for label in HEADS]
+        for channel in range(search.maps[layer].shape[1]):
+            dog, people = (parts[channel] for parts in best)
+            if dog.part != people.part:
+                again = [
+                    kept_out.score(found, label)
+                    for found, label in zip((dog, people), HEADS, strict=True)
+                ]
+                if again[0] is not None and again[1] is not None:
+                    pairs.append(
+                        (Finding(dog, again[0], HEADS[0]), Finding(people, again[1], HEADS[1]))
+                    )
+    return sorted(pairs, key=lambda pair: -min(side.search.score for side in pair))
+
+
+def _best_parts(layer: str, drawn: Set, label: str) -> dict[int, Score]:
+    best: dict[int, Score] = {}
+    for found in scores(layer, drawn.maps[layer], drawn.drawings, label):
+        if found.part in NOT_PARTS:
+            continue
+        if found.channel not in best or found.score > best[found.channel].score:
+            best[found.channel] = found
+    return best
+
+
+def choose(findings: Sequence[Finding], crossed: Sequence[tuple[Finding, Finding]]) -> list[dict]:
+    """Six to nine stories: each part once, at the layer that finds it best, conv4 first."""
+    stories = []
+    pair = next((pair for pair in crossed if all(side.good for side in pair)), None)
+    if pair is not None:
+        stories.append(_crossed_story(*pair))
+    told: set[str] = set()
+    for finding in findings:
+        if finding.good and finding.search.part not in told and len(stories) < MOST_STORIES:
+            told.add(finding.search.part)
+            stories.append(_story(finding))
+    first, rest = stories[: pair is not None], stories[pair is not None :]
+    return first + sorted(rest, key=lambda story: story["unit"])
+
+
+PLURAL = {"people": "people", "fish": "fish", "letters": "letters", "butterfly": "butterflies"}
+
+
+def _many(noun: str) -> str:
+    same = ("petals", "scales", "feathers", "whiskers", "glasses", "spots", "stripes")
+    return PLURAL.get(noun, noun if noun in same else f"{noun}s")
+
+
+def _story(finding: Finding) -> dict:
+    score, unit = finding.kept_out, f"{finding.search.layer}/{finding.search.channel}"
+    part = "letter O" if score.part == "o" else _many(score.part)
+    return {
+        "unit": unit,
+        "part": score.part,
+        "title": f"{part[0].upper()}{part[1:]}"
+        + ("" if score.part == "o" else f", best in {_many(finding.label)}"),
+        "labels": [finding.label],
+        "score": round(score.score, 4),
+        "chance": round(score.chance, 5),
+    }
+
+
+def _crossed_story(dog: Finding, people: Finding) -> dict:
+    here, there = dog.kept_out, people.kept_out
+    return {
+        "unit": f"{here.layer}/{here.channel}",
+        "part": here.part,
+        "title": f"Dogs' {_many(here.part)}; on people it answers to {_many(there.part)}",
+        "labels": list(HEADS),
+        "score": round(here.score, 4),
+        "chance": round(here.chance, 5),
+        "other_part": there.part,
+        "other_score": round(there.score, 4),
+        "other_chance": round(there.chance, 5),
+    }
+
+
+def write_table(path: Path, findings: Sequence[Finding]) -> None:
+    """The best maps as CSV."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ["layer", "map", "part", "best_label", "search_score", "kept_out_score", "chance"]
+        )
+        for finding in findings[:TABLE_ROWS]:
+            seen, again = finding.search, finding.kept_out
+            writer.writerow(
+                [seen.layer, seen.channel, seen.part, finding.label]
+                + [f"{seen.score:.4f}", f"{again.score:.4f}", f"{again.chance:.5f}"]
+            )
+
+
+def main() -> None:
+    """Search, score, write."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--per-label", type=int, default=16, help="drawings a label in each set")
+    parser.add_argument("--network", default="demo")
+    parser.add_argument("--table", type=Path, default=Path("demo/selectivity.csv"))
+    parser.add_argument("--stories", type=Path, default=Path("deconv_core/demo/stories.json"))
+    options = parser.parse_args()
+    network = load_network(options.network)
+    search = Set.drawn(network, options.per_label, SEARCH_SEED)
+    kept_out = Set.drawn(network, options.per_label, SCORE_SEED)
+    findings = find(search, kept_out)
+    write_table(options.table, findings)
+    stories = choose(findings, find_crossed(search, kept_out))
+    options.stories.write_text(json.dumps(stories, indent=1) + "\n")
+    for story in stories:
+        print(story)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""What ships in deconv_core/demo: pictures, weights, index and stories agree with one another."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deconv_core import ActivationIndex, ImageFolder, load_network, scan
+from deconv_core.demo import demo_images, demo_index, demo_stories, demo_weights
+from demo.stories import LEAST_GAIN, LEAST_SCORE, SCORE_SEED, Set
+
+
+@pytest.fixture(scope="module")
+def shipped() -> ActivationIndex:
+    return ActivationIndex.open(demo_index())
+
+
+def test_the_sample_set_is_rich_and_small() -> None:
+    images = ImageFolder(demo_images())
+    assert len(images) >= 240
+    assert len(images.labels) >= 10
+    assert {"people", "dog"} <= set(images.labels)
+    assert sum(entry.path.stat().st_size for entry in images) <= 6_000_000
+    assert demo_weights().stat().st_size <= 6_000_000
+
+
+def test_the_index_covers_every_picture_and_names_no_place_outside(
+    shipped: ActivationIndex,
+) -> None:
+    assert shipped.complete
+    assert list(shipped.images["image_id"]) == [
+        entry.image_id for entry in ImageFolder(demo_images())
+    ]
+    assert (shipped.images["error"] == "").all()
+    assert shipped.image_root == demo_images()
+    assert not Path(shipped.manifest.image_root).is_absolute()
+
+
+def test_the_stored_index_is_what_a_fresh_scan_finds(
+    shipped: ActivationIndex, tmp_path: Path
+) -> None:
+    for entry in list(ImageFolder(demo_images()))[::11]:
+        target = tmp_path / "images" / entry.image_id
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(entry.path, target)
+    fresh = scan(load_network("demo"), ImageFolder(tmp_path / "images"), tmp_path / "index")
+    for layer in ("conv1_1", "conv2_2", "conv3_4", "conv4_4", "conv5_4"):
+        for channel in range(0, fresh.layers[layer].channels, 5):
+            stored = shipped.peaks(layer, channel).set_index("image_id")
+            new = fresh.peaks(layer, channel).set_index("image_id")
+            both = stored.loc[new.index]
+            largest = max(float(stored["value"].max()), 1e-6)
+            difference = np.abs(both["value"] - new["value"])
+            assert (difference <= 1e-4 * np.maximum(both["value"], 1e-3 * largest)).all()
+            moved = (both["row"] != new["row"]) | (both["column"] != new["column"])
+            # Another processor may choose between places that tie within rounding, never often.
+            assert moved.mean() <= 0.1
+
+
+def test_the_network_is_vgg19_narrow() -> None:
+    network = load_network("demo")
+    assert network.architecture == "VGG19"
+    assert [layer.name for layer in network.layers.values()][-2:] == ["conv5_4", "pool5"]
+
+
+def test_stories_pick_out_parts_well_above_chance() -> None:
+    stories = demo_stories()
+    assert 6 <= len(stories) <= 10
+    assert len({story.part for story in stories}) >= 5
+    assert sum(story.unit.layer.startswith("conv4") for story in stories) >= 2
+    assert any(set(story.labels) == {"dog", "people"} for story in stories)
+    for story in stories:
+        assert story.score >= LEAST_SCORE
+        assert story.score >= LEAST_GAIN * story.chance
+
+
+def test_a_story_scores_the_same_when_measured_again() -> None:
+    story = next(s for s in demo_stories() if len(s.labels) == 1)
+    drawn = Set.drawn(load_network("demo"), 16, SCORE_SEED, (story.unit.layer,))
+    again = drawn.score_of(story.unit.layer, story.unit.channel, story.part)
+    assert again is not None
+    assert again.score == pytest.approx(story.score, abs=2e-3)
+    assert again.chance == pytest.approx(story.chance, rel=1e-3)
