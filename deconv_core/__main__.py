@@ -63,7 +63,7 @@ def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command.add_argument("--extensions", help="file types to take, for example .jpg,.jpeg")
     command.add_argument("--labels", help="first-level folders to take, separated by commas")
     command.add_argument("--resize", choices=["stretch", "crop"], default="stretch")
-    command.add_argument("--precision", choices=["auto", "float32"], default="auto")
+    command.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
     command.add_argument("--block-size", type=int, help="images in a block of the index")
     command.add_argument(
         "--update", action="store_true", help="scan images added or changed since the last scan"

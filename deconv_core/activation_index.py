@@ -63,7 +63,7 @@ class ActivationIndex:
 
     @property
     def precision(self) -> str:
-        """What the stored values were computed in: "float32"."""
+        """What the stored values were computed in: "float32" or "bfloat16"."""
         return self.manifest.compute.precision
 
     @property
@@ -108,7 +108,7 @@ class ActivationIndex:
         """
         if k < 1:
             raise DeconvError(f"k is {k}; ask for at least 1")
-        best = self._best_per_image(layer, channel, label)
+        best = self.best(layer, channel, label)
         above = best[best["value"] > 0]
         if len(above) > k:
             limit = np.partition(above["value"].to_numpy(), -k)[-k]
@@ -133,7 +133,7 @@ class ActivationIndex:
             DeconvError: no such layer or channel.
             IndexDamagedError: a block cannot be read.
         """
-        best = self._best_per_image(layer, channel, None)
+        best = self.best(layer, channel, None)
         columns = ["image_id", "label", "row", "column", "value"]
         return best.sort_values("image_id")[columns].reset_index(drop=True)
 
@@ -163,14 +163,22 @@ class ActivationIndex:
             }
         )
 
-    def _best_per_image(self, layer: str, channel: int | None, label: str | None) -> pd.DataFrame:
-        """One row an image: image_id, label, channel, row, column, value of its best activation."""
+    def best(self, layer: str, channel: int | None, label: str | None) -> pd.DataFrame:
+        """One row a readable image: the best activation of one feature map, or of a whole layer.
+
+        Returns:
+            image_id, label, channel, row, column, value, in no particular order.
+
+        Raises:
+            DeconvError: no such layer, channel or label.
+            IndexDamagedError: a block cannot be read.
+        """
         found = self._read(layer, channel)
         chosen = self._chosen(found.ordinals, label)
         values, rows, columns = (a[chosen] for a in (found.values, found.rows, found.columns))
         place = np.zeros(len(values), np.int64)
         if values.shape[1] > 1 and len(values):
-            place = _best_channel(values, rows, columns)
+            place = best_channel(values, rows, columns)
         here = np.arange(len(values))
         done = self._by_ordinal.loc[found.ordinals[chosen]]
         return pd.DataFrame(
@@ -235,7 +243,7 @@ class ActivationIndex:
         return names[names.index(layer) - 1] if self.layers[layer].is_pool else layer
 
 
-def _best_channel(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+def best_channel(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """For each image (first axis) the channel of the best peak; ties by row, column, channel."""
     best = values.max(axis=1, keepdims=True)
     where = rows.astype(np.int64) * 256 + columns

@@ -28,6 +28,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import Tensor
 
+from deconv_core.compute import to_batch
 from deconv_core.deconvnet import convnet_pass
 from deconv_core.download import CancelFlag
 from deconv_core.errors import CancelledError, DeconvError
@@ -173,7 +174,7 @@ def _seeds(
     pixels = [cache.pixels(images, position) for position in positions]
     whole = window_side(layer) ** 2 >= _WHOLE_IMAGE_FROM * INPUT_SIDE**2 and cache.max_bytes > 0
     if whole:
-        _keep_passes(network, images, layer, positions, cache)
+        image_passes(network, images, layer.name, positions, cache)
     seeds: dict[int, _Seed] = {}
     for place, (activation, position) in enumerate(zip(batch, positions, strict=True)):
         passed = cache.image_pass(network, images, position, layer.name)
@@ -190,10 +191,10 @@ def _seeds(
     return [seeds[place] for place in range(len(batch))]
 
 
-def _peak_layer(network: Network, layer: Layer) -> str:
+def peak_layer(network: Network, layer: str) -> str:
     """The convolution whose peaks are a layer's: itself, or the one below a pooling."""
     names = list(network.layers)
-    return names[names.index(layer.name) - 1] if layer.is_pool else layer.name
+    return names[names.index(layer) - 1] if network.layer(layer).is_pool else layer
 
 
 def _known_value(
@@ -202,31 +203,34 @@ def _known_value(
     """The float32 value of an activation that is a peak of a pass already made."""
     if passed is None:
         return None
-    peaks = passed.peaks[_peak_layer(network, layer)]
+    peaks = passed.peaks[peak_layer(network, layer.name)]
     channel, shrink = activation.unit.channel, 2 if layer.is_pool else 1
     place = int(peaks.rows[0, channel]) // shrink, int(peaks.columns[0, channel]) // shrink
     same = place == (activation.row, activation.column)
     return float(peaks.values[0, channel]) if same else None
 
 
-def _keep_passes(
+def image_passes(
     network: Network,
     images: ImageFolder,
-    layer: Layer,
+    layer: str,
     positions: Sequence[int],
     cache: ReconstructionCache,
-) -> None:
-    """Make and keep the whole pass of the images for which none is kept yet."""
-    missing = [
-        position
-        for position in dict.fromkeys(positions)
-        if cache.image_pass(network, images, position, layer.name) is None
-    ]
-    if not missing:
-        return
-    pixels = [cache.pixels(images, position) for position in missing]
-    for position, passed in zip(missing, pass_images(network, pixels, layer.name), strict=True):
-        cache.keep_pass(network, images, position, passed)
+) -> list[ImagePass]:
+    """The reference pass over each image up to a layer: from the cache, or made and kept there.
+
+    Raises:
+        ImageError: an image is gone or cannot be read.
+    """
+    kept = {position: cache.image_pass(network, images, position, layer) for position in positions}
+    found = {position: passed for position, passed in kept.items() if passed is not None}
+    missing = [position for position in kept if position not in found]
+    if missing:
+        pixels = [cache.pixels(images, position) for position in missing]
+        for position, passed in zip(missing, pass_images(network, pixels, layer), strict=True):
+            cache.keep_pass(network, images, position, passed)
+            found[position] = passed
+    return [found[position] for position in positions]
 
 
 def pass_images(network: Network, pixels: Sequence[Pixels], layer: str) -> list[ImagePass]:
@@ -258,8 +262,7 @@ def pass_images(network: Network, pixels: Sequence[Pixels], layer: str) -> list[
 
 def _inputs(network: Network, pixels: Sequence[Pixels]) -> Tensor:
     """Network input (N, 3, H, W) from pictures (H, W, 3) of one size."""
-    stacked = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
-    return network.normalise(stacked)
+    return network.normalise(to_batch(pixels).contiguous())
 
 
 def _window_seeds(

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import torch
-import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
-from torch import Tensor
 
+from deconv_core.compute import ScanNetwork, to_batch
 from deconv_core.download import CancelFlag
 from deconv_core.errors import ImageError
 from deconv_core.images import (
@@ -24,9 +22,8 @@ from deconv_core.images import (
     decode_image,
     read_content,
 )
-from deconv_core.index_files import ComputePath, ImageRow
-from deconv_core.network import Convolution, Network
-from deconv_core.peaks import Peaks, find_peaks, join_peaks
+from deconv_core.index_files import ImageRow
+from deconv_core.peaks import Peaks, join_peaks
 
 
 class Failure(NamedTuple):
@@ -42,42 +39,6 @@ class Block:
 
     images: tuple[ImageRow, ...]
     peaks: dict[str, Peaks]
-
-
-@dataclass(frozen=True, eq=False)
-class ScanNetwork:
-    """A network laid out in memory as a compute path asks."""
-
-    network: Network
-    compute: ComputePath
-    weights: dict[str, tuple[Tensor, Tensor]]
-
-    @classmethod
-    def prepare(cls, network: Network, compute: ComputePath) -> ScanNetwork:
-        """Lay the weights out once; the network itself is left as it is."""
-        weights = {
-            stage.name: (
-                stage.weight.to(memory_format=torch.channels_last),
-                stage.bias,
-            )
-            for stage in network.stages
-            if isinstance(stage, Convolution)
-        }
-        return cls(network, compute, weights)
-
-    @torch.inference_mode()
-    def peaks(self, pixels: Tensor) -> dict[str, Peaks]:
-        """Peaks of every convolution for uint8 RGB pixels (N, 3, 224, 224)."""
-        signal = self.network.normalise(pixels).contiguous(memory_format=torch.channels_last)
-        found: dict[str, Peaks] = {}
-        for stage in self.network.stages:
-            if isinstance(stage, Convolution):
-                weight, bias = self.weights[stage.name]
-                signal = F.conv2d(signal, weight, bias, padding=1).relu_()
-                found[stage.name] = find_peaks(signal)
-            else:
-                signal = F.max_pool2d(signal, 2)
-        return found
 
 
 def scan_block(
@@ -167,8 +128,7 @@ def _decode(entry: ImageEntry, images: ImageFolder) -> DecodedImage | Failure:
 def _scan_batch(
     prepared: ScanNetwork, batch: Sequence[tuple[int, ImageEntry, DecodedImage]]
 ) -> tuple[list[ImageRow], dict[str, Peaks]]:
-    pixels = torch.from_numpy(np.stack([decoded.pixels for _, _, decoded in batch]))
-    peaks = prepared.peaks(pixels.permute(0, 3, 1, 2))
+    peaks = prepared.peaks(to_batch([decoded.pixels for _, _, decoded in batch]))
     finite = np.logical_and.reduce(
         [np.isfinite(found.values).all(axis=1) for found in peaks.values()]
     )
