@@ -41,8 +41,11 @@ class ActivationIndex:
         """Use ``ActivationIndex.open``."""
         self._folder = folder
         self.manifest = manifest
-        self._blocks = folder.done_blocks()
-        self.total = int((~plan["removed"]).sum())
+        live = plan[~plan["removed"]]
+        # A finished index needs all its blocks; of an unfinished one those that are there answer.
+        needed = sorted({int(block) for block in live["block"]})
+        self._blocks = needed if manifest.complete else folder.done_blocks()
+        self.total = len(live)
         self._done = _done_images(folder, manifest, plan, self._blocks)
 
     @classmethod
@@ -69,7 +72,7 @@ class ActivationIndex:
     @property
     def image_root(self) -> Path:
         """The folder that was scanned. A relative path is meant from the index folder."""
-        return Path(os.path.normpath(self._folder.path / self.manifest.image_root))
+        return self._folder.image_root(self.manifest)
 
     @property
     def complete(self) -> bool:

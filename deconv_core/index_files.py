@@ -163,6 +163,10 @@ class IndexFolder:
                 "scan again"
             ) from error
 
+    def image_root(self, manifest: Manifest) -> Path:
+        """The folder that was scanned; a relative path is meant from the index folder."""
+        return Path(os.path.normpath(self.path / manifest.image_root))
+
     def write_manifest(self, manifest: Manifest) -> None:
         """Write what makes the index."""
         text = json.dumps(asdict(manifest), indent=1)

@@ -98,7 +98,7 @@ def scan(
         folder.clean()
         manifest, plan = _begin(network, images, folder, precision, block_size, update)
         finished = _scan_blocks(network, images, folder, manifest, plan, progress, cancel)
-        if finished:
+        if finished and not manifest.complete:
             folder.write_plan(learned(folder, plan))
             folder.write_manifest(replace(manifest, complete=True))
     return ActivationIndex.open(folder.path)
@@ -130,6 +130,9 @@ def _begin(
         manifest, plan = folder.read_manifest(), folder.read_plan()
         _check_same_making(manifest, network, images, precision, block_size)
         updated = updated_plan(folder, manifest, plan, images, update)
+        if folder.image_root(manifest) != images.root:  # moved or cloned: the same images
+            manifest = replace(manifest, image_root=str(images.root))
+            folder.write_manifest(manifest)
         if updated is not None:
             manifest, plan = replace(manifest, complete=False), updated
             folder.write_manifest(manifest)
@@ -161,7 +164,7 @@ def _check_same_making(
 ) -> None:
     asked = manifest.compute.precision if precision == "auto" else precision
     compared = [
-        ("network", f"{manifest.network} {manifest.fingerprint}", network.fingerprint),
+        ("network", manifest.fingerprint, network.fingerprint),
         ("preprocessing", manifest.preprocessing, network.preprocessing.name),
         ("resizing", manifest.resize, images.resize),
         ("precision", manifest.compute.precision, asked),
@@ -169,10 +172,10 @@ def _check_same_making(
         ("torch version", manifest.compute.torch_version, torch_version()),
     ]
     for what, made, given in compared:
-        if not made.endswith(given):
+        if made != given:
             raise IndexMismatchError(
-                f"this index was made with another {what}: {made}, now {given}. Use the same "
-                f"{what}, or scan into another folder"
+                f"this index was made from network {manifest.network!r} with {what} {made}; now it "
+                f"is {given}. Use the same {what}, or scan into another folder"
             )
 
 

@@ -1,0 +1,300 @@
+"""Many maps in one zip: grids, tiles, tables, a manifest, and a page to look at them offline.
+
+::
+
+    index.html                          everything, for any browser, without a connection
+    manifest.json                       weights, images, settings, and what each folder holds
+    conv4_4/map171/reconstructions.png  the grids
+    conv4_4/map171/patches.png
+    conv4_4/map171/table.csv
+    conv4_4/map171/tiles/1_reconstruction.png, 1_patch.png ...
+    conv4_4/layer/...                   the same for the top of the whole layer
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from deconv_core import __version__
+from deconv_core.activation_index import TOP, ActivationIndex
+from deconv_core.download import CancelFlag
+from deconv_core.errors import CancelledError, DeconvError
+from deconv_core.exact import exact_top
+from deconv_core.export_page import PageSection, PageTile, html_page
+from deconv_core.images import ImageFolder
+from deconv_core.network import Network, layer_named
+from deconv_core.receptive_field import Layer
+from deconv_core.reconstruction import Reconstruction, reconstruct
+from deconv_core.reconstruction_cache import ReconstructionCache
+from deconv_core.rendering import Kind, Scale, compose_grid, tile
+from deconv_core.tables import activation_table
+from deconv_core.units import Unit
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same export gives the same bytes
+_KINDS: tuple[Kind, Kind] = ("reconstruction", "patch")
+_RANGE = re.compile(r"(\w+)/(\d{1,6})\s*-\s*(\d{1,6})")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What to export, and how it is drawn.
+
+    Attributes:
+        units: feature maps.
+        layers: layers whose top over all maps is wanted too.
+        k: how many activations of each.
+        label: only images of this label.
+        scale: "shared" (one for the tiles of a map), "tile", or a percentile such as "99.5".
+        tile_size: side of a tile in pixels, None for the receptive field's.
+        single_tiles: also each tile as a file of its own.
+    """
+
+    units: tuple[Unit, ...] = ()
+    layers: tuple[str, ...] = ()
+    k: int = TOP
+    label: str | None = None
+    scale: str = "shared"
+    tile_size: int | None = None
+    single_tiles: bool = True
+
+
+def strongest_maps(
+    index: ActivationIndex, layer: str, count: int, label: str | None = None
+) -> list[Unit]:
+    """The maps of a layer with the largest activations, the strongest first; no dead ones."""
+    maps = index.maps(layer, label)
+    alive = maps[~maps["dead"]].sort_values(["max", "channel"], ascending=[False, True])
+    return [Unit(layer, int(channel)) for channel in alive["channel"][:count]]
+
+
+def parse_units(text: str, layers: Mapping[str, Layer]) -> list[Unit]:
+    """Read "conv4_4/171, conv3_1/0-5": addresses and ranges, separated by commas or lines.
+
+    Raises:
+        DeconvError: an address has another form or does not exist.
+    """
+    units: list[Unit] = []
+    for piece in filter(None, (piece.strip() for piece in re.split(r"[,;\n]", text))):
+        match = _RANGE.fullmatch(piece)
+        first = Unit.parse(f"{match[1]}/{match[2]}" if match else piece)
+        last = int(match[3]) if match else first.channel
+        layer = layer_named(layers, first.layer)
+        if not first.channel <= last < layer.channels:
+            raise DeconvError(
+                f"{piece!r} is outside {layer.name}: its {layer.channels} maps count from 0 to "
+                f"{layer.channels - 1}"
+            )
+        units += [Unit(layer.name, channel) for channel in range(first.channel, last + 1)]
+    return list(dict.fromkeys(units))
+
+
+def export(
+    network: Network,
+    images: ImageFolder,
+    index: ActivationIndex,
+    selection: Selection,
+    target: str | os.PathLike[str],
+    *,
+    dataset: str = "",
+    cache: ReconstructionCache | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    cancel: CancelFlag | None = None,
+) -> Path:
+    """Write the zip; it appears under its name when it is whole.
+
+    Args:
+        network: what was scanned with.
+        images: what was scanned.
+        index: the scan.
+        selection: what to export.
+        target: the zip file.
+        dataset: name of the images, for people; the folder's name if "".
+        cache: keeps images and switches between maps.
+        progress: called with (maps and layers finished, in all).
+        cancel: set it to stop; nothing is left.
+
+    Returns:
+        The path of the zip.
+
+    Raises:
+        DeconvError: nothing chosen, an address that does not exist, images that have changed.
+        CancelledError: ``cancel`` was set.
+    """
+    wanted = _wanted(index, selection)
+    path = Path(target)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    kept = cache or ReconstructionCache()
+    sections: list[_Section] = []
+    try:
+        with zipfile.ZipFile(part, "w") as archive:
+            for layer, channel in wanted:
+                if cancel is not None and cancel.is_set():
+                    raise CancelledError(f"stopped after {len(sections)} of {len(wanted)} maps")
+                top = exact_top(
+                    network, images, index, layer, channel, selection.k, selection.label
+                )
+                pictures = reconstruct(network, images, top, kept, cancel=cancel)
+                sections.append(_add_section(archive, layer, channel, pictures, selection))
+                if progress is not None:
+                    progress(len(sections), len(wanted))
+            facts = _facts(network, images, index, selection, dataset or images.root.name)
+            manifest = {**facts, "maps": [section.described() for section in sections]}
+            _add(archive, "manifest.json", json.dumps(manifest, indent=1).encode())
+            page = html_page(_title(facts), _lines(facts), [s.shown for s in sections])
+            _add(archive, "index.html", page.encode())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+@dataclass(frozen=True)
+class _Section:
+    """One map or layer that is in the archive."""
+
+    folder: str
+    layer: str
+    channel: int | None
+    scale: str
+    pictures: Sequence[Reconstruction]
+    shown: PageSection
+
+    def described(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {
+            "folder": self.folder,
+            "layer": self.layer,
+            "channel": self.channel,
+            "scale": self.scale,
+            "activations": [
+                {
+                    "image_id": picture.activation.image_id,
+                    "channel": picture.activation.unit.channel,
+                    "row": picture.activation.row,
+                    "column": picture.activation.column,
+                    "value": picture.activation.value,
+                    "box": asdict(picture.box),
+                }
+                for picture in self.pictures
+            ],
+        }
+
+
+def _wanted(index: ActivationIndex, selection: Selection) -> list[tuple[str, int | None]]:
+    """(layer, channel or None) of every section, in the network's order."""
+    order = list(index.layers)
+    chosen: list[tuple[str, int | None]] = [(name, None) for name in selection.layers]
+    chosen += [(unit.layer, unit.channel) for unit in selection.units]
+    if not chosen:
+        raise DeconvError("nothing is chosen; choose at least one layer or feature map")
+    for name, _ in chosen:
+        layer_named(index.layers, name)
+    unique: Iterable[tuple[str, int | None]] = dict.fromkeys(chosen)
+    return sorted(unique, key=lambda c: (order.index(c[0]), -1 if c[1] is None else c[1]))
+
+
+def _scale(name: str, pictures: Sequence[Reconstruction]) -> Scale:
+    if name in ("shared", "tile"):
+        return Scale.shared(pictures) if name == "shared" else Scale.per_tile()
+    try:
+        return Scale.percentile(float(name))
+    except ValueError:
+        raise DeconvError(
+            f"the scale {name!r} is not known; choose shared, tile, or a percentile such as 99.5"
+        ) from None
+
+
+def _add_section(
+    archive: zipfile.ZipFile,
+    layer: str,
+    channel: int | None,
+    pictures: Sequence[Reconstruction],
+    selection: Selection,
+) -> _Section:
+    folder = f"{layer}/layer" if channel is None else f"{layer}/map{channel}"
+    title = f"{layer}, all feature maps" if channel is None else f"{layer}, feature map {channel}"
+    scale, side = _scale(selection.scale, pictures), selection.tile_size
+    tiles: list[PageTile] = []
+    if pictures:
+        for kind in _KINDS:
+            grid = compose_grid(pictures, kind, scale=scale, tile_size=side)
+            _add(archive, f"{folder}/{kind}{'es' if kind == 'patch' else 's'}.png", _png(grid))
+        table = activation_table(pictures).to_csv(index=False)
+        _add(archive, f"{folder}/table.csv", table.encode())
+    for rank, picture in enumerate(pictures, 1):
+        if selection.single_tiles:
+            for kind in _KINDS:
+                drawn = tile(picture, kind, scale, side)
+                _add(archive, f"{folder}/tiles/{rank}_{kind}.png", _png(drawn))
+        found = picture.activation
+        tiles.append(PageTile(rank, found.image_id, found.unit.channel, found.value))
+    caption = scale.caption if pictures else "no image activates it"
+    shown = PageSection(title, folder, caption, tuple(tiles), by_map=channel is None)
+    return _Section(folder, layer, channel, caption, pictures, shown)
+
+
+def _facts(
+    network: Network,
+    images: ImageFolder,
+    index: ActivationIndex,
+    selection: Selection,
+    dataset: str,
+) -> dict[str, Any]:
+    """Everything needed to make the same pictures again; no paths of this computer."""
+    return {
+        "program": f"deconvnet-dashboard {__version__}",
+        "network": Path(network.source).name,
+        "architecture": network.architecture,
+        "fingerprint": network.fingerprint,
+        "preprocessing": network.preprocessing.name,
+        "dataset": dataset,
+        "resize": images.resize,
+        "images_scanned": len(index.images),
+        "images_in_all": index.total,
+        "scan_complete": index.complete,
+        "precision": index.precision,
+        "k": selection.k,
+        "label": selection.label,
+        "scale": selection.scale,
+        "tile_size": selection.tile_size,
+    }
+
+
+def _title(facts: Mapping[str, Any]) -> str:
+    return f"{facts['dataset']} seen by {facts['network']}"
+
+
+def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The facts of the page's head, in words."""
+    scanned = f"{facts['images_scanned']:,} of {facts['images_in_all']:,}"
+    label = "all images" if facts["label"] is None else f"images of “{facts['label']}”"
+    return [
+        ("Network", f"{facts['network']} ({facts['architecture']}, {facts['fingerprint']})"),
+        ("Preprocessing", str(facts["preprocessing"])),
+        ("Images", f"{facts['dataset']}, {scanned} scanned"),
+        ("Shown", f"top {facts['k']} over {label}"),
+    ]
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    packed = not name.endswith(".png")
+    info = zipfile.ZipInfo(name, _EPOCH)
+    info.external_attr = 0o644 << 16
+    archive.writestr(info, content, zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED)

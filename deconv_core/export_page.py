@@ -1,0 +1,109 @@
+"""The page inside an export: plain HTML and CSS, no scripts, nothing fetched from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+
+@dataclass(frozen=True)
+class PageTile:
+    """The caption of one tile."""
+
+    rank: int
+    image_id: str
+    channel: int
+    value: float
+
+
+@dataclass(frozen=True)
+class PageSection:
+    """One map or layer: its folder in the archive holds the pictures.
+
+    ``by_map`` says that the tiles belong to different maps, so each names its own.
+    """
+
+    title: str
+    folder: str
+    caption: str
+    tiles: tuple[PageTile, ...]
+    by_map: bool
+
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1c2024; --soft: #60646c; --line: #d9dce1;
+  --paper: #ffffff; --panel: #f6f7f9; --accent: #a63a08; }
+@media (prefers-color-scheme: dark) { :root { --ink: #edeef0; --soft: #b0b4ba; --line: #363a3f;
+  --paper: #111315; --panel: #191b1e; --accent: #ff9d66; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 1180px; padding: 32px 24px 64px; background: var(--paper);
+  color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
+h1 { font-size: 26px; margin: 0 0 12px; } h2 { font-size: 18px; margin: 0; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; margin: 0 0 16px; }
+dt, .soft, figcaption { color: var(--soft); } dd { margin: 0; }
+nav { display: flex; flex-wrap: wrap; gap: 4px 14px; border-block: 1px solid var(--line);
+  padding: 10px 0; margin-bottom: 24px; }
+a { color: var(--accent); text-decoration-thickness: 1px; text-underline-offset: 2px; }
+section { border: 1px solid var(--line); border-radius: 8px; background: var(--panel);
+  padding: 16px 20px 20px; margin: 0 0 20px; scroll-margin-top: 12px; }
+section header { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: baseline; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 20px;
+  margin: 12px 0; }
+figure { margin: 0; } figure img { width: 100%; max-width: 440px; image-rendering: pixelated;
+  border: 1px solid var(--line); display: block; }
+figcaption { font-size: 13px; margin-top: 4px; }
+ol { columns: 3 260px; margin: 0; padding-left: 26px; font-size: 13px; }
+li { overflow-wrap: anywhere; break-inside: avoid; }
+"""
+
+_NOTE = (
+    "Left: each activation mapped back to pixels by the deconvnet; grey is zero. Right: what the "
+    "network saw in the same place. Tiles run row by row, the strongest first."
+)
+
+
+def html_page(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[PageSection]) -> str:
+    """The whole page; everything that comes from names of files or people is escaped."""
+    head = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts)
+    links = "".join(
+        f'<a href="#{escape(section.folder)}">{escape(section.title)}</a>' for section in sections
+    )
+    body = "\n".join(_section(section) for section in sections)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+        "img-src 'self' file: data:; style-src 'unsafe-inline'\">"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n"
+        f"<body><h1>{escape(title)}</h1><dl>{head}</dl>"
+        f'<p class="soft">{_NOTE}</p><nav aria-label="Feature maps">{links}</nav>\n'
+        f"<main>{body}</main></body></html>\n"
+    )
+
+
+def _section(section: PageSection) -> str:
+    title, folder = escape(section.title), escape(section.folder)
+    start = (
+        f'<section id="{folder}"><header><h2>{title}</h2>'
+        f'<span class="soft">{escape(section.caption)}</span></header>'
+    )
+    if not section.tiles:
+        return (
+            start
+            + "<p>No image activates this feature map, so there is nothing to draw.</p>"
+            + ("</section>")
+        )
+    pictures = "".join(
+        f'<figure><img src="{folder}/{file}.png" alt="{name} of {title}" loading="lazy">'
+        f"<figcaption>{name}</figcaption></figure>"
+        for file, name in (("reconstructions", "Reconstructions"), ("patches", "Image patches"))
+    )
+    rows = "".join(_tile(tile, section.by_map) for tile in section.tiles)
+    table = f'<p><a href="{folder}/table.csv">table.csv</a></p>'
+    return f'{start}<div class="pair">{pictures}</div><ol>{rows}</ol>{table}</section>'
+
+
+def _tile(tile: PageTile, by_map: bool) -> str:
+    unit = f"map {tile.channel}, " if by_map else ""
+    return f'<li>{escape(tile.image_id)} <span class="soft">{unit}{tile.value:.4g}</span></li>'

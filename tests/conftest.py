@@ -1,0 +1,48 @@
+"""What many tests share: small networks, drawn pictures, and one scan of them."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deconv_core.activation_index import ActivationIndex
+from deconv_core.images import ImageFolder
+from deconv_core.network import Network
+from deconv_core.scanning import scan
+from tests.core import drawings, networks
+
+
+@pytest.fixture(scope="session")
+def network() -> Network:
+    """VGG19's chain, 4 to 8 maps wide, random weights; ``networks.DEAD`` is a dead map."""
+    return networks.narrow_network()
+
+
+@pytest.fixture(scope="session")
+def pictures() -> dict[str, np.ndarray]:
+    """image_id -> uint8 (224, 224, 3) of the drawn images."""
+    return drawings.drawn()
+
+
+@pytest.fixture(scope="session")
+def images(pictures: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> ImageFolder:
+    """The drawn images as PNG files. Do not write to this folder."""
+    return ImageFolder(drawings.save(tmp_path_factory.mktemp("drawn"), pictures))
+
+
+@pytest.fixture(scope="session")
+def index(
+    network: Network, images: ImageFolder, tmp_path_factory: pytest.TempPathFactory
+) -> ActivationIndex:
+    """The drawn images seen by the narrow network, in blocks of 6. Do not write to its folder."""
+    return scan(network, images, tmp_path_factory.mktemp("index"), block_size=6)
+
+
+@pytest.fixture(scope="session")
+def photographs() -> ImageFolder:
+    """At most 40 photographs below ``$DECONV_PHOTOS``; skips where there are none."""
+    folder = os.environ.get("DECONV_PHOTOS", "")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("set DECONV_PHOTOS to a folder of photographs")
+    return ImageFolder(folder)
