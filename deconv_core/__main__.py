@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CancelledError as error:
         print(f"cancelled: {error}", file=sys.stderr)
         status = _CANCELLED
-    except DeconvError as error:
+    except (DeconvError, OSError) as error:
         if getattr(options, "progress", "") == "json":
             _say_json("error", message=str(error))
         print(f"error: {error}", file=sys.stderr)
@@ -112,7 +112,7 @@ def _scan(options: argparse.Namespace, cancel: threading.Event) -> int:
         cancel=cancel,
         update=options.update,
     )
-    if options.progress == "bar":
+    if options.progress == "bar" and sys.stderr.isatty():
         print(file=sys.stderr)
     failed = index.images[index.images["error"] != ""]
     if options.progress == "json":
@@ -224,7 +224,7 @@ def _scan_reporter(kind: str) -> Callable[[ScanProgress], None] | None:
 def _bar(what: str) -> Callable[[int, int], None]:
     def draw(done: int, total: int) -> None:
         _draw_bar(what, done, total, "")
-        if done == total:
+        if done == total and sys.stderr.isatty():
             print(file=sys.stderr)
 
     return draw
@@ -232,7 +232,7 @@ def _bar(what: str) -> Callable[[int, int], None]:
 
 def _draw_bar(what: str, done: int, total: int, text: str) -> None:
     """One line of progress, drawn over itself on a terminal and left out elsewhere."""
-    if not sys.stderr.isatty() and done < total:
+    if not sys.stderr.isatty():
         return
     filled = 24 * done // max(total, 1)
     bar = "#" * filled + "." * (24 - filled)

@@ -12,7 +12,7 @@ network, an image file or torch.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 
 from deconv_core.errors import DeconvError
-from deconv_core.index_files import IndexFolder, LayerPeaks, Manifest
+from deconv_core.index_files import BlockFile, IndexFolder, LayerPeaks, Manifest
+from deconv_core.index_summary import KEPT, read_maps, read_top
 from deconv_core.receptive_field import Layer
 from deconv_core.units import Activation, Unit
 
@@ -42,11 +43,13 @@ class ActivationIndex:
         self._folder = folder
         self.manifest = manifest
         live = plan[~plan["removed"]]
-        # A finished index needs all its blocks; of an unfinished one those that are there answer.
-        needed = sorted({int(block) for block in live["block"]})
-        self._blocks = needed if manifest.complete else folder.done_blocks()
+        self._files = folder.block_files()
+        if manifest.complete:  # needs all its blocks; one that is missing is named when asked for
+            there = {number for file in self._files for number in file.numbers}
+            missing = sorted({int(block) for block in live["block"]} - there)
+            self._files += [folder.block_file(number) for number in missing]
         self.total = len(live)
-        self._done = _done_images(folder, manifest, plan, self._blocks)
+        self._done = _done_images(folder, manifest, plan, self._files)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> ActivationIndex:
@@ -111,7 +114,9 @@ class ActivationIndex:
         """
         if k < 1:
             raise DeconvError(f"k is {k}; ask for at least 1")
-        best = self.best(layer, channel, label)
+        best = self._summarised(layer, channel) if label is None and k <= KEPT else None
+        if best is None:
+            best = self.best(layer, channel, label)
         above = best[best["value"] > 0]
         if len(above) > k:
             limit = np.partition(above["value"].to_numpy(), -k)[-k]
@@ -151,6 +156,10 @@ class ActivationIndex:
             DeconvError: no such layer or label.
             IndexDamagedError: a block cannot be read.
         """
+        stored = self._stored_layer(layer)
+        known = read_maps(self._folder, self.manifest, stored) if label is None else None
+        if known is not None:
+            return known
         found = self._read(layer, None)
         values = found.values[self._chosen(found.ordinals, label)]
         channels = self.layers[layer].channels
@@ -195,6 +204,20 @@ class ActivationIndex:
             }
         )
 
+    def _summarised(self, layer: str, channel: int | None) -> pd.DataFrame | None:
+        """What ``best`` gives, for the strongest images only, from the summary if there is one."""
+        stored = self._stored_layer(layer)
+        self._check_channel(layer, channel)
+        found = read_top(self._folder, self.manifest, stored, channel)
+        if found is None:
+            return None
+        if stored != layer:
+            found = found.assign(row=found["row"] // 2, column=found["column"] // 2)
+        order = ["value", "row", "column", "channel"]
+        ranked = found.sort_values(order, ascending=[False, True, True, True])
+        once = ranked.drop_duplicates("image")
+        return once.assign(image_id=self._by_ordinal["image_id"].loc[once["image"]].to_numpy())
+
     @cached_property
     def _by_ordinal(self) -> pd.DataFrame:
         return self._done.set_index("ordinal")
@@ -212,16 +235,12 @@ class ActivationIndex:
     def _read(self, layer: str, channel: int | None) -> LayerPeaks:
         """Peaks of a layer or one of its channels over all blocks; poolings by halving."""
         stored = self._stored_layer(layer)
+        self._check_channel(layer, channel)
         channels = self.layers[layer].channels
-        if channel is not None and not 0 <= channel < channels:
-            raise DeconvError(
-                f"{layer} has no feature map {channel}; its {channels} maps count from 0 to "
-                f"{channels - 1}"
-            )
         wanted = range(channels) if channel is None else range(channel, channel + 1)
         parts = [
-            self._folder.read_peaks(block, self.manifest.layers, stored, channel)
-            for block in self._blocks
+            self._folder.read_peaks(file, self.manifest.layers, stored, channel)
+            for file in self._files
         ]
         empty = np.zeros((0, len(wanted)))
         found = LayerPeaks(
@@ -235,6 +254,14 @@ class ActivationIndex:
             return found
         halved = found.rows // 2, found.columns // 2
         return LayerPeaks(found.ordinals, wanted, found.values, *halved)
+
+    def _check_channel(self, layer: str, channel: int | None) -> None:
+        channels = self.layers[layer].channels
+        if channel is not None and not 0 <= channel < channels:
+            raise DeconvError(
+                f"{layer} has no feature map {channel}; its {channels} maps count from 0 to "
+                f"{channels - 1}"
+            )
 
     def _stored_layer(self, layer: str) -> str:
         """The convolution whose peaks answer for a layer: itself, or the one below a pooling."""
@@ -255,13 +282,13 @@ def best_channel(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> n
 
 
 def _done_images(
-    folder: IndexFolder, manifest: Manifest, plan: pd.DataFrame, blocks: list[int]
+    folder: IndexFolder, manifest: Manifest, plan: pd.DataFrame, files: Sequence[BlockFile]
 ) -> pd.DataFrame:
     """Live images whose block is there, with their ordinal."""
     if manifest.complete:
         rows = plan.assign(ordinal=np.arange(len(plan)))
     else:
-        learned = [row for block in blocks for row in folder.read_block_images(block)]
+        learned = [row for file in files for row in folder.read_block_images(file)]
         columns = ["ordinal", "image_id", "label", "width", "height", "error"]
         rows = pd.DataFrame(
             [[getattr(row, name) for name in columns] for row in learned], columns=columns

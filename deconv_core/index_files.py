@@ -7,6 +7,10 @@
     blocks/000000.parquet ...   peaks of a few images: layer, channel, image (ordinal), value, row,
                                 column; sorted by layer, channel, image; at most 64 channels of one
                                 layer in a row group; every page carries a checksum
+    blocks/000000-000127.parquet   the same for a run of blocks that were merged when a large scan
+                                ended
+    top-VERSION.parquet, maps-VERSION.parquet   of a finished index: the 100 strongest images of
+                                every map, and every map's statistics
 
 A block also carries what was learned about its images (size, hash, reason for failing) in its
 schema metadata, so a block alone is a complete, immutable unit of work. Only convolutions are
@@ -15,12 +19,13 @@ stored: a pooling's peak is its convolution's, at half the location.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -66,7 +71,10 @@ class ComputePath:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What made an index."""
+    """What made an index.
+
+    ``summary`` is the version of the summary that belongs to the images of a finished index.
+    """
 
     network: str
     fingerprint: str
@@ -78,6 +86,7 @@ class Manifest:
     compute: ComputePath
     block_size: int
     complete: bool = False
+    summary: str = ""
     format_version: int = FORMAT_VERSION
 
 
@@ -105,6 +114,33 @@ class LayerPeaks:
     columns: np.ndarray
 
 
+@dataclass(frozen=True, slots=True)
+class BlockFile:
+    """One file of peaks and the numbers of the blocks in it."""
+
+    path: Path
+    numbers: range
+
+
+class AnyPeaks(Protocol):
+    """Peaks of one layer: arrays (images, channels)."""
+
+    @property
+    def values(self) -> np.ndarray:
+        """Activations."""
+        ...
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Rows of the peaks in the map."""
+        ...
+
+    @property
+    def columns(self) -> np.ndarray:
+        """Columns of the peaks in the map."""
+        ...
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that its name never stands for half of it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -123,6 +159,17 @@ def row_groups(layers: Sequence[Layer]) -> list[tuple[str, range]]:
         if not layer.is_pool
         for first in range(0, layer.channels, GROUP_CHANNELS)
     ]
+
+
+def open_writer(sink: Any, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer of tables whose numbers are small and repeat, but for the values."""
+    return pq.ParquetWriter(
+        sink,
+        schema,
+        compression=dict.fromkeys(schema.names, "zstd") | {"value": "none"},
+        use_dictionary=[name for name in schema.names if name != "value"],
+        write_page_checksum=True,
+    )
 
 
 class IndexFolder:
@@ -194,53 +241,58 @@ class IndexFolder:
         pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
         write_whole(self.path / "images.parquet", buffer.getvalue().to_pybytes())
 
+    def block_files(self) -> list[BlockFile]:
+        """The block files that are there, in order, without those merged into another."""
+        paths = self.blocks.glob("[0-9]*.parquet") if self.blocks.is_dir() else ()
+        found = [file for path in paths if (file := _block_file(path)) is not None]
+        merged = [file.numbers for file in found if len(file.numbers) > 1]
+        alone = [file for file in found if not any(_covers(run, file.numbers) for run in merged)]
+        return sorted(alone, key=lambda file: file.numbers.start)
+
     def done_blocks(self) -> list[int]:
         """Numbers of the blocks that are there, in order."""
-        found = self.blocks.glob("[0-9]*.parquet") if self.blocks.is_dir() else ()
-        return sorted(int(path.stem) for path in found if path.stem.isdecimal())
+        return [number for file in self.block_files() for number in file.numbers]
 
-    def block_path(self, block: int) -> Path:
-        """The file of a block."""
-        return self.blocks / f"{block:06d}.parquet"
+    def block_file(self, first: int, last: int | None = None) -> BlockFile:
+        """The file of a block, or of a run of merged blocks."""
+        name = f"{first:06d}" + ("" if last is None else f"-{last:06d}")
+        stop = (first if last is None else last) + 1
+        return BlockFile(self.blocks / f"{name}.parquet", range(first, stop))
 
     def write_block(
         self,
-        block: int,
+        file: BlockFile,
         images: Sequence[ImageRow],
         layers: Sequence[Layer],
-        peaks: dict[str, Any],
+        peaks: Callable[[str], AnyPeaks],
     ) -> None:
         """Write one block under its final name.
 
         Args:
-            block: its number.
+            file: from ``block_file``.
             images: what was learned about each image of the block, also the unreadable.
             layers: all layers of the network.
-            peaks: layer -> ``Peaks`` (N, C) of the readable images, in order.
+            peaks: gives the peaks (N, C) of the readable images, in order, for a layer's name.
         """
         described = json.dumps([asdict(row) for row in images]).encode()
         schema = _SCHEMA.with_metadata({_IMAGES_KEY: described})
         ordinals = np.array([row.ordinal for row in images if not row.error], np.uint32)
         buffer = pa.BufferOutputStream()
-        with pq.ParquetWriter(
-            buffer,
-            schema,
-            compression=dict.fromkeys(_SCHEMA.names, "zstd") | {"value": "none"},
-            use_dictionary=[name for name in _SCHEMA.names if name != "value"],
-            write_page_checksum=True,
-        ) as writer:
-            for layer, channels in row_groups(layers):
-                writer.write_table(_group_table(schema, layer, channels, ordinals, peaks[layer]))
+        with open_writer(buffer, schema) as writer:
+            for name, groups in itertools.groupby(row_groups(layers), key=lambda group: group[0]):
+                found = peaks(name)
+                for _, channels in groups:
+                    writer.write_table(_group_table(schema, name, channels, ordinals, found))
         self.blocks.mkdir(exist_ok=True)
-        write_whole(self.block_path(block), buffer.getvalue().to_pybytes())
+        write_whole(file.path, buffer.getvalue().to_pybytes())
 
-    def read_block_images(self, block: int) -> list[ImageRow]:
+    def read_block_images(self, file: BlockFile) -> list[ImageRow]:
         """What a block learned about its images.
 
         Raises:
             IndexDamagedError: the block cannot be read.
         """
-        path = self.block_path(block)
+        path = file.path
         try:
             described = pq.read_schema(path).metadata[_IMAGES_KEY]
             return [ImageRow(**row) for row in json.loads(described)]
@@ -248,24 +300,23 @@ class IndexFolder:
             raise _damaged(path, error) from error
 
     def read_peaks(
-        self, block: int, layers: Sequence[Layer], layer: str, channel: int | None
+        self, file: BlockFile, layers: Sequence[Layer], layer: str, channel: int | None
     ) -> LayerPeaks:
         """Peaks of one channel of a layer, or of all (``channel`` None), in one block.
 
         Raises:
             IndexDamagedError: the block is missing, truncated or fails its checksums.
         """
-        path = self.block_path(block)
         groups = [
             (number, channels)
             for number, (name, channels) in enumerate(row_groups(layers))
             if name == layer and (channel is None or channel in channels)
         ]
         try:
-            with pq.ParquetFile(path, page_checksum_verification=True) as file:
-                read = [_read_group(file, number, channels) for number, channels in groups]
+            with pq.ParquetFile(file.path, page_checksum_verification=True) as opened:
+                read = [_read_group(opened, number, channels) for number, channels in groups]
         except (OSError, pa.ArrowException, ValueError) as error:
-            raise _damaged(path, error) from error
+            raise _damaged(file.path, error) from error
         if channel is not None:
             (only,), start = read, groups[0][1].start
             here = slice(channel - start, channel - start + 1)
@@ -290,6 +341,21 @@ class IndexFolder:
             if folder.is_dir():
                 for part in folder.glob(".*.part"):
                     part.unlink(missing_ok=True)
+        kept = {file.path for file in self.block_files()}
+        for path in self.blocks.glob("[0-9]*.parquet") if self.blocks.is_dir() else ():
+            if path not in kept and _block_file(path) is not None:
+                path.unlink(missing_ok=True)  # merged into another before the scan was killed
+
+
+def _block_file(path: Path) -> BlockFile | None:
+    first, dash, last = path.stem.partition("-")
+    if not first.isdecimal() or (dash and not last.isdecimal()):
+        return None
+    return BlockFile(path, range(int(first), int(last or first) + 1))
+
+
+def _covers(run: range, numbers: range) -> bool:
+    return run != numbers and run.start <= numbers.start and numbers.stop <= run.stop
 
 
 def _damaged(path: Path, error: Exception) -> IndexDamagedError:
@@ -300,7 +366,7 @@ def _damaged(path: Path, error: Exception) -> IndexDamagedError:
 
 
 def _group_table(
-    schema: pa.Schema, layer: str, channels: range, ordinals: np.ndarray, peaks: Any
+    schema: pa.Schema, layer: str, channels: range, ordinals: np.ndarray, peaks: AnyPeaks
 ) -> pa.Table:
     here = slice(channels.start, channels.stop)
     count = len(ordinals) * len(channels)

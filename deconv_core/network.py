@@ -153,7 +153,9 @@ def build_network(
     Raises:
         WeightsError: a shape does not continue the chain, or a value is not finite.
     """
-    layers = chain_layers(s if isinstance(s, str) else int(s[0].shape[0]) for s in chain)
+    layers = chain_layers(
+        s if isinstance(s, str) else int(s[0].shape[0]) if s[0].dim() else 0 for s in chain
+    )
     stages: list[Stage] = []
     channels = 3
     for layer, step in zip(layers, chain, strict=True):
@@ -162,7 +164,7 @@ def build_network(
             continue
         weight, bias = (tensor.detach().to(torch.float32).contiguous() for tensor in step)
         _check(layer.name, weight, bias, channels)
-        if channels == 3 and preprocessing.bgr_weights:
+        if not stages and preprocessing.bgr_weights:
             weight = weight.flip(1).contiguous()
         stages.append(Convolution(layer.name, weight, bias))
         channels = int(weight.shape[0])

@@ -32,7 +32,7 @@ def plan_rows(entries: Sequence[ImageEntry], first_block: int, block_size: int) 
 def learned(folder: IndexFolder, plan: pd.DataFrame) -> pd.DataFrame:
     """The plan with what the finished blocks say about their images."""
     plan = plan.copy()
-    rows = [row for block in folder.done_blocks() for row in folder.read_block_images(block)]
+    rows = [row for file in folder.block_files() for row in folder.read_block_images(file)]
     where = plan.index[[row.ordinal for row in rows]]
     for name in ("width", "height", "error", "content_hash"):
         plan.loc[where, name] = [getattr(row, name) for row in rows]

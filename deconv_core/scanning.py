@@ -21,6 +21,7 @@ from deconv_core.download import CancelFlag
 from deconv_core.errors import DeconvError, IndexMismatchError, ScanRunningError
 from deconv_core.images import ImageEntry, ImageFolder
 from deconv_core.index_files import IndexFolder, Manifest
+from deconv_core.index_summary import drop_summaries, merge_blocks, write_summary
 from deconv_core.network import Network
 from deconv_core.scan_block import scan_block
 from deconv_core.scan_plan import learned, plan_rows, updated_plan
@@ -86,22 +87,42 @@ def scan(
     """
     _check_arguments(images, precision, block_size)
     folder = IndexFolder(path)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder.path / "scan.lock")
     try:
-        lock.acquire(blocking=False)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder.path / "scan.lock", blocking=False):
+            _scan_locked(network, images, folder, precision, block_size, progress, cancel, update)
     except filelock.Timeout:
         raise ScanRunningError(
             f"another process is scanning into {folder.path}; wait for it or cancel it"
         ) from None
-    with lock:
-        folder.clean()
-        manifest, plan = _begin(network, images, folder, precision, block_size, update)
-        finished = _scan_blocks(network, images, folder, manifest, plan, progress, cancel)
-        if finished and not manifest.complete:
-            folder.write_plan(learned(folder, plan))
-            folder.write_manifest(replace(manifest, complete=True))
+    except OSError as error:
+        raise DeconvError(
+            f"cannot write the index at {folder.path}: {error.strerror or error}. Finished blocks "
+            "are kept; make room or choose a folder you may write to, and scan again"
+        ) from error
     return ActivationIndex.open(folder.path)
+
+
+def _scan_locked(
+    network: Network,
+    images: ImageFolder,
+    folder: IndexFolder,
+    precision: str,
+    block_size: int | None,
+    progress: Callable[[ScanProgress], None] | None,
+    cancel: CancelFlag | None,
+    update: bool,
+) -> None:
+    folder.clean()
+    manifest, plan = _begin(network, images, folder, precision, block_size, update)
+    finished = _scan_blocks(network, images, folder, manifest, plan, progress, cancel)
+    if finished and not manifest.complete:
+        merge_blocks(folder, manifest.layers)
+        plan = learned(folder, plan)
+        folder.write_plan(plan)
+        version = write_summary(folder, manifest.layers, plan)
+        folder.write_manifest(replace(manifest, complete=True, summary=version))
+        drop_summaries(folder, version)
 
 
 def _check_arguments(images: ImageFolder, precision: str, block_size: int | None) -> None:
@@ -134,7 +155,7 @@ def _begin(
             manifest = replace(manifest, image_root=str(images.root))
             folder.write_manifest(manifest)
         if updated is not None:
-            manifest, plan = replace(manifest, complete=False), updated
+            manifest, plan = replace(manifest, complete=False, summary=""), updated
             folder.write_manifest(manifest)
             folder.write_plan(plan)
         return manifest, plan
@@ -194,8 +215,8 @@ def _scan_blocks(
     found = int(live["block"].isin(finished).sum())
     failed = sum(
         bool(row.error) and not plan["removed"].iat[row.ordinal]
-        for block in finished
-        for row in folder.read_block_images(block)
+        for file in folder.block_files()
+        for row in folder.read_block_images(file)
     )
     prepared = ScanNetwork.prepare(network, manifest.compute)
     meter = _Meter(progress, len(live), found, failed)
@@ -210,7 +231,8 @@ def _scan_blocks(
         made = scan_block(prepared, images, entries, meter.count, cancel)
         if made is None:
             return False
-        folder.write_block(int(str(block)), made.images, manifest.layers, made.peaks)
+        file = folder.block_file(int(str(block)))
+        folder.write_block(file, made.images, manifest.layers, made.peaks.__getitem__)
     return True
 
 

@@ -7,6 +7,7 @@ but arrays). Each reader returns the same thing: a chain of (weight, bias) pairs
 
 from __future__ import annotations
 
+import math
 import pickle
 import re
 import zipfile
@@ -101,10 +102,21 @@ def _read_checkpoint(path: Path) -> Mapping[str, Tensor]:
             f"{path.name} holds a {type(loaded).__name__}; expected a state dict of tensors"
         )
     return {
-        name: tensor.clone()
+        name: _own(path, name, tensor)
         for name, tensor in loaded.items()
         if isinstance(name, str) and isinstance(tensor, Tensor) and _FEATURE.fullmatch(name)
     }
+
+
+def _own(path: Path, name: str, tensor: Tensor) -> Tensor:
+    """A copy that needs the file no more, of a tensor that holds all the values it claims."""
+    dense = tensor.layout is torch.strided and tensor.device.type == "cpu"
+    if not dense or tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+        raise WeightsError(
+            f"{name} in {path.name} does not hold a value for each place of its shape "
+            f"{tuple(tensor.shape)} ({tensor.layout}, {tensor.device.type}); expected dense tensors"
+        )
+    return tensor.clone()
 
 
 def _chain_from_state(path: Path, state: Mapping[str, Tensor]) -> Chain:
@@ -188,7 +200,7 @@ def _read_npy(path: Path) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
         with path.open("rb") as file:
             _skip_object_header(path, file)
             loaded: Any = _ArrayUnpickler(file, encoding="latin1").load()
-        content = loaded.item() if isinstance(loaded, np.ndarray) else loaded
+        content = loaded.array.item() if isinstance(loaded, _PickledArray) else loaded
     except WeightsError:
         raise
     except Exception as error:  # a damaged pickle can raise nearly anything
@@ -203,9 +215,10 @@ def _read_npy(path: Path) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
     for name, value in content.items():
         if isinstance(name, str) and _CAFFE.fullmatch(name):
             pair = list(value) if isinstance(value, list | tuple) else []
-            if len(pair) != 2 or not all(isinstance(array, np.ndarray) for array in pair):
+            if len(pair) != 2 or not all(isinstance(array, _PickledArray) for array in pair):
                 raise WeightsError(f"{name} in {path.name} is not a list of weight and bias arrays")
-            arrays[name] = (_plain(path, name, pair[0]), _plain(path, name, pair[1]))
+            weight, bias = (_plain(path, name, pickled.array) for pickled in pair)
+            arrays[name] = weight, bias
     if not arrays:
         raise WeightsError(
             f"{path.name} has no conv1_1 ... conv5_4; expected tensorflow-vgg's dict"
@@ -235,11 +248,51 @@ def _skip_object_header(path: Path, file: BinaryIO) -> None:
         )
 
 
-def _empty_array(kind: type, shape: tuple[int, ...], _: object) -> np.ndarray:
-    """What NumPy's ``_reconstruct`` is called with in an honest pickle: an empty start."""
-    if kind is not np.ndarray or shape != (0,):
-        raise pickle.UnpicklingError(f"an array that starts as {kind} {shape}")
-    return np.ndarray((0,), np.int8)
+class _PickledType:
+    """A ``numpy.dtype`` as a pickle describes it; only plain numbers and objects."""
+
+    def __init__(self, code: str, *_: object) -> None:
+        if re.fullmatch(r"[biufc](1|2|4|8|16)|b1|O8?", code) is None:
+            raise pickle.UnpicklingError(f"an array of type {code!r}")
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state: Any) -> None:
+        if state[1] in ("<", ">"):
+            self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _PickledArray:
+    """A ``numpy.ndarray`` as a pickle describes it.
+
+    NumPy's own ``__setstate__`` believes the shape it is told: a few bytes can make it take all
+    memory, or crash the process. Here the content must fill the shape exactly.
+    """
+
+    def __init__(self) -> None:
+        self.array = np.zeros(0)
+
+    def __setstate__(self, state: Any) -> None:
+        shape, kind, fortran, data = state[-4:]
+        if kind.dtype == object:
+            content = np.empty(len(data), object)
+            content[:] = data
+        else:
+            content = np.frombuffer(
+                data.encode("latin1") if isinstance(data, str) else data, kind.dtype
+            )
+        if min(shape, default=0) < 0 or math.prod(shape) != content.size:
+            raise pickle.UnpicklingError(f"{content.size} values for an array of shape {shape}")
+        self.array = content.reshape(shape, order="F" if fortran else "C")
+
+
+_NDARRAY = object()
+"""Stands for ``numpy.ndarray`` in a pickle: something that cannot be called."""
+
+
+def _reconstruct(kind: object, *_: object) -> _PickledArray:
+    if kind is not _NDARRAY:
+        raise pickle.UnpicklingError(f"an array made from {kind!r}")
+    return _PickledArray()
 
 
 def _latin1(text: str, codec: str) -> bytes:
@@ -253,10 +306,10 @@ class _ArrayUnpickler(pickle.Unpickler):
     """Admits what pickled arrays need and nothing else."""
 
     _ADMITTED: ClassVar = {
-        ("numpy.core.multiarray", "_reconstruct"): _empty_array,
-        ("numpy._core.multiarray", "_reconstruct"): _empty_array,
-        ("numpy", "ndarray"): np.ndarray,
-        ("numpy", "dtype"): np.dtype,
+        ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+        ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+        ("numpy", "ndarray"): _NDARRAY,
+        ("numpy", "dtype"): _PickledType,
         ("_codecs", "encode"): _latin1,
     }
 

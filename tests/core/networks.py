@@ -32,7 +32,9 @@ def random_chain(
         if isinstance(step, str):
             chain.append(step)
             continue
-        weight = torch.randn((step, channels, 3, 3), generator=generator) * (2 / 9 / channels) ** 0.5
+        weight = (
+            torch.randn((step, channels, 3, 3), generator=generator) * (2 / 9 / channels) ** 0.5
+        )
         chain.append((weight, torch.randn(step, generator=generator) * 0.1))
         channels = step
     return chain

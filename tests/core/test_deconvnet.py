@@ -136,7 +136,9 @@ def test_a_conv1_1_reconstruction_is_the_activation_times_the_kernel(network: Ne
         row, column = 100, 50 + channel
         column += int(up.feature_maps[0, channel, row, column:].argmax())
         value = up.feature_maps[0, channel, row, column]
-        down = deconvnet_pass(network, keep_only(up.feature_maps, channel, row, column), [], "conv1_1")
+        down = deconvnet_pass(
+            network, keep_only(up.feature_maps, channel, row, column), [], "conv1_1"
+        )
         there = down[0, :, row - 1 : row + 2, column - 1 : column + 2]
         torch.testing.assert_close(there, value * kernel)
         assert value > 0

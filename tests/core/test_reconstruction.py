@@ -306,9 +306,7 @@ def test_an_address_that_does_not_exist_is_an_error(
     network: Network, images: ImageFolder, layer: str, channel: int, row: int, column: int
 ) -> None:
     with pytest.raises(DeconvError, match="does not exist"):
-        reconstruct(
-            network, images, [Activation(Unit(layer, channel), PICTURE, row, column, 1.0)]
-        )
+        reconstruct(network, images, [Activation(Unit(layer, channel), PICTURE, row, column, 1.0)])
 
 
 @pytest.mark.parametrize("cached", [False, True])

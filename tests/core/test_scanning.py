@@ -394,7 +394,7 @@ def test_refusals_leave_the_index_as_it_was(scanned: Path, network: Network, fol
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ({"precision": "float64"}, "precision 'float64' is not known; choose auto or float32"),
+        ({"precision": "float64"}, "precision 'float64' is not known; choose auto, float32"),
         ({"block_size": 0}, "block_size is 0"),
         ({"block_size": -1}, "block_size is -1"),
     ],

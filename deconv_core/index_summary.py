@@ -1,0 +1,271 @@
+"""What a finished index knows by heart: the strongest images of every map, and its statistics.
+
+A question about the top k (k up to 100) of a map or of a whole layer then reads a few small row
+groups, whatever the number of images. It is enough for whole layers too: an image among the k best
+of a layer has fewer than k images above it in its own best map.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from deconv_core.errors import IndexDamagedError
+from deconv_core.index_files import (
+    BlockFile,
+    IndexFolder,
+    LayerPeaks,
+    Manifest,
+    open_writer,
+    row_groups,
+    write_whole,
+)
+from deconv_core.receptive_field import Layer
+
+KEPT = 100
+"""Images kept of every map."""
+MERGE_FROM = 64
+"""Block files beyond which a finished scan merges them."""
+MERGED_IMAGES = 4096
+
+_TOP_SCHEMA = pa.schema(
+    [
+        ("channel", pa.uint16()),
+        ("image", pa.uint32()),
+        ("value", pa.float32()),
+        ("row", pa.uint8()),
+        ("column", pa.uint8()),
+    ]
+)
+
+
+def merge_blocks(folder: IndexFolder, layers: Sequence[Layer]) -> None:
+    """Merge the block files of a large index into runs of about 4,096 images.
+
+    A run is written whole before the files in it are deleted; killed in between, the next scan
+    deletes them.
+    """
+    files = folder.block_files()
+    if len(files) <= MERGE_FROM:
+        return
+    run: list[BlockFile] = []
+    images = 0
+    for file in files:
+        run.append(file)
+        images += len(folder.read_block_images(file))
+        if images >= MERGED_IMAGES or file is files[-1]:
+            _merge(folder, layers, run)
+            run, images = [], 0
+
+
+def _merge(folder: IndexFolder, layers: Sequence[Layer], run: Sequence[BlockFile]) -> None:
+    if len(run) < 2:
+        return
+    rows = [row for file in run for row in folder.read_block_images(file)]
+
+    def peaks(layer: str) -> LayerPeaks:
+        parts = [folder.read_peaks(file, layers, layer, None) for file in run]
+        return LayerPeaks(
+            np.concatenate([part.ordinals for part in parts]),
+            parts[0].channels,
+            np.concatenate([part.values for part in parts]),
+            np.concatenate([part.rows for part in parts]),
+            np.concatenate([part.columns for part in parts]),
+        )
+
+    merged = folder.block_file(run[0].numbers.start, run[-1].numbers.stop - 1)
+    folder.write_block(merged, rows, layers, peaks)
+    for file in run:
+        file.path.unlink()
+
+
+@dataclass(eq=False)
+class _Best:
+    """The strongest images of a layer's maps so far: arrays (at most ``KEPT``, channels).
+
+    ``keys`` order by value, then by the rank of the image's id: the bits of a float that is not
+    negative grow with it.
+    """
+
+    channels: int
+    images: int = 0
+    highest: np.ndarray = field(init=False)
+    total: np.ndarray = field(init=False)
+    active: np.ndarray = field(init=False)
+    keys: np.ndarray = field(init=False)
+    places: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.highest = np.zeros(self.channels, np.float32)
+        self.total = np.zeros(self.channels)
+        self.active = np.zeros(self.channels, np.int64)
+        self.keys = np.zeros((0, self.channels), np.uint64)
+        self.places = np.zeros((0, self.channels), np.uint64)
+
+    def add(self, found: LayerPeaks, ranks: np.ndarray) -> None:
+        """Add peaks; ``ranks`` (images,) are the ranks of their ids."""
+        self.images += len(found.values)
+        self.highest = np.maximum(self.highest, found.values.max(axis=0, initial=0.0))
+        self.total += found.values.sum(axis=0, dtype=np.float64)
+        self.active += (found.values > 0).sum(axis=0)
+        bits = np.maximum(found.values, 0).view(np.uint32).astype(np.uint64)
+        keys = (bits << 32) | (0xFFFFFFFF - ranks.astype(np.uint64))[:, None]
+        where = (
+            (found.ordinals.astype(np.uint64) << 16)[:, None]
+            | (found.rows.astype(np.uint64) << 8)
+            | found.columns
+        )
+        keys, where = np.concatenate([self.keys, keys]), np.concatenate([self.places, where])
+        if len(keys) > KEPT:
+            kept = np.argpartition(keys, len(keys) - KEPT, axis=0)[-KEPT:]
+            keys, where = (np.take_along_axis(array, kept, 0) for array in (keys, where))
+        self.keys, self.places = keys, where
+
+    def table(self, channels: range) -> pa.Table:
+        """The images kept of some channels, strongest first, those above 0 only."""
+        here = slice(channels.start, channels.stop)
+        order = np.argsort(self.keys[:, here], axis=0)[::-1]
+        keys, places = (
+            np.take_along_axis(array[:, here], order, 0).T.ravel()
+            for array in (self.keys, self.places)
+        )
+        values = (keys >> 32).astype(np.uint32).view(np.float32)
+        above = values > 0
+        numbers = np.repeat(np.arange(channels.start, channels.stop), order.shape[0])[above]
+        places = places[above]
+        columns = (numbers, places >> 16, values[above], (places >> 8) & 255, places & 255)
+        return pa.table(
+            [
+                pa.array(column.astype(kind.to_pandas_dtype()))
+                for column, kind in zip(columns, _TOP_SCHEMA.types, strict=True)
+            ],
+            schema=_TOP_SCHEMA,
+        )
+
+
+def write_summary(folder: IndexFolder, layers: Sequence[Layer], plan: pd.DataFrame) -> str:
+    """Write the summary of all blocks, one layer in memory at a time.
+
+    Returns:
+        Its version, a hash of the list of images. An index that somebody opened before an update
+        does not find the new version, and answers from its blocks as before.
+    """
+    live = ~plan["removed"].to_numpy(bool)
+    ranks = np.empty(len(plan), np.uint64)
+    ranks[np.argsort(plan["image_id"].to_numpy(object), kind="stable")] = np.arange(len(plan))
+    buffer = pa.BufferOutputStream()
+    maps: list[pd.DataFrame] = []
+    groups = row_groups(layers)
+    with open_writer(buffer, _TOP_SCHEMA) as writer:
+        for layer in (layer for layer in layers if not layer.is_pool):
+            best = _Best(layer.channels)
+            for file in folder.block_files():
+                found = folder.read_peaks(file, layers, layer.name, None)
+                best.add(_only(found, live[found.ordinals]), ranks[_live(found, live)])
+            for name, channels in groups:
+                if name == layer.name:
+                    writer.write_table(best.table(channels))
+            maps.append(_statistics(layer, best))
+    statistics = pa.Table.from_pandas(pd.concat(maps, ignore_index=True), preserve_index=False)
+    written = pa.BufferOutputStream()
+    pq.write_table(statistics, written, compression="zstd", write_page_checksum=True)
+    listed = plan[["image_id", "removed", "content_hash"]].to_csv().encode()
+    version = hashlib.sha256(listed).hexdigest()[:8]
+    write_whole(folder.path / f"maps-{version}.parquet", written.getvalue().to_pybytes())
+    write_whole(folder.path / f"top-{version}.parquet", buffer.getvalue().to_pybytes())
+    return version
+
+
+def drop_summaries(folder: IndexFolder, kept: str) -> None:
+    """Delete every summary but the one of this version."""
+    for pattern in ("maps-*.parquet", "top-*.parquet"):
+        for path in folder.path.glob(pattern):
+            if not path.stem.endswith(f"-{kept}"):
+                path.unlink(missing_ok=True)
+
+
+def _live(found: LayerPeaks, live: np.ndarray) -> np.ndarray:
+    chosen: np.ndarray = found.ordinals[live[found.ordinals]]
+    return chosen
+
+
+def _only(found: LayerPeaks, chosen: np.ndarray) -> LayerPeaks:
+    return LayerPeaks(
+        found.ordinals[chosen],
+        found.channels,
+        found.values[chosen],
+        found.rows[chosen],
+        found.columns[chosen],
+    )
+
+
+def _statistics(layer: Layer, best: _Best) -> pd.DataFrame:
+    count = max(best.images, 1)
+    return pd.DataFrame(
+        {
+            "layer": layer.name,
+            "channel": np.arange(layer.channels),
+            "max": best.highest,
+            "mean": (best.total / count).astype(np.float32),
+            "share": best.active / count,
+            "dead": best.highest <= 0,
+        }
+    )
+
+
+def read_top(
+    folder: IndexFolder, manifest: Manifest, layer: str, channel: int | None
+) -> pd.DataFrame | None:
+    """The images kept of one map, or of all maps of a layer: channel, image, value, row, column.
+
+    Returns:
+        None if there is no summary of the manifest's version.
+
+    Raises:
+        IndexDamagedError: it cannot be read.
+    """
+    path = folder.path / f"top-{manifest.summary}.parquet"
+    if not path.is_file():
+        return None
+    numbers = [
+        number
+        for number, (name, channels) in enumerate(row_groups(manifest.layers))
+        if name == layer and (channel is None or channel in channels)
+    ]
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            found: pd.DataFrame = file.read_row_groups(numbers).to_pandas()
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise _damaged(path, error) from error
+    return found if channel is None else found[found["channel"] == channel]
+
+
+def read_maps(folder: IndexFolder, manifest: Manifest, layer: str) -> pd.DataFrame | None:
+    """Statistics of a layer's maps, or None if there is no summary of the manifest's version.
+
+    Raises:
+        IndexDamagedError: they cannot be read.
+    """
+    path = folder.path / f"maps-{manifest.summary}.parquet"
+    if not path.is_file():
+        return None
+    try:
+        table = pq.read_table(
+            path, filters=[("layer", "==", layer)], page_checksum_verification=True
+        )
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise _damaged(path, error) from error
+    found: pd.DataFrame = table.drop_columns(["layer"]).to_pandas()
+    return found
+
+
+def _damaged(path: object, error: Exception) -> IndexDamagedError:
+    return IndexDamagedError(
+        f"{path} is damaged ({error}); delete it: answers then come from the blocks, more slowly"
+    )
