@@ -10,6 +10,7 @@ from deconv_core.activation_index import ActivationIndex
 from deconv_core.images import ImageFolder
 from deconv_core.network import Network
 from deconv_core.scanning import scan
+from deconv_core.weights import save_features
 from tests.core import drawings, networks
 
 
@@ -26,7 +27,9 @@ def pictures() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def images(pictures: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> ImageFolder:
+def images(
+    pictures: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory
+) -> ImageFolder:
     """The drawn images as PNG files. Do not write to this folder."""
     return ImageFolder(drawings.save(tmp_path_factory.mktemp("drawn"), pictures))
 
@@ -46,3 +49,11 @@ def photographs() -> ImageFolder:
     if not folder or not Path(folder).is_dir():
         pytest.skip("set DECONV_PHOTOS to a folder of photographs")
     return ImageFolder(folder)
+
+
+@pytest.fixture(scope="session")
+def weight_file(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The narrow network as a file that the dashboard can be given."""
+    path = tmp_path_factory.mktemp("weights") / "narrow.safetensors"
+    save_features(network, path)
+    return path

@@ -236,6 +236,7 @@ def test_formats_that_start_programs_or_need_plugins_are_not_offered() -> None:
     assert not offered & {".eps", ".ps", ".wmf", ".emf", ".mpg", ".pdf", ".grib", ".h5", ".fits"}
 
 
+@pytest.mark.filterwarnings("ignore:::PIL")
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(["PNG", "JPEG", "GIF", "TIFF", "BMP", "WEBP", "PPM", "TGA"]), st.data())
 def test_damage_anywhere_is_a_picture_or_an_image_error(kind: str, data: st.DataObject) -> None:
@@ -340,15 +341,13 @@ def test_folders_that_are_links_are_listed_and_not_entered(tree: Path, tmp_path_
     (tree / "dog/round").symlink_to(tree, target_is_directory=True)
     images = ImageFolder(tree)
     assert len(images) == 8
-    assert [skipped.name for skipped in images.skipped] == ["link", "dog/round"] or [
-        skipped.name for skipped in images.skipped
-    ] == ["dog/round", "link"]
+    assert {skipped.name for skipped in images.skipped} == {"link", "dog/round"}
     assert all("link to a folder" in skipped.reason for skipped in images.skipped)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="not names on Windows")
 def test_strange_names_are_names(tmp_path: Path) -> None:
-    names = ["-rf.png", "a\nb.png", "ü 日本 🐕.png", "' OR 1=1.png", "..png", "%2e%2e.png", "a\\b.png"]
+    names = ["-rf.png", "a\nb.png", "ü 日本 🐕.png", "' OR 1=1.png", "x..png", "%2e%2e.png", "a\\b.png"]
     for number, name in enumerate(names):
         (tmp_path / name).write_bytes(encoded(picture(number, 0, 0)))
     images = ImageFolder(tmp_path)

@@ -1,0 +1,87 @@
+"""A scan that several sessions see, that survives a reload and a restart of the server."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from deconv_core import ImageFolder
+from tests.browser.conftest import OpenPage, Server
+from tests.core import drawings
+
+pytestmark = pytest.mark.browser
+MANY = 240
+
+
+@pytest.fixture(scope="module")
+def many_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Enough images for a scan to be caught while it runs."""
+    one = drawings.save(tmp_path_factory.mktemp("one"), {"a.png": drawings.noise(1, 8)})
+    folder = tmp_path_factory.mktemp("many")
+    content = (one / "a.png").read_bytes()
+    for number in range(MANY):
+        (folder / f"{number:03d}.png").write_bytes(content)
+    return folder
+
+
+@pytest.fixture
+def address(server: Server, many_images: Path, weight_file: Path) -> str:
+    """Start, with images and a network that were not scanned yet."""
+    network = server.registry.add_weights(weight_file)
+    dataset = server.registry.add_folder(many_images)
+    return server.url(network=network.network_id, dataset=dataset.dataset_id)
+
+
+def test_seen_from_two_sessions_and_cancelled_from_the_second(
+    open_page: OpenPage, address: str
+) -> None:
+    first, second = open_page(address), open_page(address)
+    expect(second.get_by_text("Not scanned yet").first).to_be_visible()
+    first.get_by_role("button", name=f"Scan {MANY} images").click()
+    expect(first.get_by_role("button", name="Cancel")).to_be_visible()
+    expect(second.get_by_role("button", name="Cancel")).to_be_visible(timeout=15_000)
+    expect(second.get_by_text("images/s").first).to_be_visible()
+    second.get_by_role("button", name="Cancel").click()
+    for page in (first, second):
+        expect(page.get_by_text("Stopped at").first).to_be_visible()
+        expect(page.get_by_role("button", name="Resume")).to_be_visible()
+
+
+def test_goes_on_through_a_reload_and_a_restart_and_resumes(
+    server: Server, open_page: OpenPage, address: str
+) -> None:
+    page = open_page(address)
+    page.get_by_role("button", name=f"Scan {MANY} images").click()
+    expect(page.get_by_text("images/s").first).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    page.close()
+    server.stop()
+    server.start()
+    page = open_page(address)
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text(f"{MANY} images scanned").first).to_be_visible(timeout=90_000)
+
+
+def test_a_link_starts_nothing(server: Server, open_page: OpenPage, address: str) -> None:
+    page = open_page(address)
+    expect(page.get_by_role("button", name=f"Scan {MANY} images")).to_be_visible()
+    assert not list(server.home.rglob("*.job.json"))
+
+
+def test_images_added_since_the_scan(
+    server: Server, open_page: OpenPage, images: ImageFolder, weight_file: Path, tmp_path: Path
+) -> None:
+    folder = drawings.save(tmp_path / "growing", {"a.png": drawings.noise(1)})
+    network = server.registry.add_weights(weight_file)
+    dataset = server.registry.add_folder(folder)
+    page = open_page(server.url(network=network.network_id, dataset=dataset.dataset_id))
+    page.get_by_role("button", name="Scan 1 image").click()
+    expect(page.get_by_text("1 image scanned").first).to_be_visible(timeout=60_000)
+    drawings.save(folder, {"b.png": drawings.noise(2)})
+    page.reload()
+    expect(page.get_by_text("1 image added").first).to_be_visible()
+    page.get_by_role("button", name="Update").click()
+    expect(page.get_by_text("2 images scanned").first).to_be_visible(timeout=60_000)

@@ -1,0 +1,106 @@
+"""Uploads and exports in a browser, and deep links to a server that just started."""
+
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from dashboard.jobs import scan_state, start_scan
+from deconv_core import ImageFolder
+from tests.browser.conftest import OpenPage, Server
+from tests.core import drawings
+
+pytestmark = pytest.mark.browser
+
+
+def zip_of(folder: Path, target: Path) -> Path:
+    with zipfile.ZipFile(target, "w") as archive:
+        for path in sorted(folder.rglob("*.png")):
+            archive.write(path, f"zoo/{path.relative_to(folder).as_posix()}")
+        archive.writestr("zoo/notes.txt", "no picture")
+    return target
+
+
+def test_a_zip_becomes_a_scanned_dataset(
+    server: Server, open_page: OpenPage, images: ImageFolder, weight_file: Path, tmp_path: Path
+) -> None:
+    network = server.registry.add_weights(weight_file)
+    page = open_page(server.url(network=network.network_id))
+    page.get_by_text("Upload", exact=True).first.click()
+    page.locator("input[type=file]").set_input_files(zip_of(images.root, tmp_path / "zoo.zip"))
+    page.get_by_role("button", name="Use this upload").click()
+    expect(page.get_by_text("1 file of the upload left out")).to_be_visible()
+    page.get_by_role("button", name=f"Scan {len(images)} images").click()
+    expect(page.get_by_text(f"{len(images)} images scanned").first).to_be_visible(timeout=60_000)
+    dataset = server.registry.datasets()[1]
+    assert (dataset.name, dataset.kind) == ("zoo", "upload")
+    assert set(ImageFolder(dataset.root).labels) == set(images.labels)
+
+
+def test_a_bad_zip_is_refused_in_words(server: Server, open_page: OpenPage, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.zip"
+    with zipfile.ZipFile(bad, "w") as archive:
+        archive.writestr("../out.png", b"x")
+    page = open_page(server.url())
+    page.get_by_text("Upload", exact=True).first.click()
+    page.locator("input[type=file]").set_input_files(bad)
+    page.get_by_role("button", name="Use this upload").click()
+    expect(page.get_by_text("a name that leads out of it")).to_be_visible()
+    assert len(server.registry.datasets()) == 1
+
+
+@pytest.fixture
+def scanned(server: Server, weight_file: Path, tmp_path: Path) -> dict[str, str]:
+    """Query parameters of a small scan."""
+    folder = drawings.save(tmp_path / "drawn", {f"{n}.png": drawings.noise(n, 8) for n in range(4)})
+    network = server.registry.add_weights(weight_file)
+    dataset = server.registry.add_folder(folder)
+    start_scan(server.registry, dataset, network)
+    path = server.registry.index_path(dataset, network)
+    while scan_state(path).status == "running":
+        pass
+    assert scan_state(path).status == "done"
+    return {"network": network.network_id, "dataset": dataset.dataset_id}
+
+
+def test_cold_link_to_start_shows_the_pictures(
+    server: Server, open_page: OpenPage, scanned: dict[str, str]
+) -> None:
+    page = open_page(server.url(**scanned))
+    expect(page.get_by_text("4 images scanned").first).to_be_visible()
+    expect(page.get_by_role("link", name="Layer", exact=True)).to_be_visible()
+    expect(page.get_by_alt_text(re.compile("Reconstruction: feature map .*")).first).to_be_visible()
+    page.get_by_alt_text(re.compile("Reconstruction: feature map .*")).first.click()
+    page.wait_for_url(re.compile("/feature_map"))
+
+
+def test_cold_link_to_export_and_a_downloaded_zip(
+    server: Server, open_page: OpenPage, scanned: dict[str, str]
+) -> None:
+    page = open_page(server.url("export", **scanned, layer="conv2_1"))
+    expect(page.get_by_role("link", name="Layer", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Build the zip").click()
+    with page.expect_download(timeout=90_000) as waiting:
+        page.get_by_role("button", name="Download").click(timeout=60_000)
+    content = zipfile.ZipFile(io.BytesIO(Path(waiting.value.path()).read_bytes()))
+    manifest = json.loads(content.read("manifest.json"))
+    assert [m["folder"] for m in manifest["maps"]][0] == "conv2_1/layer"
+    assert "conv2_1/layer/reconstructions.png" in content.namelist()
+    assert waiting.value.suggested_filename == "drawn_narrow_conv2-1.zip"
+    page.get_by_role("button", name="Delete this export").click()
+    expect(page.get_by_text("Nothing has been exported yet")).to_be_visible()
+
+
+def test_delete_a_dataset_only_after_asking(
+    server: Server, open_page: OpenPage, scanned: dict[str, str]
+) -> None:
+    page = open_page(server.url(**scanned))
+    page.get_by_role("tab", name="Datasets and scans").click()
+    page.get_by_role("button", name="Delete drawn").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("Delete drawn")).to_have_count(0)
+    assert [dataset.dataset_id for dataset in server.registry.datasets()] == ["demo"]

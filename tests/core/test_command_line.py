@@ -1,0 +1,285 @@
+"""``python -m deconv_core scan`` and ``top``: files, columns, progress lines and exit codes."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from deconv_core.__main__ import file_stem, main
+from deconv_core.activation_index import ActivationIndex
+from deconv_core.weights import save_features
+from tests.core import drawings
+from tests.core.networks import DEAD, narrow_network
+
+PICTURES = {f"{'ab'[n % 2]}/{n}.png": drawings.noise(n, 3 + n) for n in range(10)}
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """``main`` takes over Ctrl-C; give it back."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("weights") / "narrow.safetensors"
+    save_features(narrow_network(), path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = drawings.save(tmp_path_factory.mktemp("photos"), PICTURES)
+    (folder / "a/text.jpg").write_text("no picture")
+    (folder / "b/notes.txt").write_text("not even named so")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scanned(weights: str, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = str(tmp_path_factory.mktemp("made") / "index")
+    kept = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    arguments = ["scan", str(photos), "--network", weights, "--index", path, "--progress", "none"]
+    assert main([*arguments, "--block-size", "4"]) == 0
+    signal.signal(signal.SIGINT, kept[0])
+    signal.signal(signal.SIGTERM, kept[1])
+    return path
+
+
+def test_scan_tells_its_progress_as_json(
+    weights: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = tmp_path / "index"
+    status = main(
+        [
+            *("scan", str(photos), "--network", weights, "--index", str(index)),
+            *("--extensions", ".png,jpg", "--progress", "json", "--block-size", "3"),
+        ]
+    )
+    assert status == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    *scans, end = lines
+    assert {line["event"] for line in scans} == {"scan"}
+    assert set(scans[0]) == {
+        *("event", "done", "total", "found", "failed", "images_per_second", "seconds_left")
+    }
+    assert (scans[0]["done"], scans[0]["total"]) == (0, 11)
+    assert (scans[-1]["done"], scans[-1]["failed"]) == (11, 1)
+    assert end == {"event": "end", "complete": True, "images": 11, "failed": 1}
+    assert ActivationIndex.open(index).complete
+
+
+def test_scan_says_what_was_not_read(
+    weights: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/a").symlink_to(photos / "a", target_is_directory=True)
+    (tmp_path / "photos/bad\n.jpg").write_text("no picture")
+    drawings.save(tmp_path / "photos", {"good.png": drawings.noise(1)})
+    arguments = ["scan", str(tmp_path / "photos"), "--network", weights]
+    assert main([*arguments, "--index", str(tmp_path / "index"), "--progress", "none"]) == 0
+    said = capsys.readouterr().out
+    assert "2 of 2 images are in" in said
+    assert r"not read: 'bad\n.jpg': not a picture" in said
+    assert "skipped: 'a': a link to a folder" in said
+
+
+def test_labels_and_resize_are_passed_on(weights: str, photos: Path, tmp_path: Path) -> None:
+    index = str(tmp_path / "index")
+    arguments = ["scan", str(photos), "--network", weights, "--index", index, "--progress", "none"]
+    assert main([*arguments, "--labels", "b", "--resize", "crop", "--precision", "float32"]) == 0
+    made = ActivationIndex.open(index)
+    assert made.labels == {"b": 5}
+    assert made.manifest.resize == "crop"
+
+
+def test_top_of_a_layer_draws_two_grids_and_a_table(
+    scanned: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["top", scanned, "--layer", "conv2_2", "--out", str(tmp_path / "results")]) == 0
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == [
+        *("conv2_2.csv", "conv2_2_feat.png", "conv2_2_im.png")
+    ]
+    for name in ("conv2_2_feat.png", "conv2_2_im.png"):
+        assert Image.open(tmp_path / "results" / name).size == (50, 50)
+    table = pd.read_csv(tmp_path / "results/conv2_2.csv")
+    assert list(table.columns) == [
+        *("rank", "image_id", "label", "layer", "channel", "row", "column", "value"),
+        *("top", "left", "height", "width"),
+    ]
+    top = ActivationIndex.open(scanned).top("conv2_2")
+    assert table["image_id"].tolist() == [activation.image_id for activation in top]
+    assert table["channel"].tolist() == [activation.unit.channel for activation in top]
+    assert "grey is 0; one scale for all tiles" in capsys.readouterr().out
+
+
+def test_the_patch_grid_shows_the_patches(scanned: str, tmp_path: Path) -> None:
+    assert main(["top", scanned, "--layer", "conv2_2", "--out", str(tmp_path)]) == 0
+    grid = np.asarray(Image.open(tmp_path / "conv2_2_im.png"))
+    for place, row in pd.read_csv(tmp_path / "conv2_2.csv").iterrows():
+        if (row["height"], row["width"]) != (14, 14):
+            continue
+        top, left = 2 + place // 3 * 16, 2 + place % 3 * 16
+        expected = PICTURES[row["image_id"]][row["top"] :, row["left"] :][:14, :14]
+        assert np.array_equal(grid[top : top + 14, left : left + 14], expected)
+
+
+def test_top_of_a_map_and_label_has_both_in_its_names(scanned: str, tmp_path: Path) -> None:
+    arguments = ["top", scanned, "--layer", "conv3_4", "--channel", "5", "--label", "a"]
+    assert main([*arguments, "--k", "4", "--tile-size", "60", "--out", str(tmp_path)]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"conv3_4_map5_a{ending}" for ending in (".csv", "_feat.png", "_im.png")
+    ]
+    assert Image.open(tmp_path / "conv3_4_map5_a_feat.png").size == (2 + 3 * 62, 2 + 2 * 62)
+    table = pd.read_csv(tmp_path / "conv3_4_map5_a.csv")
+    assert table["label"].tolist() == ["a"] * 4
+    assert table["channel"].tolist() == [5] * 4
+
+
+@pytest.mark.parametrize(
+    ("address", "stem"),
+    [
+        (("conv4_4", None, None), "conv4_4"),
+        (("conv4_4", 350, None), "conv4_4_map350"),
+        (("conv4_4", 0, "dog"), "conv4_4_map0_dog"),
+        (("conv4_4", None, "a/b ..\\c"), "conv4_4_a-b-..-c"),
+    ],
+)
+def test_names_of_results(address: tuple, stem: str) -> None:
+    assert file_stem(*address) == stem
+
+
+@pytest.mark.parametrize(
+    ("scale", "said"),
+    [("shared", "one scale for all"), ("tile", "its own scale"), ("99.5", "clipped at 99.5 %")],
+)
+def test_scales(
+    scanned: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], scale: str, said: str
+) -> None:
+    assert main(
+        ["top", scanned, "--layer", "conv1_2", "--scale", scale, "--out", str(tmp_path)]
+    ) == 0  # fmt: skip
+    assert said in capsys.readouterr().out
+
+
+def test_a_dead_map_is_said_and_nothing_is_drawn(
+    scanned: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layer, channel = DEAD
+    arguments = ["top", scanned, "--layer", layer, "--channel", str(channel)]
+    assert main([*arguments, "--out", str(tmp_path / "results")]) == 0
+    assert "nothing to draw" in capsys.readouterr().out
+    assert not (tmp_path / "results").exists()
+
+
+def test_fewer_than_k_is_said(
+    scanned: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["top", scanned, "--layer", "conv1_1", "--k", "50", "--out", str(tmp_path)]) == 0
+    assert "it fires in 10 of 11 images" in capsys.readouterr().out
+
+
+def test_moved_images_and_network_are_named(
+    scanned: str, photos: Path, weights: str, tmp_path: Path
+) -> None:
+    import shutil
+
+    moved, network = tmp_path / "moved", tmp_path / "moved.safetensors"
+    shutil.copytree(photos, moved)
+    shutil.copy(weights, network)
+    arguments = ["top", scanned, "--layer", "pool2", "--out", str(tmp_path / "results")]
+    assert main([*arguments, "--images", str(moved), "--network", str(network)]) == 0
+    assert (tmp_path / "results/pool2_feat.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--layer", "conv9_1"], "'conv9_1' is not a layer"),
+        (["--layer", "conv1_1", "--channel", "99"], "no feature map 99"),
+        (["--layer", "conv1_1", "--label", "cat"], "no readable image has the label 'cat'"),
+        (["--layer", "conv1_1", "--k", "0"], "k is 0"),
+        (["--layer", "conv1_1", "--scale", "loud"], "the scale 'loud' is not known"),
+        (["--layer", "conv1_1", "--scale", "101"], "percentile is 101"),
+        (["--layer", "conv1_1", "--tile-size", "0"], "tile_size is 0"),
+        (["--layer", "conv1_1", "--images", "/nowhere"], "is not a folder"),
+        (["--layer", "conv1_1", "--network", "missing.pth"], "there is no weight file"),
+        (["--layer", "conv1_1", "--network", "random"], "the index was made with network"),
+    ],
+)
+def test_errors_of_top_end_with_1_and_one_line(
+    scanned: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    assert main(["top", scanned, *arguments, "--out", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert message in said
+    assert "Traceback" not in said
+
+
+def test_errors_of_scan_are_json_too(
+    weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["scan", "--network", weights, "--index", str(tmp_path / "i"), "--progress", "json"]
+    assert main([*arguments, str(tmp_path / "nowhere")]) == 1
+    said = capsys.readouterr()
+    (line,) = [json.loads(line) for line in said.out.splitlines()]
+    assert line["event"] == "error"
+    assert "is not a folder" in line["message"]
+    assert main([*arguments, str(tmp_path)]) == 1
+    assert "no images to scan" in capsys.readouterr().out
+
+
+def test_an_index_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["top", str(tmp_path / "nothing"), "--layer", "conv1_1"]) == 1
+    assert "there is no index at" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["dream"], ["top", "index"], ["scan", "photos"]])
+def test_a_wrong_command_line_ends_with_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are others on Windows")
+def test_an_interrupted_scan_ends_with_130_and_goes_on(
+    weights: str, photos: Path, tmp_path: Path
+) -> None:
+    command = [
+        *(sys.executable, "-m", "deconv_core", "scan", str(photos), "--network", weights),
+        *("--index", str(tmp_path / "index"), "--block-size", "1", "--progress", "json"),
+    ]
+    child = subprocess.Popen(
+        command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    for line in child.stdout:
+        if json.loads(line)["done"] >= 2:
+            child.send_signal(signal.SIGINT)
+            break
+    rest = [json.loads(line) for line in child.stdout]
+    assert child.wait(timeout=60) == 130
+    assert rest[-1]["event"] == "end"
+    assert rest[-1]["complete"] is False
+    began = time.monotonic()
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    assert done.returncode == 0, (done.stderr, time.monotonic() - began)
+    first = json.loads(done.stdout.splitlines()[0])
+    assert first["found"] >= 2
+    assert ActivationIndex.open(tmp_path / "index").complete

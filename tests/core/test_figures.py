@@ -1,0 +1,30 @@
+"""Figures show the numbers they are given."""
+
+from deconv_core.activation_index import ActivationIndex
+from deconv_core.figures import map_overview, peak_histogram
+from deconv_core.units import Unit
+
+
+def test_a_histogram_holds_every_peak_and_marks_the_top(index: ActivationIndex) -> None:
+    peaks, top = index.peaks("conv3_1", 2), index.top("conv3_1", channel=2, k=5)
+    bars, marks = peak_histogram(peaks, top, Unit("conv3_1", 2)).data
+    assert list(bars.x) == peaks["value"].tolist()
+    assert list(marks.x) == [activation.value for activation in top]
+    assert [text.split(". ", 1) for text in marks.text] == [
+        [str(rank), activation.image_id] for rank, activation in enumerate(top, 1)
+    ]
+
+
+def test_a_histogram_of_a_dead_map_can_be_drawn(index: ActivationIndex) -> None:
+    peaks = index.peaks("conv3_2", 1)
+    figure = peak_histogram(peaks, [], Unit("conv3_2", 1))
+    assert "conv3_2/1" in figure.layout.xaxis.title.text
+    assert figure.to_json()
+
+
+def test_an_overview_has_a_point_a_map(index: ActivationIndex) -> None:
+    maps = index.maps("conv4_1")
+    (points,) = map_overview(maps, "conv4_1").data
+    assert list(points.x) == maps["share"].tolist()
+    assert list(points.y) == maps["max"].tolist()
+    assert list(points.text) == [f"conv4_1/{channel}" for channel in range(7)]

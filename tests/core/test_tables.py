@@ -1,0 +1,64 @@
+"""Tables of activations and reconstructions."""
+
+import io
+
+import numpy as np
+import pandas as pd
+
+from deconv_core.activation_index import ActivationIndex
+from deconv_core.images import ImageFolder
+from deconv_core.network import Network
+from deconv_core.reconstruction import reconstruct
+from deconv_core.tables import activation_table
+from deconv_core.units import Activation, Unit
+from tests.core import independent
+
+COLUMNS = [
+    *("rank", "image_id", "label", "layer", "channel", "row", "column", "value"),
+    *("top", "left", "height", "width"),
+]
+
+
+def test_a_row_by_hand(network: Network) -> None:
+    # conv3_4: stride 4, size 48, offset -22: rows 3 * 4 - 22 = -10 ... 38, columns 58 ... 106.
+    found = activation_table(
+        [Activation(Unit("conv3_4", 5), "dog/x/1.jpg", 3, 20, 2.5)], network.layers
+    )
+    assert list(found.columns) == COLUMNS
+    assert found.loc[0].tolist() == [1, "dog/x/1.jpg", "dog", "conv3_4", 5, 3, 20, 2.5, 0, 58, 38, 48]
+
+
+def test_reconstructions_and_their_activations_give_the_same_table(
+    index: ActivationIndex, network: Network, images: ImageFolder
+) -> None:
+    top = index.top("conv4_2")
+    made = reconstruct(network, images, top)
+    pd.testing.assert_frame_equal(activation_table(made), activation_table(top, index.layers))
+    for row, activation in zip(activation_table(made).itertuples(), top, strict=True):
+        first, end, left, right = independent.window_of(
+            "conv4_2", activation.row, activation.column
+        )
+        assert (row.top, row.left, row.height, row.width) == (first, left, end - first, right - left)
+
+
+def test_without_layers_the_boxes_are_missing(index: ActivationIndex) -> None:
+    found = activation_table(index.top("conv1_1"))
+    assert list(found.columns) == COLUMNS
+    assert found[["top", "left", "height", "width"]].isna().all(axis=None)
+    assert found["rank"].tolist() == list(range(1, 10))
+
+
+def test_nothing_gives_a_table_with_the_same_columns() -> None:
+    found = activation_table([])
+    assert list(found.columns) == COLUMNS
+    assert found.empty
+
+
+def test_a_csv_gives_the_values_back(index: ActivationIndex) -> None:
+    top = index.top("conv2_2")
+    text = activation_table(top, index.layers).to_csv(index=False)
+    again = pd.read_csv(io.StringIO(text), keep_default_na=False)
+    assert again["image_id"].tolist() == [activation.image_id for activation in top]
+    assert np.array_equal(
+        again["value"].to_numpy(np.float32), np.array([a.value for a in top], np.float32)
+    )

@@ -1,0 +1,163 @@
+"""Who may import whom, read from the source files."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import deconv_core
+
+ROOT = Path(__file__).parents[1]
+
+# A module of the core imports only modules above it in this list.
+ORDER = (
+    "errors",
+    "units",
+    "receptive_field",
+    "demo",
+    "network",
+    "weight_files",
+    "download",
+    "weights",
+    "images",
+    "deconvnet",
+    "peaks",
+    "switches",
+    "index_files",
+    "activation_index",
+    "compute",
+    "scan_block",
+    "scan_plan",
+    "scanning",
+    "reconstruction_cache",
+    "reconstruction",
+    "exact",
+    "rendering",
+    "tables",
+    "figures",
+    "export_page",
+    "export",
+    "__main__",
+)
+
+# What each part of the product may import of the others.
+ALLOWED = {
+    "deconv_core": {"deconv_core"},
+    "dashboard": {"deconv_core", "dashboard"},
+    "pages": {"deconv_core", "dashboard"},
+    "app": {"deconv_core", "dashboard"},
+}
+PARTS = {"app", "benchmarks", "dashboard", "deconv_core", "demo", "pages", "tests"}
+
+PUBLIC = (
+    *("load_network", "Network", "ImageFolder", "scan", "ActivationIndex", "exact_top"),
+    *("Unit", "Activation", "Box", "reconstruct", "Reconstruction", "ReconstructionCache"),
+    *("Scale", "compose_grid", "activation_table", "DeconvError"),
+)
+
+
+def files(part: str) -> list[Path]:
+    single = ROOT / f"{part}.py"
+    return [single] if single.is_file() else sorted((ROOT / part).rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of the modules a file imports anywhere, also inside functions."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            found |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def core_imports(path: Path) -> set[str]:
+    """First names below deconv_core that a file imports."""
+    modules = {name.split(".")[1] for name in imports(path) if name.startswith("deconv_core.")}
+    return modules & set(ORDER)
+
+
+def core_name(path: Path) -> str:
+    return path.relative_to(ROOT / "deconv_core").parts[0].removesuffix(".py")
+
+
+def test_every_module_of_the_core_has_its_place_in_the_order() -> None:
+    assert {core_name(path) for path in files("deconv_core")} - {"__init__"} == set(ORDER)
+
+
+@pytest.mark.parametrize("path", files("deconv_core"), ids=lambda path: path.name)
+def test_a_module_of_the_core_imports_only_modules_above_it(path: Path) -> None:
+    name = core_name(path)
+    if name != "__init__":  # it names everything, and imports it only when asked
+        above = set(ORDER[: ORDER.index(name)])
+        inside_its_package = {name} if path.parent.name == name else set()
+        assert core_imports(path) <= above | inside_its_package
+
+
+def test_the_core_never_imports_streamlit() -> None:
+    for path in files("deconv_core"):
+        assert not [name for name in imports(path) if name.split(".")[0] == "streamlit"], path
+
+
+@pytest.mark.parametrize("part", ALLOWED)
+def test_parts_import_in_one_direction(part: str) -> None:
+    for path in files(part):
+        used = {name.split(".")[0] for name in imports(path)} & PARTS
+        assert used <= ALLOWED[part], f"{path} imports {used - ALLOWED[part]}"
+
+
+@pytest.mark.parametrize("part", ["dashboard", "pages", "app"])
+def test_pages_use_no_private_names_of_the_core(part: str) -> None:
+    for path in files(part):
+        private = [
+            name
+            for name in imports(path)
+            if name.startswith("deconv_core.") and any(p.startswith("_") for p in name.split("."))
+        ]
+        assert not private, path
+
+
+@pytest.mark.parametrize("module", ORDER)
+def test_every_module_can_be_imported_first(module: str) -> None:
+    if module in ("demo", "errors", "units", "receptive_field", "index_files", "activation_index"):
+        program = f"import deconv_core.{module}"
+        subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+    importlib.import_module(f"deconv_core.{module}")
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_there(name: str) -> None:
+    assert name in deconv_core.__all__
+    assert name in dir(deconv_core)
+    found = getattr(deconv_core, name)
+    assert found.__name__ == name
+
+
+def test_nothing_else_is_public() -> None:
+    assert sorted(PUBLIC) == sorted(deconv_core.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = deconv_core.nothing
+
+
+def test_no_module_hides_a_public_name() -> None:
+    # Importing a submodule sets its name on the package, over a function of the same name.
+    for module in ORDER:
+        importlib.import_module(f"deconv_core.{module}")
+    assert not set(PUBLIC) & {path.stem for path in files("deconv_core")}
+    assert all(callable(getattr(deconv_core, name)) for name in PUBLIC)
+
+
+def test_the_package_alone_loads_nothing_heavy() -> None:
+    program = (
+        "import sys, deconv_core; deconv_core.Unit, deconv_core.DeconvError; "
+        "print([n for n in ('torch', 'numpy', 'pandas', 'PIL', 'pyarrow') if n in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "[]"
