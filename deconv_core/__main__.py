@@ -17,6 +17,7 @@ from deconv_core.errors import CancelledError, DeconvError
 if TYPE_CHECKING:
     from deconv_core.images import Resize
     from deconv_core.network import Network
+    from deconv_core.reconstruction import Reconstruction
     from deconv_core.rendering import Scale
     from deconv_core.scanning import ScanProgress
 
@@ -86,7 +87,10 @@ def _add_top(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     command.add_argument("--out", default="results", help="folder for the pictures (results)")
     command.add_argument("--tile-size", type=int, help="side of a tile in pixels (native)")
     command.add_argument(
-        "--scale", default="shared", help="shared, tile, or a percentile such as 99.5"
+        "--scale",
+        default="clipped",
+        help="clipped (one scale for all tiles, the strongest 1 %% clipped; the default), shared "
+        "(the same, nothing clipped), tile (each on its own), or a percentile for each tile",
     )
     command.set_defaults(run=_top)
 
@@ -131,7 +135,7 @@ def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
     from deconv_core.exact import exact_top
     from deconv_core.images import ImageFolder
     from deconv_core.reconstruction import reconstruct
-    from deconv_core.rendering import Scale, compose_grid
+    from deconv_core.rendering import compose_grid
     from deconv_core.tables import activation_table
 
     index = ActivationIndex.open(options.index)
@@ -146,7 +150,7 @@ def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
         print(f"{name}: none of the {len(index.images):,} images activates it; nothing to draw")
         return 0
     pictures = reconstruct(network, images, top, progress=_bar("reconstructing"), cancel=cancel)
-    scale = _scale(options.scale, Scale.shared(pictures))
+    scale = _scale(options.scale, pictures)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     for kind, ending in (("reconstruction", "feat"), ("patch", "im")):
@@ -178,16 +182,22 @@ def _resize(name: str) -> Resize:
     return "crop" if name == "crop" else "stretch"
 
 
-def _scale(text: str, shared: Scale) -> Scale:
+def _scale(text: str, pictures: Sequence[Reconstruction]) -> Scale:
     from deconv_core.rendering import Scale
 
-    if text in ("shared", "tile"):
-        return shared if text == "shared" else Scale.per_tile()
+    match text:
+        case "clipped":
+            return Scale.percentile(99, pictures)
+        case "shared":
+            return Scale.shared(pictures)
+        case "tile":
+            return Scale.per_tile()
     try:
         return Scale.percentile(float(text))
     except ValueError:
         raise DeconvError(
-            f"the scale {text!r} is not known; choose shared, tile, or a percentile such as 99.5"
+            f"the scale {text!r} is not known; choose clipped, shared, tile, or a percentile such "
+            "as 99.5"
         ) from None
 
 

@@ -160,7 +160,7 @@ class ActivationIndex:
         known = read_maps(self._folder, self.manifest, stored) if label is None else None
         if known is not None:
             return known
-        found = self._read(layer, None)
+        found = self._read(layer, None, label)
         values = found.values[self._chosen(found.ordinals, label)]
         channels = self.layers[layer].channels
         count = max(len(values), 1)
@@ -185,7 +185,7 @@ class ActivationIndex:
             DeconvError: no such layer, channel or label.
             IndexDamagedError: a block cannot be read.
         """
-        found = self._read(layer, channel)
+        found = self._read(layer, channel, label)
         chosen = self._chosen(found.ordinals, label)
         values, rows, columns = (a[chosen] for a in (found.values, found.rows, found.columns))
         place = np.zeros(len(values), np.int64)
@@ -224,23 +224,34 @@ class ActivationIndex:
 
     def _chosen(self, ordinals: np.ndarray, label: str | None) -> np.ndarray:
         """Which of the rows read belong to images still in the dataset, and of the label."""
-        live = self._done[self._done["error"] == ""]
-        if label is not None:
-            if label not in self.labels:
-                known = ", ".join(repr(name) for name in self.labels) or "none"
-                raise DeconvError(f"no readable image has the label {label!r}; there are: {known}")
-            live = live[live["label"] == label]
-        return np.isin(ordinals, live["ordinal"].to_numpy())
+        return np.isin(ordinals, self._live(label)["ordinal"].to_numpy())
 
-    def _read(self, layer: str, channel: int | None) -> LayerPeaks:
-        """Peaks of a layer or one of its channels over all blocks; poolings by halving."""
+    def _live(self, label: str | None) -> pd.DataFrame:
+        """The readable images, or those of a label."""
+        live = self._done[self._done["error"] == ""]
+        if label is None:
+            return live
+        if label not in self.labels:
+            known = ", ".join(repr(name) for name in self.labels) or "none"
+            raise DeconvError(f"no readable image has the label {label!r}; there are: {known}")
+        return live[live["label"] == label]
+
+    def _files_with(self, label: str | None) -> list[BlockFile]:
+        """The block files to read: those of a label only, whose images lie together."""
+        if label is None:
+            return self._files
+        blocks = np.unique(self._live(label)["block"].to_numpy())
+        return [file for file in self._files if any(block in file.numbers for block in blocks)]
+
+    def _read(self, layer: str, channel: int | None, label: str | None) -> LayerPeaks:
+        """Peaks of a layer or one of its channels in the blocks to read; poolings by halving."""
         stored = self._stored_layer(layer)
         self._check_channel(layer, channel)
         channels = self.layers[layer].channels
         wanted = range(channels) if channel is None else range(channel, channel + 1)
         parts = [
             self._folder.read_peaks(file, self.manifest.layers, stored, channel)
-            for file in self._files
+            for file in self._files_with(label)
         ]
         empty = np.zeros((0, len(wanted)))
         found = LayerPeaks(
@@ -293,6 +304,7 @@ def _done_images(
         rows = pd.DataFrame(
             [[getattr(row, name) for name in columns] for row in learned], columns=columns
         )
-        rows["removed"] = plan["removed"].to_numpy()[rows["ordinal"].to_numpy(int)]
+        for name in ("removed", "block"):
+            rows[name] = plan[name].to_numpy()[rows["ordinal"].to_numpy(int)]
     live = rows[~rows["removed"].astype(bool)]
     return live.sort_values("image_id").reset_index(drop=True)

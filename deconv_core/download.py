@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import urllib.error
 import urllib.request
@@ -58,7 +59,7 @@ def download(
     part = target.with_name(target.name + ".part")
     try:
         _fetch(url, part, progress, cancel)
-    except (urllib.error.URLError, OSError) as error:
+    except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
         kept = part.stat().st_size if part.exists() else 0
         raise WeightsError(
             f"could not download {url}: {getattr(error, 'reason', error)}. {kept:,} bytes are "

@@ -33,8 +33,8 @@ class Scale:
     Attributes:
         kind: "shared" (one limit for all tiles), "per tile" (each tile's largest magnitude), or
             "percentile" (a percentile of each tile's magnitudes; larger ones are clipped).
-        limit: the magnitude drawn as black or full colour, of a shared scale.
-        percent: of a percentile scale.
+        limit: the magnitude drawn farthest from grey, of a shared scale.
+        percent: the percentile that is the limit; 100 clips nothing.
     """
 
     kind: Literal["shared", "per tile", "percentile"]
@@ -56,22 +56,33 @@ class Scale:
         return cls("per tile")
 
     @classmethod
-    def percentile(cls, percent: float) -> Scale:
-        """Each tile on its own scale, with the strongest few pixels clipped.
+    def percentile(cls, percent: float, pictures: Sequence[Reconstruction] = ()) -> Scale:
+        """Scales on which the few strongest pixels are clipped, so that the rest can be seen.
+
+        The percentile is taken over the magnitudes of the pixels that are not exactly zero.
+
+        Args:
+            percent: above 0, at most 100.
+            pictures: given, they share one scale, as does any other grid it is used for;
+                otherwise each tile has its own.
 
         Raises:
-            DeconvError: ``percent`` is not above 0 and at most 100.
+            DeconvError: ``percent`` is outside its range.
         """
         if not 0 < percent <= 100:
             raise DeconvError(f"the percentile is {percent}; give one above 0 and at most 100")
-        return cls("percentile", percent=percent)
+        if not pictures:
+            return cls("percentile", percent=percent)
+        magnitudes = np.concatenate([np.abs(picture.pixels).ravel() for picture in pictures])
+        return cls("shared", limit=_percentile(magnitudes, percent), percent=percent)
 
     @property
     def caption(self) -> str:
         """The scale in words, for below a picture."""
         match self.kind:
             case "shared":
-                return f"grey is 0; one scale for all tiles, ±{self.limit:.3g}"
+                clipped = f", clipped at {self.percent:g} %" if self.percent < 100 else ""
+                return f"grey is 0; one scale for all tiles, ±{self.limit:.3g}{clipped}"
             case "per tile":
                 return "grey is 0; each tile on its own scale"
             case _:
@@ -81,8 +92,7 @@ class Scale:
         """The magnitude that is drawn farthest from grey, for these pixels."""
         if self.kind == "shared":
             return self.limit
-        magnitudes = np.abs(pixels)
-        return float(np.percentile(magnitudes, self.percent)) if magnitudes.size else 0.0
+        return _percentile(np.abs(pixels), self.percent)
 
     def to_rgb(self, pixels: npt.NDArray[np.float32]) -> Pixels:
         """Turn signed pixels (3, H, W) into uint8 RGB (H, W, 3)."""
@@ -90,6 +100,12 @@ class Scale:
         relative = pixels.astype(np.float64) / limit if limit > 0 else np.zeros(pixels.shape)
         drawn = MID_GREY + 127.0 * np.clip(relative, -1.0, 1.0)
         return np.rint(drawn).astype(np.uint8).transpose(1, 2, 0)
+
+
+def _percentile(magnitudes: npt.NDArray[np.float32], percent: float) -> float:
+    """A percentile of the magnitudes above 0; 0 if there are none."""
+    above = magnitudes[magnitudes > 0]
+    return float(np.percentile(above, percent)) if above.size else 0.0
 
 
 def tile(

@@ -10,7 +10,7 @@ from deconv_core.activation_index import ActivationIndex
 from deconv_core.images import ImageFolder
 from deconv_core.network import Network
 from deconv_core.scanning import scan
-from deconv_core.weights import save_features
+from deconv_core.weights import load_network, save_features
 from tests.core import drawings, networks
 
 
@@ -18,6 +18,12 @@ from tests.core import drawings, networks
 def network() -> Network:
     """VGG19's chain, 4 to 8 maps wide, random weights; ``networks.DEAD`` is a dead map."""
     return networks.narrow_network()
+
+
+@pytest.fixture(scope="session")
+def full_width() -> Network:
+    """VGG19 of full width with random weights: for the few tests that are worth its slowness."""
+    return load_network("random")
 
 
 @pytest.fixture(scope="session")

@@ -56,9 +56,12 @@ def normalised(network: Network, pixels: np.ndarray) -> Tensor:
 
 
 def feature_maps(
-    network: Network, inputs: Tensor, lay_out: Callable[[Tensor], Tensor] = lambda tensor: tensor
+    network: Network,
+    inputs: Tensor,
+    lay_out: Callable[[Tensor], Tensor] = lambda tensor: tensor,
+    until: str = "pool5",
 ) -> dict[str, Tensor]:
-    """The maps of all layers, after ReLU; ``lay_out`` sets type and memory layout."""
+    """The maps of the layers up to one, after ReLU; ``lay_out`` sets type and memory layout."""
     signal, found = lay_out(inputs), {}
     for stage in network.stages:
         if isinstance(stage, Convolution):
@@ -67,6 +70,8 @@ def feature_maps(
         else:
             signal = F.max_pool2d(signal, 2)
         found[stage.name] = signal
+        if stage.name == until:
+            break
     return found
 
 
@@ -84,7 +89,7 @@ Place = tuple[int, int, int]
 def reconstructions(
     network: Network, inputs: Tensor, layer: str, places: Sequence[Place]
 ) -> tuple[list[float], np.ndarray]:
-    """Activations of one image (1, 3, H, W), and what each gives on the whole image: (N, 3, H, W)."""
+    """Activations of one image (1, 3, H, W), and what each gives on it all: (N, 3, H, W)."""
     signal, switches, walked = inputs, [], []
     for stage in network.stages:
         walked.append(stage)

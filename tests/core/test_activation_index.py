@@ -360,7 +360,7 @@ def test_a_flipped_byte_is_found_or_changes_nothing(copied: Path) -> None:
     before = ask_everything(copied)
     block = copied / "blocks" / "000003.parquet"
     whole, found = block.read_bytes(), 0
-    for place in np.random.default_rng(0).integers(4, len(whole) - 8, 40):
+    for place in np.random.default_rng(0).integers(4, len(whole) - 8, 25):
         flipped = bytearray(whole)
         flipped[place] ^= 0x10
         block.write_bytes(bytes(flipped))
@@ -369,7 +369,7 @@ def test_a_flipped_byte_is_found_or_changes_nothing(copied: Path) -> None:
         except IndexDamagedError as error:
             assert "000003.parquet" in str(error)  # noqa: PT017
             found += 1
-    assert found >= 10
+    assert found >= 6
 
 
 def test_a_flipped_byte_among_the_values_is_found(copied: Path, index: ActivationIndex) -> None:

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -277,9 +276,9 @@ def test_an_interrupted_scan_ends_with_130_and_goes_on(
     assert child.wait(timeout=60) == 130
     assert rest[-1]["event"] == "end"
     assert rest[-1]["complete"] is False
-    began = time.monotonic()
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
-    assert done.returncode == 0, (done.stderr, time.monotonic() - began)
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
+    )
     first = json.loads(done.stdout.splitlines()[0])
     assert first["found"] >= 2
     assert ActivationIndex.open(tmp_path / "index").complete

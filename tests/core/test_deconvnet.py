@@ -7,7 +7,6 @@ from captum.attr import NeuronDeconvolution
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deconv_core import load_network
 from deconv_core.deconvnet import convnet_pass, deconvnet_pass, keep_only
 from deconv_core.errors import DeconvError
 from deconv_core.network import Network, build_network
@@ -71,11 +70,6 @@ def test_the_signal_is_rectified_between_layers_but_not_after_the_last() -> None
     network = build_network("by hand", chain, PLAIN)
     down = deconvnet_pass(network, torch.full((1, 1, 1, 1), 5.0), [], "conv1_2")
     assert down.flatten().tolist() == [10, 0, 0]  # -15 in map 1 was rectified on the way
-
-
-@pytest.fixture(scope="module")
-def full_width() -> Network:
-    return load_network("random")
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:captum")

@@ -8,7 +8,6 @@ import pytest
 import torch
 from captum.attr import NeuronDeconvolution
 
-from deconv_core import load_network
 from deconv_core.errors import CancelledError, DeconvError, ImageError
 from deconv_core.images import ImageFolder
 from deconv_core.network import Network
@@ -55,13 +54,23 @@ def whole_numbers() -> Network:
     return whole_number_network(seed=3)
 
 
+@pytest.fixture(scope="module")
+def whole_maps(
+    whole_numbers: Network, pictures: dict[str, np.ndarray]
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    inputs = independent.normalised(whole_numbers, pictures[PICTURE][None])
+    return inputs, independent.feature_maps(whole_numbers, inputs)
+
+
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_window_gives_exactly_what_the_whole_image_gives(
-    whole_numbers: Network, images: ImageFolder, pictures: dict[str, np.ndarray], layer: str
+    whole_numbers: Network,
+    images: ImageFolder,
+    whole_maps: tuple[torch.Tensor, dict[str, torch.Tensor]],
+    layer: str,
 ) -> None:
     # In whole numbers nothing is rounded, so a window and the image must agree in every bit.
-    inputs = independent.normalised(whole_numbers, pictures[PICTURE][None])
-    maps = independent.feature_maps(whole_numbers, inputs)
+    inputs, maps = whole_maps
     found = [strongest_at(maps, layer, *place) for place in locations(layer)]
     found = [activation for activation in found if activation.value > 0]
     assert len(found) >= 10, "the picture must answer at corners, borders and inside"
@@ -82,19 +91,24 @@ def test_a_window_gives_exactly_what_the_whole_image_gives(
         assert not outside.any(), "energy outside the receptive field"
 
 
-@pytest.mark.parametrize("layer", ["conv1_2", "conv3_4", "conv4_4", "conv5_2"])
+@pytest.mark.parametrize(
+    ("layer", "row", "column"), [("conv2_2", 50, 111), ("conv3_4", 0, 30), ("conv4_4", 13, 9)]
+)
 def test_a_window_gives_what_the_whole_image_gives_on_vgg19_of_full_width(
-    images: ImageFolder, pictures: dict[str, np.ndarray], layer: str
+    full_width: Network,
+    images: ImageFolder,
+    pictures: dict[str, np.ndarray],
+    layer: str,
+    row: int,
+    column: int,
 ) -> None:
-    network = load_network("random")
-    inputs = independent.normalised(network, pictures[PICTURE][None])
-    maps = independent.feature_maps(network, inputs)
-    last = GEOMETRY[layer][0] - 1
-    found = [strongest_at(maps, layer, *place) for place in ((0, last), (last // 2, last // 3))]
+    inputs = independent.normalised(full_width, pictures[PICTURE][None])
+    maps = independent.feature_maps(full_width, inputs, until=layer)
+    found = [strongest_at(maps, layer, row, column)]
     places = [(a.unit.channel, a.row, a.column) for a in found]
-    _, whole = independent.reconstructions(network, inputs, layer, places)
+    _, whole = independent.reconstructions(full_width, inputs, layer, places)
     for activation, made, expected in zip(
-        found, reconstruct(network, images, found), whole, strict=True
+        found, reconstruct(full_width, images, found), whole, strict=True
     ):
         assert activation.value > 0
         top, bottom, left, right = independent.window_of(layer, activation.row, activation.column)

@@ -90,6 +90,18 @@ def test_scales_are_named_in_their_caption() -> None:
     assert len({scale.caption for scale in SCALES}) == 4
 
 
+def test_a_percentile_of_several_pictures_is_one_scale_for_all_of_them() -> None:
+    strong, weak = np.zeros((3, 10, 10)), np.zeros((3, 10, 10))
+    strong[0, 0] = np.arange(1, 11)  # magnitudes 1 .. 10; zeros do not count
+    weak[0, 0] = -np.arange(11, 21)  # and 11 .. 20
+    scale = Scale.percentile(50, [made(strong), made(weak)])
+    assert scale.limit == pytest.approx(10.5)
+    drawn = scale.to_rgb(np.full((3, 1, 1), 10.5, np.float32))
+    assert (drawn == 255).all()
+    assert "one scale for all tiles, ±10.5, clipped at 50 %" in scale.caption
+    assert scale.limit_of(np.ones((3, 2, 2), np.float32)) == pytest.approx(10.5)
+
+
 @pytest.mark.parametrize("percent", [0, -1, 100.1, float("nan")])
 def test_a_percentile_outside_its_range_is_an_error(percent: float) -> None:
     with pytest.raises(DeconvError, match="above 0 and at most 100"):

@@ -249,7 +249,7 @@ def test_images_that_differ_are_refused_and_counted(
 ) -> None:
     before = answers(scan(network, ImageFolder(folder), tmp_path / "index"))
     change(folder)
-    with pytest.raises(IndexMismatchError, match="2 added, 2 removed, 1 changed.*update"):
+    with pytest.raises(IndexMismatchError, match=r"2 added, 2 removed, 1 changed.*update"):
         scan(network, ImageFolder(folder), tmp_path / "index")
     unharmed = ActivationIndex.open(tmp_path / "index")
     assert unharmed.complete

@@ -56,7 +56,7 @@ def test_a_window_of_an_image_has_the_codes_of_the_image_there() -> None:
         for side in (16, 8)
     )
     whole = Switches(codes)
-    # A window that begins at pixel (8, 16): cells (4, 8) of the first pooling, (2, 4) of the second.
+    # A window that begins at pixel (8, 16): at cell (4, 8) of the first pooling, then (2, 4).
     window = Switches((codes[0][:, 4:12, 8:16], codes[1][:, 2:6, 4:8]), row=8, column=16)
     for pooling, row, column, side in ((0, 5, 9, 3), (1, 3, 4, 2)):
         expected = codes[pooling][:, row : row + side, column : column + side]

@@ -25,7 +25,20 @@ def test_a_row_by_hand(network: Network) -> None:
         [Activation(Unit("conv3_4", 5), "dog/x/1.jpg", 3, 20, 2.5)], network.layers
     )
     assert list(found.columns) == COLUMNS
-    assert found.loc[0].tolist() == [1, "dog/x/1.jpg", "dog", "conv3_4", 5, 3, 20, 2.5, 0, 58, 38, 48]
+    assert found.loc[0].tolist() == [
+        1,
+        "dog/x/1.jpg",
+        "dog",
+        "conv3_4",
+        5,
+        3,
+        20,
+        2.5,
+        0,
+        58,
+        38,
+        48,
+    ]
 
 
 def test_reconstructions_and_their_activations_give_the_same_table(
@@ -38,7 +51,12 @@ def test_reconstructions_and_their_activations_give_the_same_table(
         first, end, left, right = independent.window_of(
             "conv4_2", activation.row, activation.column
         )
-        assert (row.top, row.left, row.height, row.width) == (first, left, end - first, right - left)
+        assert (row.top, row.left, row.height, row.width) == (
+            first,
+            left,
+            end - first,
+            right - left,
+        )
 
 
 def test_without_layers_the_boxes_are_missing(index: ActivationIndex) -> None:

@@ -27,7 +27,7 @@ def test_what_is_written_is_read_again(layer: str, channel: int) -> None:
     ],
 )
 def test_anything_else_is_an_error_with_an_example(text: str) -> None:
-    with pytest.raises(DeconvError, match="not the address of a feature map.*conv4_4/171"):
+    with pytest.raises(DeconvError, match=r"not the address of a feature map.*conv4_4/171"):
         Unit.parse(text)
 
 

@@ -1,0 +1,138 @@
+"""How an index answers when it is large: generated peaks, real blocks, real queries.
+
+    python -m benchmarks.large_index FOLDER [--images 131072] [--labels 64]
+
+Writes blocks of full-width VGG19 peaks (random values, random places) in FOLDER, finishes the index
+as a scan does (merging, summary), and times the questions a page asks, each in a fresh process so
+that nothing is warm but the file system. 131,072 images take about 5 GB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from deconv_core.index_files import ComputePath, ImageRow, IndexFolder, Manifest
+from deconv_core.index_summary import merge_blocks, write_summary
+from deconv_core.peaks import Peaks
+from deconv_core.receptive_field import POOL, Layer, chain_layers
+from deconv_core.scan_plan import learned
+
+CHAIN = (64, 64, POOL, 128, 128, POOL, *[256] * 4, POOL, *[512] * 4, POOL, *[512] * 4, POOL)
+BLOCK = 256
+QUESTIONS = {
+    "open": "pass",
+    "top 9 of a map": "index.top('conv4_4', channel=350)",
+    "top 9 of a layer": "index.top('conv4_4')",
+    "top 9 of a map in one label": "index.top('conv4_4', channel=350, label='label07')",
+    "table of a layer's maps": "index.maps('conv4_4')",
+    "all peaks of a map": "index.peaks('conv4_4', 350)",
+}
+
+
+def main() -> None:
+    """Write the index if it is not there, then ask."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--images", type=int, default=131_072)
+    parser.add_argument("--labels", type=int, default=64)
+    options = parser.parse_args()
+    if not IndexFolder(options.folder).exists():
+        write_index(options.folder, options.images, options.labels)
+    print("| question | seconds | memory above the imports, MB |\n| --- | ---: | ---: |")
+    for name, question in QUESTIONS.items():
+        seconds, memory = ask(options.folder, question)
+        print(f"| {name} | {seconds:.3f} | {memory:,.0f} |", flush=True)
+
+
+def write_index(path: Path, count: int, labels: int) -> None:
+    """Blocks of random peaks, finished like a scan."""
+    folder, layers = IndexFolder(path), chain_layers(CHAIN)
+    path.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    names = [f"label{n * labels // count:02d}/{n:07d}.jpg" for n in range(count)]
+    plan = _plan(names)
+    began = time.perf_counter()
+    for block in range(-(-count // BLOCK)):
+        here = range(block * BLOCK, min((block + 1) * BLOCK, count))
+        rows = [ImageRow(n, names[n], names[n][:7], 500, 375, "", f"{n:064x}") for n in here]
+        peaks = {layer.name: _peaks(rng, len(here), layer) for layer in layers}
+        folder.write_block(folder.block_file(block), rows, layers, peaks.__getitem__)
+    wrote = time.perf_counter()
+    merge_blocks(folder, layers)
+    plan = learned(folder, plan)
+    folder.write_plan(plan)
+    version = write_summary(folder, layers, plan)
+    folder.write_manifest(replace(_manifest(layers), complete=True, summary=version))
+    size = sum(file.stat().st_size for file in path.rglob("*.parquet"))
+    print(
+        f"{count:,} images: {size / 1e9:.2f} GB, {size / count / 1e3:.0f} kB an image; blocks "
+        f"{wrote - began:.0f} s, merging and summary {time.perf_counter() - wrote:.0f} s, "
+        f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:,.0f} MB"
+    )
+
+
+def _peaks(rng: np.random.Generator, count: int, layer: Layer) -> Peaks:
+    shape = (count, layer.channels)
+    values = np.maximum(rng.normal(1.0, 1.0, shape), 0).astype(np.float32)
+    rows, columns = (rng.integers(0, layer.height, shape, dtype=np.uint8) for _ in range(2))
+    return Peaks(values, rows, columns)
+
+
+def _plan(names: list[str]) -> pd.DataFrame:
+    count = len(names)
+    return pd.DataFrame(
+        {
+            "image_id": names,
+            "label": [name[:7] for name in names],
+            "block": np.arange(count) // BLOCK,
+            "removed": np.zeros(count, bool),
+            "width": np.zeros(count, np.int64),
+            "height": np.zeros(count, np.int64),
+            "error": [""] * count,
+            "content_hash": [""] * count,
+        }
+    )
+
+
+def _manifest(layers: tuple[Layer, ...]) -> Manifest:
+    compute = ComputePath("float32", "channels_last", "cpu", False, 8, "0")
+    return Manifest(
+        "random", "0" * 16, "torchvision", "VGG19", layers, "/none", "stretch", compute, BLOCK
+    )
+
+
+def ask(folder: Path, question: str) -> tuple[float, float]:
+    """Seconds and memory of one question, its opening apart, in a process of its own."""
+    program = f"""
+import time
+from pathlib import Path
+from deconv_core import ActivationIndex
+import deconv_core.activation_index
+def resident():  # kB; the largest size of a child process starts at its parent's, so is no use
+    return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0])
+before = resident()
+began = time.perf_counter()
+index = ActivationIndex.open({str(folder)!r})
+opened = time.perf_counter()
+{question}
+asked = time.perf_counter()
+print(opened - began if {question == "pass"} else asked - opened, (resident() - before) / 1e3)
+"""
+    output = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+    seconds, memory = output.split()
+    return float(seconds), float(memory)
+
+
+if __name__ == "__main__":
+    main()
