@@ -17,8 +17,6 @@ from deconv_core.errors import CancelledError, DeconvError
 if TYPE_CHECKING:
     from deconv_core.images import Resize
     from deconv_core.network import Network
-    from deconv_core.reconstruction import Reconstruction
-    from deconv_core.rendering import Scale
     from deconv_core.scanning import ScanProgress
 
 _CANCELLED = 130
@@ -135,7 +133,7 @@ def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
     from deconv_core.exact import exact_top
     from deconv_core.images import ImageFolder
     from deconv_core.reconstruction import reconstruct
-    from deconv_core.rendering import compose_grid
+    from deconv_core.rendering import Scale, compose_grid
     from deconv_core.tables import activation_table
 
     index = ActivationIndex.open(options.index)
@@ -150,7 +148,7 @@ def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
         print(f"{name}: none of the {len(index.images):,} images activates it; nothing to draw")
         return 0
     pictures = reconstruct(network, images, top, progress=_bar("reconstructing"), cancel=cancel)
-    scale = _scale(options.scale, pictures)
+    scale = Scale.named(options.scale, pictures)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     for kind, ending in (("reconstruction", "feat"), ("patch", "im")):
@@ -180,25 +178,6 @@ def file_stem(layer: str, channel: int | None, label: str | None) -> str:
 
 def _resize(name: str) -> Resize:
     return "crop" if name == "crop" else "stretch"
-
-
-def _scale(text: str, pictures: Sequence[Reconstruction]) -> Scale:
-    from deconv_core.rendering import Scale
-
-    match text:
-        case "clipped":
-            return Scale.percentile(99, pictures)
-        case "shared":
-            return Scale.shared(pictures)
-        case "tile":
-            return Scale.per_tile()
-    try:
-        return Scale.percentile(float(text))
-    except ValueError:
-        raise DeconvError(
-            f"the scale {text!r} is not known; choose clipped, shared, tile, or a percentile such "
-            "as 99.5"
-        ) from None
 
 
 def _load(

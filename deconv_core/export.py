@@ -54,7 +54,7 @@ class Selection:
         layers: layers whose top over all maps is wanted too.
         k: how many activations of each.
         label: only images of this label.
-        scale: "shared" (one for the tiles of a map), "tile", or a percentile such as "99.5".
+        scale: a name for ``Scale.named``; one scale for the tiles of a map by default.
         tile_size: side of a tile in pixels, None for the receptive field's.
         single_tiles: also each tile as a file of its own.
     """
@@ -63,7 +63,7 @@ class Selection:
     layers: tuple[str, ...] = ()
     k: int = TOP
     label: str | None = None
-    scale: str = "shared"
+    scale: str = "clipped"
     tile_size: int | None = None
     single_tiles: bool = True
 
@@ -204,17 +204,6 @@ def _wanted(index: ActivationIndex, selection: Selection) -> list[tuple[str, int
     return sorted(unique, key=lambda c: (order.index(c[0]), -1 if c[1] is None else c[1]))
 
 
-def _scale(name: str, pictures: Sequence[Reconstruction]) -> Scale:
-    if name in ("shared", "tile"):
-        return Scale.shared(pictures) if name == "shared" else Scale.per_tile()
-    try:
-        return Scale.percentile(float(name))
-    except ValueError:
-        raise DeconvError(
-            f"the scale {name!r} is not known; choose shared, tile, or a percentile such as 99.5"
-        ) from None
-
-
 def _add_section(
     archive: zipfile.ZipFile,
     layer: str,
@@ -224,7 +213,7 @@ def _add_section(
 ) -> _Section:
     folder = f"{layer}/layer" if channel is None else f"{layer}/map{channel}"
     title = f"{layer}, all feature maps" if channel is None else f"{layer}, feature map {channel}"
-    scale, side = _scale(selection.scale, pictures), selection.tile_size
+    scale, side = Scale.named(selection.scale, pictures), selection.tile_size
     tiles: list[PageTile] = []
     if pictures:
         for kind in _KINDS:

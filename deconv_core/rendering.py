@@ -76,6 +76,35 @@ class Scale:
         magnitudes = np.concatenate([np.abs(picture.pixels).ravel() for picture in pictures])
         return cls("shared", limit=_percentile(magnitudes, percent), percent=percent)
 
+    @classmethod
+    def named(cls, name: str, pictures: Sequence[Reconstruction]) -> Scale:
+        """A scale by the name that links, commands and exports use.
+
+        Args:
+            name: "clipped" (one for all, the strongest 1 % of the pixels clipped: the default of
+                every page), "shared" (one for all, nothing clipped), "tile" (each tile its own), or
+                a percentile such as "99.5" (each tile its own, clipped there).
+            pictures: what a scale for all is for.
+
+        Raises:
+            DeconvError: another name.
+        """
+        match name:
+            case "clipped":
+                return cls.percentile(99, pictures)
+            case "shared":
+                return cls.shared(pictures)
+            case "tile":
+                return cls.per_tile()
+        try:
+            percent = float(name)
+        except ValueError:
+            raise DeconvError(
+                f"the scale {name!r} is not known; choose clipped, shared, tile, or a percentile "
+                "such as 99.5"
+            ) from None
+        return cls.percentile(percent)
+
     @property
     def caption(self) -> str:
         """The scale in words, for below a picture."""

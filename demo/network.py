@@ -51,7 +51,7 @@ class DemoNetwork(nn.Module):
 
     def maps(self, pictures: Tensor) -> list[list[Tensor]]:
         """The maps of every convolution, block by block."""
-        signal, maps = pictures, []
+        signal, maps = pictures, list[list[Tensor]]()
         for number, block in enumerate(self.blocks):
             signal = signal if number == 0 else torch.max_pool2d(signal, 2)
             maps.append([])

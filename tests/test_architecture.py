@@ -27,6 +27,7 @@ ORDER = (
     "peaks",
     "switches",
     "index_files",
+    "index_summary",
     "activation_index",
     "compute",
     "scan_block",

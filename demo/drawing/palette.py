@@ -1,6 +1,7 @@
 """Gouache colours: named families, and mixing that stays warm in the light, violet in shadow."""
 
 import colorsys
+import math
 
 from .chance import Chance
 
@@ -124,7 +125,7 @@ def pick(chance: Chance, family: tuple[Colour, ...], amount: float = 1.0) -> Col
 
 def distance(first: Colour, second: Colour) -> float:
     """How far apart two colours are, from 0 to about 440."""
-    return sum((a - b) ** 2 for a, b in zip(first, second, strict=True)) ** 0.5
+    return math.dist(first, second)
 
 
 def pick_apart(

@@ -106,4 +106,5 @@ def wobbled(outline: Points, amount: float, generator: np.random.Generator) -> P
     angle = np.linspace(0, 2 * math.pi, len(outline), endpoint=False)
     phase, size = generator.random(3) * 2 * math.pi, generator.random(3) * amount
     radius = 1 + sum(size[k] * np.sin((k + 2) * angle + phase[k]) for k in range(3))
-    return centre + (outline - centre) * radius[:, None]
+    moved: Points = centre + (outline - centre) * radius[:, None]
+    return moved

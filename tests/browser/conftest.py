@@ -14,13 +14,14 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from playwright.sync_api import Error as BrowserError
 
 from dashboard.registry import Registry
 
 ROOT = Path(__file__).parents[2]
 _OWN_404 = ("/_stcore/health", "/_stcore/host-config")  # Streamlit asks for these on deep links
+expect.set_options(timeout=30_000)
 _SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 

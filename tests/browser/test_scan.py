@@ -10,7 +10,7 @@ from tests.browser.conftest import OpenPage, Server
 from tests.core import drawings
 
 pytestmark = pytest.mark.browser
-MANY = 240
+MANY = 500
 
 
 @pytest.fixture(scope="module")

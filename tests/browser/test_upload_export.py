@@ -88,10 +88,10 @@ def test_cold_link_to_export_and_a_downloaded_zip(
         page.get_by_role("button", name="Download").click(timeout=60_000)
     content = zipfile.ZipFile(io.BytesIO(Path(waiting.value.path()).read_bytes()))
     manifest = json.loads(content.read("manifest.json"))
-    assert [m["folder"] for m in manifest["maps"]][0] == "conv2_1/layer"
+    assert manifest["maps"][0]["folder"] == "conv2_1/layer"
     assert "conv2_1/layer/reconstructions.png" in content.namelist()
     assert waiting.value.suggested_filename == "drawn_narrow_conv2-1.zip"
-    page.get_by_role("button", name="Delete this export").click()
+    page.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("Nothing has been exported yet")).to_be_visible()
 
 
@@ -100,7 +100,7 @@ def test_delete_a_dataset_only_after_asking(
 ) -> None:
     page = open_page(server.url(**scanned))
     page.get_by_role("tab", name="Datasets and scans").click()
-    page.get_by_role("button", name="Delete drawn").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    expect(page.get_by_text("Delete drawn")).to_have_count(0)
+    expect(page.get_by_role("button", name="Delete", exact=True)).to_have_count(0)
     assert [dataset.dataset_id for dataset in server.registry.datasets()] == ["demo"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from deconv_core.activation_index import ActivationIndex
+from deconv_core.activation_index import ActivationIndex, best_channel
 from deconv_core.errors import DeconvError, IndexDamagedError, IndexMismatchError
 from deconv_core.images import ImageFolder
 from deconv_core.network import Network
@@ -80,7 +80,7 @@ def scanned_in_batches_of_eight(
 def test_top_of_a_layer_is_brute_force(
     scanned_in_batches_of_eight: ActivationIndex, truth: Truth, layer: str
 ) -> None:
-    for k in (1, 9, 20, 100):
+    for k in (1, 9, 20, 500):  # up to 100 from the summary, beyond from the blocks
         found = scanned_in_batches_of_eight.top(layer, k=k)
         assert found == expected_top(truth, layer, None, k)
     assert len(found) == 20
@@ -91,7 +91,7 @@ def test_top_of_every_map_is_brute_force(
     scanned_in_batches_of_eight: ActivationIndex, truth: Truth, layer: str
 ) -> None:
     for channel in range(scanned_in_batches_of_eight.layers[layer].channels):
-        for k in (3, 9, 100):
+        for k in (9, 500):
             found = scanned_in_batches_of_eight.top(layer, channel=channel, k=k)
             assert found == expected_top(truth, layer, channel, k)
 
@@ -141,9 +141,16 @@ def test_ties_are_ordered_by_image_row_column_and_channel(
     tied: ActivationIndex, tied_truth: Truth, layer: str
 ) -> None:
     for channel in (None, *range(tied.layers[layer].channels)):
-        for k in (1, 4, 9, 100):
+        for k in (1, 4, 9, 500):
             found = tied.top(layer, channel=channel, k=k)
             assert found == expected_top(tied_truth, layer, channel, k)
+
+
+def test_of_equal_maps_the_first_row_then_column_then_channel_is_the_best() -> None:
+    values = np.array([[5, 9, 9, 9, 9], [2, 2, 2, 2, 1]], np.float32)
+    rows = np.array([[0, 3, 1, 1, 1], [7, 6, 6, 6, 0]], np.uint8)
+    columns = np.array([[0, 0, 200, 2, 2], [0, 9, 8, 8, 0]], np.uint8)
+    assert best_channel(values, rows, columns).tolist() == [3, 2]
 
 
 @pytest.mark.parametrize("layer", POOLS)

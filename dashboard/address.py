@@ -1,0 +1,99 @@
+"""What is shown, as the address bar names it.
+
+The address is the one source of truth: a page reads it, corrects nonsense with a note, and writes
+it back whole, defaults included, so that the same address shows the same in any browser. Widgets
+never own it; their callbacks call ``visit``.
+
+Two quick presses must both count although the browser still has the old address when it sends the
+second: ``visit`` therefore builds on what was asked last, not on what the browser says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+PARAMETERS = (
+    *("network", "dataset", "layer", "map", "label", "label2"),
+    *("scale", "k", "image", "position"),
+)
+PAGE_FILES = {
+    "start": "app.py",
+    "layer": "pages/1_layer.py",
+    "feature_map": "pages/2_feature_map.py",
+    "image": "pages/3_image.py",
+    "export": "pages/4_export.py",
+    "method": "pages/5_method.py",
+}
+SCALES = {"clipped": "Shared", "99": "Per tile", "shared": "Unclipped"}
+"""Names of ``Scale.named`` that pages offer, the default first."""
+MOST = 25
+"""Largest k."""
+_CARRIED = ("network", "dataset", "layer", "map", "label")
+_SHOWN = {
+    "start": ("network", "dataset"),
+    "layer": ("network", "dataset", "label", "layer", "scale"),
+    "feature_map": ("network", "dataset", "layer", "map", "label", "label2", "scale", "k"),
+    "image": ("network", "dataset", "label", "image", "layer", "map", "position"),
+    "export": ("network", "dataset", "label", "layer", "map"),
+    "method": ("network", "dataset"),
+}
+
+
+def asked(page: str) -> dict[str, str]:
+    """What this run was asked to show: the last ``visit``, or else the address bar.
+
+    What the address does not say (the layer, on a page that has none) is remembered.
+    """
+    waiting = st.session_state.get("address_waiting")
+    if waiting is not None and waiting[0] == page:
+        return dict(waiting[1])
+    here = {name: st.query_params[name] for name in PARAMETERS if name in st.query_params}
+    remembered = st.session_state.get("address", {})
+    same_place = all(
+        here.get(name, remembered.get(name)) == remembered.get(name)
+        for name in ("network", "dataset")
+    )
+    kept = _CARRIED if same_place else ()
+    unsaid = {
+        name: remembered[name]
+        for name in kept
+        if name in remembered and name not in here and name not in _SHOWN[page]
+    }
+    return {**unsaid, **here}
+
+
+def settle(page: str, values: Mapping[str, str]) -> None:
+    """Write what is really shown into the address bar and remember it."""
+    st.session_state["address"] = {name: text for name, text in values.items() if text}
+    others = {
+        name: st.query_params.get_all(name) for name in st.query_params if name not in PARAMETERS
+    }
+    wanted = {name: values[name] for name in _SHOWN[page] if values.get(name)}
+    if dict(st.query_params) != {**{n: v[-1] for n, v in others.items()}, **wanted}:
+        st.query_params.from_dict({**others, **wanted})
+    st.session_state.pop("address_waiting", None)
+
+
+def visit(page: str, **changes: Any) -> None:
+    """Ask for something else on this page; for widget callbacks. None takes a value away."""
+    remembered = st.session_state.get("address", {})
+    given = {name: "" if value is None else str(value) for name, value in changes.items()}
+    wanted = {name: text for name, text in {**remembered, **given}.items() if text}
+    st.session_state["address"] = wanted
+    st.session_state["address_waiting"] = (page, wanted)
+
+
+def target() -> dict[str, str]:
+    """What was asked for last, even if no page has shown it yet."""
+    return dict(st.session_state.get("address", {}))
+
+
+def link_to(**changes: Any) -> dict[str, str]:
+    """Query parameters of a link: what is shown now, with changes. None takes a value away."""
+    remembered = st.session_state.get("address", {})
+    carried = {name: remembered[name] for name in _CARRIED if name in remembered}
+    given = {name: "" if value is None else str(value) for name, value in changes.items()}
+    return {name: text for name, text in {**carried, **given}.items() if text}

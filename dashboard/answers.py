@@ -1,0 +1,230 @@
+"""The hero of the pages: the top activations of a layer or a map, as two grids side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import notes, resources
+from dashboard import pictures as making
+from dashboard.downloads import shortened
+from dashboard.shell import Choice, escape
+from dashboard.tiles import Panel, Tile
+from deconv_core.errors import DeconvError
+from deconv_core.units import Activation, Unit, label_of
+
+if TYPE_CHECKING:
+    from deconv_core.reconstruction import Reconstruction
+    from deconv_core.rendering import Scale
+
+
+PER_TILE = ("percentile", 0.0, 99.0)
+"""The scale of one picture alone, as a key; patches, which have no scale, use it too."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The top activations of one question, with their pictures.
+
+    Attributes:
+        label: asked within this label, or None for all images.
+        activations: in order.
+        pictures: their reconstructions, and why some are missing.
+    """
+
+    label: str | None
+    activations: list[Activation]
+    pictures: making.Pictures = field(default_factory=lambda: making.Pictures({}, {}))
+
+
+def find(choice: Choice, layer: str, channel: int | None, k: int, label: str | None) -> Answer:
+    """Ask the index; pictures come later."""
+    return Answer(label, resources.top_of(choice, layer, channel, k, label))
+
+
+def with_pictures(choice: Choice, answers: Sequence[Answer]) -> list[Answer]:
+    """Reconstruct what the answers name; says how far it is while that takes time.
+
+    Errors (no weights, a folder that is gone) are shown, and the answers come back without
+    pictures.
+    """
+    wanted = [activation for answer in answers for activation in answer.activations]
+    line = st.empty()
+    try:
+        if making.all_kept(choice, wanted):
+            made = making.reconstructions(choice, wanted)
+        else:
+            line.caption(f"Reconstructing {wanted[0].unit.layer} …")
+            with st.skeleton(height=420):
+                made = making.reconstructions(
+                    choice, wanted, lambda done, total: _say(line, done, total)
+                )
+            line.empty()
+    except DeconvError as error:
+        line.empty()
+        notes.trouble(choice, error)
+        return list(answers)
+    return _shared_out(answers, made)
+
+
+def _say(line: st.delta_generator.DeltaGenerator, done: int, total: int) -> None:
+    line.caption(f"Reconstructing: {done} of {total}")
+
+
+def _shared_out(answers: Sequence[Answer], made: making.Pictures) -> list[Answer]:
+    """Give each answer its part of the pictures, with ranks counted anew."""
+    parts, before = [], 0
+    for answer in answers:
+        ranks = range(before + 1, before + len(answer.activations) + 1)
+        found = {r - before: made.found[r] for r in ranks if r in made.found}
+        missing = {r - before: made.missing[r] for r in ranks if r in made.missing}
+        parts.append(Answer(answer.label, answer.activations, making.Pictures(found, missing)))
+        before += len(answer.activations)
+    return parts
+
+
+def scale_for(name: str, answers: Sequence[Answer]) -> Scale:
+    """One scale for all the answers on the page."""
+    from deconv_core.rendering import Scale
+
+    return Scale.named(name, [picture for answer in answers for picture in answer.pictures.all])
+
+
+def scale_key(scale: Scale) -> tuple[str, float, float]:
+    """A scale as something small that can be a cache's key."""
+    return scale.kind, scale.limit, scale.percent
+
+
+def panels(
+    choice: Choice,
+    answer: Answer,
+    scale: Scale,
+    *,
+    names_map: bool,
+    chosen: int = 0,
+    value: Callable[[int, Activation], str],
+    href: Callable[[Activation], str] = lambda activation: "",
+) -> tuple[Panel, Panel]:
+    """The reconstruction grid and the patch grid of an answer.
+
+    Args:
+        choice: for keys.
+        answer: what to draw.
+        scale: of the reconstructions.
+        names_map: captions say which map (they differ in a layer-wide answer).
+        chosen: rank of the framed tile.
+        value: what a tile of (rank, activation) sends when it is picked.
+        href: where it leads.
+    """
+    columns = 3 if len(answer.activations) <= 9 else 5
+    drawn: dict[str, list[Tile]] = {"reconstruction": [], "patch": []}
+    for rank, activation in enumerate(answer.activations, 1):
+        picture = answer.pictures.found.get(rank)
+        for kind, tiles in drawn.items():
+            title, text = _caption(kind, rank, activation, names_map=names_map)
+            tiles.append(
+                Tile(
+                    _png(choice, picture, kind, scale),
+                    _alt(kind, activation),
+                    title,
+                    text if picture else "image gone or changed",
+                    value(rank, activation),
+                    href(activation),
+                    rank == chosen,
+                )
+            )
+    of = f", {answer.label}" if answer.label else ""
+    return (
+        Panel(f"Reconstructions{of}", drawn["reconstruction"], columns=columns),
+        Panel(f"Image patches{of}", drawn["patch"], columns=columns, kind="patch"),
+    )
+
+
+def _caption(kind: str, rank: int, activation: Activation, *, names_map: bool) -> tuple[str, str]:
+    if kind == "reconstruction":
+        name = f" · map {activation.unit.channel}" if names_map else ""
+        return f"{rank}{name}", f"{activation.value:.4g}"
+    label = label_of(activation.image_id)
+    return (
+        f"{rank} · {shortened(label, 20)}" if label else str(rank),
+        shortened(activation.image_id.rpartition("/")[2]),
+    )
+
+
+def _alt(kind: str, activation: Activation) -> str:
+    what = "Reconstruction" if kind == "reconstruction" else "Image patch"
+    return f"{what}: feature map {activation.unit.channel} of {activation.unit.layer} in " + (
+        activation.image_id
+    )
+
+
+def _png(choice: Choice, picture: Reconstruction | None, kind: str, scale: Scale) -> bytes:
+    if picture is None:
+        return b""
+    key = making.key_of(choice, picture.activation)
+    used = scale_key(scale) if kind == "reconstruction" else PER_TILE
+    return resources.tile_png(picture, key, kind, used)
+
+
+def fires_in(choice: Choice, answer: Answer, k: int) -> None:
+    """What to say when fewer than k images activate a map, or none."""
+    index = choice.index
+    if index is None:
+        return
+    total = index.labels.get(answer.label, 0) if answer.label else sum(index.labels.values())
+    whose = f" with label {escape(answer.label)}" if answer.label else ""
+    count = len(answer.activations)
+    if count == 0:
+        st.info(f"Fires in none of {total:,} images{whose}.", icon=":material/block:")
+    elif count < k:
+        st.caption(f"Fires in {count} of {total:,} images{whose}: these are all.")
+
+
+def side_by_side(
+    choice: Choice, shown: Sequence[Answer], scale: Scale, chosen_key: str
+) -> list[Panel]:
+    """Panels of one answer, or of two: a column an answer when there are two."""
+    pairs = [
+        panels(
+            choice,
+            answer,
+            scale,
+            names_map=False,
+            chosen=_chosen_rank(answer, number, chosen_key),
+            value=lambda rank, activation, number=number: f"{number}.{rank}",  # type: ignore[misc]
+        )
+        for number, answer in enumerate(shown)
+    ]
+    return [pair[kind] for kind in range(2) for pair in pairs]
+
+
+def _chosen_rank(answer: Answer, number: int, chosen_key: str) -> int:
+    if not answer.activations:
+        return 0
+    address, _, place = chosen_key.partition(" ")
+    if address != str(answer.activations[0].unit):
+        return 1 if number == 0 else 0
+    answered, _, rank = place.partition(".")
+    return int(rank) if int(answered) == number else 0
+
+
+@dataclass(frozen=True)
+class Picked:
+    """The tile looked at closely."""
+
+    rank: int
+    activation: Activation
+    picture: Reconstruction | None
+
+
+def chosen(shown: Sequence[Answer], unit: Unit, chosen_key: str) -> Picked | None:
+    """The chosen tile; the strongest when none was chosen of this map."""
+    for number, answer in enumerate(shown):
+        rank = _chosen_rank(answer, number, chosen_key)
+        if 0 < rank <= len(answer.activations):
+            activation = answer.activations[rank - 1]
+            return Picked(rank, activation, answer.pictures.found.get(rank))
+    return None

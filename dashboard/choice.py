@@ -1,0 +1,152 @@
+"""What is to be shown: the address, checked against what is on this computer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dashboard import address, resources
+from dashboard.registry import Dataset, NetworkChoice, Registry
+from deconv_core.activation_index import ActivationIndex
+from deconv_core.errors import DeconvError
+from deconv_core.receptive_field import Layer
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the sidebar says.
+
+    Attributes:
+        registry: datasets, networks, indexes.
+        network: chosen weights.
+        dataset: chosen images.
+        label: only these images, or None for all.
+        index: their index, finished or not; None if they were never scanned together.
+        index_path: where it is, or will be.
+        problem: why the index cannot be read, or "".
+        values: the query parameters of this page, checked: ``layer`` and ``map`` among them.
+    """
+
+    registry: Registry
+    network: NetworkChoice
+    dataset: Dataset
+    label: str | None
+    index: ActivationIndex | None
+    index_path: Path
+    problem: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def layers(self) -> Mapping[str, Layer]:
+        """The layers of the index, or nothing without one."""
+        return self.index.layers if self.index else {}
+
+    @property
+    def layer(self) -> Layer | None:
+        """The layer in the address; None without an index."""
+        return self.layers.get(self.values.get("layer", ""))
+
+    @property
+    def map(self) -> int:
+        """The feature map in the address."""
+        return int(self.values.get("map", "0"))
+
+
+def choose(page: str, notes: list[str]) -> Choice:
+    """Read the address; what it got wrong is corrected, with a note."""
+    asked, registry = address.asked(page), resources.registry()
+    network = _network(registry, asked, notes)
+    dataset = _dataset(registry, asked, notes)
+    path = registry.index_path(dataset, network)
+    index, problem = _opened(path)
+    values = {**asked, "network": network.network_id, "dataset": dataset.dataset_id}
+    if index is not None:
+        _check_labels(index, values, notes)
+        _check_unit(page, index, values, notes)
+    if values.get("label2") and values.get("label2") == values.get("label"):
+        values.pop("label2")
+    _check_display(values, notes)
+    label = values.get("label") or None
+    return Choice(registry, network, dataset, label, index, path, problem, values)
+
+
+def _opened(path: Path) -> tuple[ActivationIndex | None, str]:
+    try:
+        return resources.index_of(path), ""
+    except DeconvError as error:
+        return None, str(error)
+
+
+def _network(registry: Registry, asked: Mapping[str, str], notes: list[str]) -> NetworkChoice:
+    try:
+        return registry.network(asked.get("network", "demo"))
+    except DeconvError:
+        network = registry.networks()[0]
+        notes.append(
+            f"This computer has no network “{asked['network']}”; "
+            f"showing {short_name(network)} instead."
+        )
+        return network
+
+
+def _dataset(registry: Registry, asked: Mapping[str, str], notes: list[str]) -> Dataset:
+    try:
+        return registry.dataset(asked.get("dataset", "demo"))
+    except DeconvError:
+        dataset = registry.datasets()[0]
+        notes.append(
+            f"This computer has no dataset “{asked['dataset']}”; showing {dataset.name} instead."
+        )
+        return dataset
+
+
+def _check_labels(index: ActivationIndex, values: dict[str, str], notes: list[str]) -> None:
+    for name in ("label", "label2"):
+        label = values.get(name)
+        if label and label not in index.labels:
+            notes.append(f"No image of this dataset has the label “{label}”; showing all images.")
+            values.pop(name)
+
+
+def _check_unit(
+    page: str, index: ActivationIndex, values: dict[str, str], notes: list[str]
+) -> None:
+    names = list(index.layers)
+    layer = values.get("layer", "")
+    if layer not in names:
+        default = "conv4_4" if "conv4_4" in names else names[-1]
+        if layer:
+            notes.append(f"This network has no layer “{layer}”; showing {default}.")
+            values.pop("map", None)
+        values["layer"] = layer = default
+    channels, asked = index.layers[layer].channels, values.get("map", "0")
+    if not (asked.isascii() and asked.isdigit() and int(asked) < channels):
+        notes.append(
+            f"{layer} has no feature map “{asked}”; its maps count from 0 to {channels - 1}. "
+            "Showing map 0."
+        )
+        asked = "0"
+    if "map" in values or page == "feature_map":
+        values["map"] = str(int(asked))
+
+
+def _check_display(values: dict[str, str], notes: list[str]) -> None:
+    scale, k = values.get("scale", "clipped"), values.get("k", "9")
+    if scale not in address.SCALES:
+        notes.append(f"There is no scale “{scale}”; using the shared one.")
+        values.pop("scale")
+    if not (k.isascii() and k.isdigit() and 1 <= int(k) <= address.MOST):
+        notes.append(f"“{k}” pictures cannot be shown; choose 1 to {address.MOST}. Showing 9.")
+        values.pop("k")
+
+
+def short_name(network: NetworkChoice) -> str:
+    """A network's name without what stands in brackets, where that leaves no doubt."""
+    return network.name.partition(" (")[0] if network.network_id == "demo" else network.name
+
+
+def escape(text: str) -> str:
+    """Names from files as plain text in Markdown."""
+    special = "\\`*_{}[]()<>#+-.!|$~:"
+    return "".join(f"\\{letter}" if letter in special else letter for letter in text)

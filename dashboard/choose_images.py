@@ -1,0 +1,130 @@
+"""The part of Start where images are chosen: demo, a folder, an upload, Caltech-256."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.address import visit
+from dashboard.caltech_panel import caltech_panel
+from dashboard.folder_browser import browse, folders_offered
+from dashboard.preview_panel import look, others, show_preview
+from dashboard.previews import Preview
+from dashboard.registry import NetworkChoice, Registry
+from dashboard.shell import escape
+from dashboard.upload_panel import upload_panel
+from dashboard.use_images import use_buttons
+from dashboard.wording import label_name
+from deconv_core.errors import DeconvError
+
+_SOURCES = {
+    "folder": ":material/folder: Folder",
+    "upload": ":material/upload: Upload",
+    "caltech256": ":material/download: Caltech-256",
+    "demo": ":material/draw: Demo drawings",
+}
+_RESIZES = {"stretch": "Stretch to a square", "crop": "Cut out the middle"}
+
+
+def choose_images(registry: Registry, network: NetworkChoice) -> None:
+    """Draw the chooser. A choice becomes the dataset of the address."""
+    sources = [name for name in _SOURCES if name != "folder" or folders_offered()]
+    source = st.segmented_control(
+        "Where the images are",
+        sources,
+        default=sources[0],
+        required=True,
+        format_func=_SOURCES.__getitem__,
+        key="source",
+        label_visibility="collapsed",
+    )
+    if source == "folder":
+        _folder(registry, network)
+    elif source == "upload":
+        upload_panel(registry, network)
+    elif source == "caltech256":
+        caltech_panel(registry, network)
+    else:
+        _demo(registry)
+
+
+def _demo(registry: Registry) -> None:
+    st.markdown(
+        "Pictures drawn for this program, seen by a small network that ships with it: everything "
+        "is scanned already, nothing is downloaded."
+    )
+    missing = not registry.dataset("demo").root.is_dir()
+    if missing:
+        st.warning("The demo's pictures are missing from this installation; install it again.")
+    st.button(
+        "Show the demo",
+        key="show_demo",
+        type="primary",
+        icon=":material/draw:",
+        disabled=missing,
+        on_click=visit,
+        args=("start",),
+        kwargs={"dataset": "demo", "network": "demo", "label": None},
+    )
+
+
+def _folder(registry: Registry, network: NetworkChoice) -> None:
+    if chosen := st.session_state.pop("folder_chosen", ""):
+        st.session_state["folder_path"] = chosen
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        typed = st.text_input(
+            "Folder on this computer",
+            key="folder_path",
+            placeholder="Type or paste a path, or browse; folders below it are included",
+            persist_state="session",
+        )
+        if st.button("Browse", key="browse", icon=":material/folder_open:"):
+            st.session_state.pop("browse_place", None)
+            browse("folder_path")
+    if not typed.strip():
+        st.caption("Folders directly inside it become labels, for example dog and cat.")
+        return
+    root = Path(typed.strip()).expanduser()
+    try:
+        whole = look(registry, str(root))
+    except DeconvError as error:
+        st.error(f"{str(error)[:1].upper()}{str(error)[1:]}.", icon=":material/error:")
+        return
+    if not whole.images:
+        st.warning(
+            f"There are no pictures in {escape(str(root))}. {others(whole)}", icon=":material/info:"
+        )
+        return
+    extensions, labels, resize = _filters(whole)
+    narrowed = look(registry, str(root), extensions, labels) if extensions or labels else whole
+    show_preview(narrowed)
+    use_buttons(registry, network, str(root), narrowed.images, extensions, labels, resize)
+
+
+def _filters(whole: Preview) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """File types, labels (() is all), and how pictures become squares."""
+    left, middle, right = st.columns([1, 1, 1])
+    extensions = left.multiselect(
+        "File types",
+        list(whole.extensions),
+        key="extensions",
+        placeholder="All that can be read",
+        format_func=lambda name: f"{name} ({whole.extensions.get(name, 0):,})",
+    )
+    labels = middle.multiselect(
+        "Labels",
+        list(whole.labels),
+        key="labels",
+        placeholder="All",
+        format_func=lambda name: f"{label_name(name)} ({whole.labels.get(name, 0):,})",
+    )
+    resize = right.selectbox(
+        "Pictures that are not square",
+        list(_RESIZES),
+        key="resize",
+        format_func=_RESIZES.__getitem__,
+        help="The network sees 224 x 224 pixels. Stretching shows it everything and distorts; "
+        "cutting out the middle keeps proportions, as ImageNet networks were trained.",
+    )
+    return tuple(extensions), tuple(labels), resize

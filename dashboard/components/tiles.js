@@ -1,0 +1,191 @@
+// Galleries of clickable pictures, and picking a position on one picture.
+// Names of files arrive as data and only ever become textContent or attributes.
+
+const SIDE = 224;
+
+function element(name, className, text) {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  if (text) made.textContent = text;
+  return made;
+}
+
+// Text that may break after the signs that join words in file names.
+function breakable(className, text) {
+  const made = element("div", className);
+  (text || "").split(/(?<=[_\-. ])/).forEach((part) => made.append(part, element("wbr")));
+  return made;
+}
+
+// Enlarged pictures keep their pixels; reduced ones are smoothed.
+function sharpen(image) {
+  const shown = image.clientWidth * (window.devicePixelRatio || 1);
+  image.classList.toggle("pixelated", image.naturalWidth > 0 && shown > image.naturalWidth);
+}
+
+function picture(src, alt) {
+  const image = element("img");
+  image.alt = alt;
+  image.decoding = "sync";
+  image.draggable = false;
+  image.addEventListener("load", () => sharpen(image));
+  new ResizeObserver(() => sharpen(image)).observe(image);
+  image.src = src;
+  return image;
+}
+
+function makeTile(data, place, twins, pick) {
+  const leads = Boolean(data.value);
+  const tile = element(leads ? "a" : "div", "tile");
+  if (leads) {
+    tile.tabIndex = 0;
+    if (data.href) tile.href = data.href;
+    else tile.setAttribute("role", "button");
+    tile.addEventListener("click", (event) => {
+      if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+      event.preventDefault();
+      pick(data.value);
+    });
+    tile.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      event.stopPropagation();
+      pick(data.value);
+    });
+  } else {
+    tile.classList.add("still");
+  }
+  tile.classList.toggle("chosen", data.chosen);
+  if (data.chosen) tile.setAttribute("aria-current", "true");
+  tile.setAttribute("data-place", String(place));
+  tile.setAttribute("aria-label", [data.title, data.text, data.alt].filter(Boolean).join(", "));
+  const pair = element("div", "pair");
+  [data.src, data.second].forEach((src, number) => {
+    if (number && !src) return;
+    const frame = element("div", src ? "frame" : "frame empty");
+    if (src) frame.append(picture(src, number ? "" : data.alt));
+    pair.append(frame);
+  });
+  tile.append(pair);
+  if (data.title || data.text) {
+    const caption = element("div", "caption");
+    caption.append(element("div", "title", data.title));
+    if (data.text) caption.append(breakable("text", data.text));
+    tile.append(caption);
+  }
+  const light = (on) => (twins[place] || []).forEach((t) => t.classList.toggle("twin", on));
+  tile.addEventListener("pointerenter", () => light(true));
+  tile.addEventListener("pointerleave", () => light(false));
+  (twins[place] = twins[place] || []).push(tile);
+  return tile;
+}
+
+function drawGallery(root, data, send) {
+  const active = root.getRootNode().activeElement;
+  const focused = active && active.dataset ? [active.dataset.place, active.dataset.panel] : null;
+  const panels = element("div", data.smallest < 72 ? "panels compact" : "panels");
+  panels.style.gridTemplateColumns = `repeat(${data.panelColumns}, minmax(0, 1fr))`;
+  const twins = {};
+  data.panels.forEach((panel, number) => {
+    const box = element("section", `panel ${panel.kind}`);
+    if (panel.columns && panel.heading) {
+      box.classList.add("level");
+      box.style.setProperty("--rows", Math.ceil(panel.tiles.length / panel.columns));
+    }
+    box.setAttribute("aria-label", panel.heading);
+    if (panel.heading) {
+      const heading = element("div", "heading");
+      heading.append(element("b", "", panel.heading), element("span", "", panel.note));
+      box.append(heading);
+    }
+    const grid = element("div", "grid");
+    grid.style.gridTemplateColumns = panel.columns
+      ? `repeat(${panel.columns}, minmax(0, 1fr))`
+      : `repeat(auto-fill, minmax(${data.smallest}px, 1fr))`;
+    panel.tiles.forEach((tile, place) => {
+      const made = makeTile(tile, place, twins, (value) => send(value));
+      made.dataset.panel = String(number);
+      grid.append(made);
+    });
+    box.append(grid);
+    panels.append(box);
+  });
+  root.replaceChildren(panels);
+  if (focused) {
+    root.querySelector(`[data-place="${focused[0]}"][data-panel="${focused[1]}"]`)
+      ?.focus({ preventScroll: true });
+  }
+}
+
+function drawMarks(svg, marks) {
+  const name = (kind, values) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", kind);
+    Object.entries(values).forEach(([key, value]) => made.setAttribute(key, value));
+    return made;
+  };
+  const strokes = [["#000", 3], ["#ffd84d", 1.5]];
+  svg.replaceChildren();
+  marks.forEach((mark) => strokes.forEach(([stroke, width]) => {
+    const style = { stroke, "stroke-width": width, fill: "none", "vector-effect": "non-scaling-stroke" };
+    if (mark.width > 0) {
+      const place = { x: mark.left, y: mark.top, width: mark.width, height: mark.height };
+      svg.append(name("rect", { ...place, ...style }));
+    } else {
+      const path = `M ${mark.left - 6} ${mark.top} h 12 M ${mark.left} ${mark.top - 6} v 12`;
+      svg.append(name("path", { d: path, ...style }));
+    }
+  }));
+}
+
+function drawPosition(root, data, send) {
+  const box = element("div", data.pickable ? "position pickable" : "position");
+  box.style.maxWidth = `${data.widest}px`;
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", `0 0 ${SIDE} ${SIDE}`);
+  drawMarks(svg, data.marks);
+  box.append(picture(data.src, data.alt), svg);
+  if (data.pickable) {
+    const point = data.marks.find((mark) => mark.width === 0);
+    let cross = point ? [point.left, point.top] : [SIDE / 2, SIDE / 2];
+    box.tabIndex = 0;
+    box.setAttribute("role", "application");
+    box.setAttribute("aria-label", `${data.alt}. Arrow keys move the cross, Enter picks.`);
+    const inside = (value) => Math.min(SIDE - 1, Math.max(0, Math.floor(value)));
+    box.addEventListener("click", (event) => {
+      const place = box.getBoundingClientRect();
+      const x = inside(((event.clientX - place.left) / place.width) * SIDE);
+      const y = inside(((event.clientY - place.top) / place.height) * SIDE);
+      send(`${x},${y}`);
+    });
+    box.addEventListener("keydown", (event) => {
+      const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+      if (event.key === "Enter") send(`${inside(cross[0])},${inside(cross[1])}`);
+      else if (moves[event.key]) {
+        cross = cross.map((value, axis) => inside(value + moves[event.key][axis] * data.step));
+        const boxes = data.marks.filter((mark) => mark.width > 0);
+        drawMarks(svg, [...boxes, { left: cross[0], top: cross[1], width: 0 }]);
+      } else return;
+      event.preventDefault();
+      event.stopPropagation();
+    });
+  }
+  const had = root.querySelector(".position:focus");
+  root.replaceChildren(box);
+  if (had) box.focus({ preventScroll: true });
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  let root = parentElement.querySelector(".tiles-root");
+  if (!root) {
+    root = element("div", "tiles-root");
+    parentElement.append(root);
+  }
+  const send = (value) => setTriggerValue("picked", value);
+  const signature = JSON.stringify(data);
+  root.send = send;
+  if (root.signature === signature) return;
+  root.signature = signature;
+  const latest = (value) => root.send(value);
+  if (data.mode === "position") drawPosition(root, data, latest);
+  else drawGallery(root, data, latest);
+}

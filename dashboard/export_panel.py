@@ -1,0 +1,94 @@
+"""The list of exports on the Export page: watched while they are built, then downloaded."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.exports import ExportState, cancel_export, delete_export, exports
+from dashboard.registry import Registry
+from dashboard.wording import counted, file_size
+
+
+def export_list(registry: Registry) -> None:
+    """Draw the list; it looks again by itself."""
+    seen = [(state.export_id, state.status) for state in exports(registry)]
+
+    def draw() -> None:
+        states = exports(registry)
+        if [(state.export_id, state.status) for state in states] != seen:
+            st.rerun()
+        if not states:
+            st.caption(
+                "Nothing has been exported yet. A zip is built in the background; it stays here "
+                "until you delete it."
+            )
+        for state in states:
+            with st.container(border=True, key=f"export_{state.export_id}"):
+                _row(registry, state)
+
+    running = any(status == "running" for _, status in seen)
+    st.fragment(draw, run_every=1.0 if running else 5.0)()
+
+
+def _row(registry: Registry, state: ExportState) -> None:
+    left, right = st.columns([3, 2], vertical_alignment="center")
+    with left:
+        _words(state)
+    with right.container(
+        horizontal=True, horizontal_alignment="right", vertical_alignment="center"
+    ):
+        if state.status == "running":
+            st.button(
+                "Cancel",
+                key=f"cancel {state.export_id}",
+                icon=":material/stop_circle:",
+                on_click=cancel_export,
+                args=(registry, state.export_id),
+            )
+            return
+        if state.status == "done":
+            st.download_button(
+                "Download",
+                data=partial(_content, state.path),
+                file_name=state.name,
+                mime="application/zip",
+                on_click="ignore",
+                key=f"download {state.export_id}",
+                icon=":material/download:",
+                type="primary",
+            )
+        st.button(
+            "Delete",
+            key=f"delete {state.export_id}",
+            on_click=delete_export,
+            args=(registry, state.export_id),
+        )
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def _words(state: ExportState) -> None:
+    name = f"`{state.name}`"
+    match state.status:
+        case "running":
+            share = state.done / state.total if state.total else 0.0
+            words = (
+                f"{state.done} of {counted(state.total, 'map')}"
+                if state.done
+                else "loading the network"
+            )
+            st.progress(min(share, 1.0), f"{name}  \n:small[{words}]")
+        case "done":
+            size = file_size(state.path.stat().st_size)
+            st.markdown(f"{name}  \n:small[{counted(state.total, 'map')} · {size}]")
+        case "cancelled":
+            st.markdown(f"{name}  \n:small[cancelled; nothing was kept]")
+        case _:
+            st.markdown(name)
+            message = f"{state.message[:1].upper()}{state.message[1:]}"
+            st.error(f"{message}.", icon=":material/error:")

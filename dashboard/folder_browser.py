@@ -1,0 +1,100 @@
+"""Choosing a folder of the computer the app runs on, for people who sit at it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.folders import allowed_folders, check_allowed
+from dashboard.wording import counted
+from deconv_core.errors import DeconvError
+from deconv_core.images import readable_extensions
+
+_MOST = 300
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def folders_offered() -> bool:
+    """True if this computer's folders may be shown: to its own user, or where a list allows it."""
+    return bool(allowed_folders()) or st.get_option("server.address") in _LOOPBACK
+
+
+@st.dialog("Choose a folder of images", width="medium", icon=":material/folder_open:")
+def browse(target_key: str) -> None:
+    """Walk through folders; the one chosen goes into the text field of this key."""
+    place = _place(str(st.session_state.get(target_key, "")))
+    st.session_state["browse_place"] = str(place)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Up",
+            icon=":material/arrow_upward:",
+            disabled=not _may_open(place.parent) or place.parent == place,
+            on_click=_enter,
+            args=(str(place.parent),),
+        )
+        st.code(str(place), language=None)
+    folders, pictures, problem = _look(place)
+    with st.container(height=320, gap=None):
+        if problem:
+            st.caption(f"This folder cannot be listed: {problem}.")
+        elif not folders:
+            st.caption("No folders in here.")
+        for folder in folders[:_MOST]:
+            st.button(
+                folder.name,
+                key=f"enter {folder}",
+                icon=":material/folder:",
+                type="tertiary",
+                on_click=_enter,
+                args=(str(folder),),
+            )
+        if len(folders) > _MOST:
+            st.caption(f"The first {_MOST} of {len(folders):,} folders; type the path instead.")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Use this folder", type="primary", key="use_folder"):
+            st.session_state["folder_chosen"] = str(place)
+            st.session_state.pop("browse_place", None)
+            st.rerun()
+        st.caption(f"{counted(pictures, 'picture')} directly in it; folders below are included.")
+
+
+def _enter(folder: str) -> None:
+    st.session_state["browse_place"] = folder
+
+
+def _place(typed: str) -> Path:
+    """Where to look: where the person is, else what they typed, else home."""
+    for text in (st.session_state.get("browse_place", ""), typed.strip()):
+        if text and Path(text).expanduser().is_dir() and _may_open(Path(text).expanduser()):
+            return Path(text).expanduser().absolute()
+    allowed = allowed_folders()
+    return allowed[0] if allowed else Path.home()
+
+
+def _may_open(folder: Path) -> bool:
+    try:
+        check_allowed(folder)
+    except DeconvError:
+        return False
+    return True
+
+
+def _look(place: Path) -> tuple[list[Path], int, str]:
+    """Folders, number of pictures, and what went wrong."""
+    readable = set(readable_extensions())
+    folders: list[Path] = []
+    pictures = 0
+    try:
+        with os.scandir(place) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    folders.append(Path(entry.path))
+                elif os.path.splitext(entry.name)[1].lower() in readable:
+                    pictures += 1
+    except OSError as error:
+        return [], 0, (error.strerror or "it cannot be opened").lower()
+    return sorted(folders, key=lambda folder: folder.name.casefold()), pictures, ""

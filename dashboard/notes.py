@@ -1,0 +1,133 @@
+"""What pages say besides pictures: what is missing, what changed, what went wrong; and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from dashboard import address, resources
+from dashboard.choice import Choice, escape
+from dashboard.jobs import changes_since
+from deconv_core.errors import DeconvError
+from deconv_core.receptive_field import Layer
+from deconv_core.units import Activation, Unit
+
+if TYPE_CHECKING:
+    from dashboard.answers import Answer
+
+
+@contextmanager
+def explained(choice: Choice) -> Iterator[None]:
+    """What goes wrong inside is said in words instead of a traceback."""
+    try:
+        yield
+    except DeconvError as error:
+        trouble(choice, error)
+
+
+def trouble(choice: Choice, error: DeconvError) -> None:
+    """Say why there are no pictures, and where to go."""
+    if not choice.registry.ready(choice.network):
+        st.warning(
+            f"The weights of {escape(choice.network.name)} are not on this computer, so nothing "
+            "can be reconstructed. Values and places are in the table.",
+            icon=":material/download:",
+        )
+    elif not choice.dataset.root.is_dir():
+        st.warning(
+            f"The folder of {escape(choice.dataset.name)} is not where it was when it was scanned. "
+            "Put it back, or choose the folder again on Start. Values and places are in the table.",
+            icon=":material/folder_off:",
+        )
+    else:
+        st.error(escape(str(error)), icon=":material/error:")
+    st.page_link(
+        address.PAGE_FILES["start"],
+        label="Open Start",
+        icon=":material/arrow_forward:",
+        query_params=address.link_to(),
+    )
+
+
+def missing_note(answers: Sequence[Answer]) -> None:
+    """Say which pictures are missing and why."""
+    missing = [
+        (answer.activations[rank - 1].image_id, why)
+        for answer in answers
+        for rank, why in answer.pictures.missing.items()
+    ]
+    if missing:
+        with st.expander(
+            f"{len(missing)} of the images are gone or were changed since the scan",
+            icon=":material/warning:",
+        ):
+            for image_id, why in missing:
+                st.caption(f"{escape(image_id)}: {escape(why)}")
+            st.caption("Update the index on Start.")
+
+
+def fires_in_line(choice: Choice, unit: Unit, found: Sequence[Answer]) -> None:
+    """One line of numbers about a map, then what is missing from its answers."""
+    maps = resources.maps_of(choice, unit.layer)
+    row = maps.iloc[unit.channel]
+    total = _images(choice, choice.label)
+    whose = f" with label {escape(choice.label)}" if choice.label else ""
+    if row["dead"] and len(found) == 1:
+        st.info(f"Fires in none of {total:,} images{whose}.", icon=":material/block:")
+        return
+    st.caption(
+        f"Fires in {round(row['share'] * total):,} of {total:,} images{whose} · strongest "
+        f"{row['max']:.4g} · mean peak {row['mean']:.4g}"
+    )
+    for answer in found:
+        if not answer.activations:
+            st.info(
+                f"Fires in none of {_images(choice, answer.label):,} images"
+                f"{f' with label {escape(answer.label)}' if answer.label else ''}.",
+                icon=":material/block:",
+            )
+
+
+def _images(choice: Choice, label: str | None) -> int:
+    """Readable images, of a label or of all."""
+    labels = choice.index.labels if choice.index else {}
+    return labels.get(label, 0) if label else sum(labels.values())
+
+
+def changed_note(choice: Choice) -> None:
+    """Say if files came or went since the scan, by their names."""
+    try:
+        names = [entry.image_id for entry in resources.images_of(choice.dataset)]
+        changes = changes_since(choice.index_path, names)
+    except DeconvError:
+        return
+    if not changes or (choice.index is not None and not choice.index.complete):
+        return
+    words = [
+        f"{number:,} {verb}"
+        for number, verb in ((changes.added, "added"), (changes.removed, "removed"))
+        if number
+    ]
+    st.caption(
+        f":material/sync_problem: Images changed since the scan: {', '.join(words)}. Update on "
+        "Start."
+    )
+
+
+def table(
+    activations: Sequence[Activation], layers: Mapping[str, Layer], key: str, **how: Any
+) -> None:
+    """Activations as a table: rank, image, location, value, box in pixels."""
+    from deconv_core.tables import activation_table  # loads torch
+
+    st.dataframe(
+        activation_table(activations, layers),
+        hide_index=True,
+        key=key,
+        alt=f"Activations of {activations[0].unit.layer}",
+        column_config={"value": st.column_config.NumberColumn("value", format="%.4g")},
+        **how,
+    )

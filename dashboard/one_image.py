@@ -1,0 +1,161 @@
+"""Which image the Image page shows: one of the dataset, or one that was uploaded."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import address, resources
+from dashboard.downloads import shortened
+from dashboard.shell import Choice
+from dashboard.tiles import Panel, Tile, gallery
+from deconv_core.errors import DeconvError
+from deconv_core.images import ImageFolder, Pixels
+
+_PAGE = 18
+_LARGEST = 50  # MB
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """An image to look into.
+
+    Attributes:
+        name: for people.
+        image_id: within ``folder``.
+        folder: where it is.
+        pixels: as the network sees it.
+        key: names it on this server.
+    """
+
+    name: str
+    image_id: str
+    folder: ImageFolder
+    pixels: Pixels
+    key: str
+
+
+def choose_image(choice: Choice) -> Shown | None:
+    """Let the visitor choose; None, with the reason shown, if nothing can be."""
+    uploaded = _uploaded(choice)
+    try:
+        folder = resources.images_of(choice.dataset)
+    except DeconvError as error:
+        st.warning(str(error), icon=":material/folder_off:")
+        return uploaded
+    names = [entry.image_id for entry in folder if choice.label in (None, entry.label)]
+    asked = choice.values.get("image", "")
+    if uploaded is not None and not asked:
+        return uploaded
+    if asked and asked not in {entry.image_id for entry in folder}:
+        st.warning(
+            f"This dataset has no image “{asked}”; showing another.", icon=":material/link_off:"
+        )
+        asked = ""
+    if not names:
+        st.info("This dataset has no images.", icon=":material/image_not_supported:")
+        return None
+    return _read(choice, folder, asked or names[0])
+
+
+def _read(choice: Choice, folder: ImageFolder, image_id: str) -> Shown | None:
+    try:
+        pixels = resources.image_pixels(choice, image_id)
+    except DeconvError as error:
+        st.error(f"{image_id} cannot be read: {error}", icon=":material/broken_image:")
+        return None
+    return Shown(image_id, image_id, folder, pixels, f"{choice.dataset.dataset_id}:{image_id}")
+
+
+def _uploaded(choice: Choice) -> Shown | None:
+    kept = st.session_state.get("uploaded_image")
+    if kept is None:
+        return None
+    name, digest, suffix, content = kept
+    try:
+        folder = resources.uploaded_image(digest, suffix, choice.dataset.resize, content)
+        if folder is None or not len(folder):
+            return None
+        return Shown(f"{name} (uploaded)", folder[0].image_id, folder, folder.read(0), digest)
+    except DeconvError as error:
+        st.error(f"{name} cannot be read: {error}", icon=":material/broken_image:")
+        return None
+
+
+def image_menu(choice: Choice, shown: Shown | None) -> None:
+    """Thumbnails to choose from, and a place to drop one's own."""
+    menu = st.popover(
+        "Choose an image", icon=":material/photo_library:", key="image_menu", on_change="rerun"
+    )
+    if menu.open:  # the thumbnails are not made before somebody looks
+        with menu:
+            _menu(choice, shown)
+    with st.popover("Upload one", icon=":material/upload:"):
+        st.file_uploader(
+            "An image of your own",
+            key="image_upload",
+            on_change=_take_upload,
+            max_upload_size=_LARGEST,
+            help="It stays on this computer and is forgotten with the session.",
+        )
+
+
+def _menu(choice: Choice, shown: Shown | None) -> None:
+    try:
+        folder = resources.images_of(choice.dataset)
+    except DeconvError:
+        st.caption("The dataset's folder cannot be listed.")
+        return
+    names = [entry.image_id for entry in folder if choice.label in (None, entry.label)]
+    _thumbnails(choice, names, shown)
+
+
+def _take_upload() -> None:
+    file = st.session_state.get("image_upload")
+    if file is None:
+        return
+    content = file.getvalue()
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    suffix = Path(file.name).suffix.lower()
+    st.session_state["uploaded_image"] = (file.name, digest, suffix, content)
+    address.visit("image", image=None, position=None)
+
+
+def _thumbnails(choice: Choice, names: list[str], shown: Shown | None) -> None:
+    text = st.text_input(
+        "Search", key="image_search", placeholder="Part of the name", label_visibility="collapsed"
+    )
+    found = [name for name in names if text.strip().lower() in name.lower()]
+    pages = max(1, -(-len(found) // _PAGE))
+    page = st.pagination(pages, key="image_page") if pages > 1 else 1
+    part = found[(min(page, pages) - 1) * _PAGE : min(page, pages) * _PAGE]
+    tiles = [
+        Tile(
+            resources.thumbnail(choice, name),
+            name,
+            "",
+            shortened(name.rpartition("/")[2], 24),
+            name,
+            chosen=shown is not None and shown.name == name,
+        )
+        for name in part
+    ]
+    if not tiles:
+        st.caption("No image has such a name.")
+        return
+
+    def picked(name: str) -> None:
+        st.session_state.pop("uploaded_image", None)
+        st.session_state["image_menu"] = False
+        address.visit("image", image=name, position=None)
+
+    gallery(
+        [Panel(f"{len(found):,} images", tiles, columns=6)],
+        key="image_thumbnails",
+        panel_columns=1,
+        smallest=64,
+        on_pick=picked,
+    )

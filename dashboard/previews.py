@@ -1,0 +1,104 @@
+"""A look at a folder before it is scanned: how many images of which labels, and a few of them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from deconv_core.errors import ImageError
+from deconv_core.images import (
+    LARGEST_IMAGE,
+    ImageFolder,
+    Skipped,
+    read_content,
+    readable_formats,
+)
+
+SIDE = 128
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A small picture as JPEG, or the reason why there is none."""
+
+    image_id: str
+    jpeg: bytes
+    error: str
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a folder holds.
+
+    Attributes:
+        labels: label -> number of images.
+        extensions: file type -> number of images.
+        other_files: file type -> number of files passed over because of it.
+        skipped: what could not be listed.
+        thumbnails: of images spread over the folder.
+    """
+
+    labels: dict[str, int]
+    extensions: dict[str, int]
+    other_files: dict[str, int]
+    skipped: tuple[Skipped, ...]
+    thumbnails: tuple[Thumbnail, ...]
+
+    @property
+    def images(self) -> int:
+        """How many images there are."""
+        return sum(self.labels.values())
+
+
+def preview(images: ImageFolder, count: int = 12) -> Preview:
+    """Look at a folder, and decode ``count`` images of it."""
+    endings: dict[str, int] = {}
+    for entry in images:
+        ending = entry.path.suffix.lower()
+        endings[ending] = endings.get(ending, 0) + 1
+    return Preview(
+        images.labels,
+        dict(sorted(endings.items())),
+        dict(images.other_files.most_common()),
+        images.skipped,
+        tuple(
+            thumbnail(images[position].image_id, images[position].path)
+            for position in spread(len(images), count)
+        ),
+    )
+
+
+def spread(length: int, count: int) -> Sequence[int]:
+    """At most ``count`` positions, evenly spread over ``length``."""
+    if length <= count:
+        return range(length)
+    return [place * length // count for place in range(count)]
+
+
+def thumbnail(image_id: str, path: Path, side: int = SIDE) -> Thumbnail:
+    """The middle square of an image, small."""
+    try:
+        return Thumbnail(image_id, _small(read_content(path), side), "")
+    except ImageError as error:
+        return Thumbnail(image_id, b"", str(error))
+
+
+def _small(content: bytes, side: int) -> bytes:
+    try:
+        with Image.open(io.BytesIO(content), formats=readable_formats()) as opened:
+            if opened.width * opened.height > LARGEST_IMAGE:
+                raise ImageError(f"more than {LARGEST_IMAGE:,} pixels")
+            opened.draft("RGB", (2 * side, 2 * side))
+            upright = ImageOps.exif_transpose(opened)
+            small = ImageOps.fit(upright.convert("RGB"), (side, side), Image.Resampling.BILINEAR)
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
+        raise ImageError(f"damaged: {error or type(error).__name__}") from error
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=88)
+    return buffer.getvalue()

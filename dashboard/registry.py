@@ -1,0 +1,297 @@
+"""What the dashboard knows by name: datasets, networks, and the index of each pair.
+
+Everything lives below one data folder (``$DECONV_HOME``), one small JSON file an entry::
+
+    datasets/1f2e3d4c.json     networks/5a6b7c8d.json     uploads/1f2e3d4c/...
+    indexes/1f2e3d4c-vgg19/    with the progress of its scan beside it
+
+Entries are written whole and never changed, so any number of sessions may read and add. Links
+carry the ids, never a path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import filelock
+
+from dashboard.folders import check_allowed
+from deconv_core.demo import demo_images, demo_index, demo_weights
+from deconv_core.errors import DeconvError
+
+WEIGHT_SUFFIXES = (".pth", ".pt", ".safetensors", ".npy")
+_Entry = TypeVar("_Entry")
+_ID = re.compile(r"[0-9a-z]{1,16}")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A folder of images and how it is read.
+
+    Attributes:
+        dataset_id: "demo", or 8 hex digits.
+        name: for people.
+        kind: "demo", "folder", "upload" or "caltech256".
+        root: the folder.
+        extensions: file types taken; None takes all that can be read.
+        labels: first-level folders taken; None takes all.
+        resize: "stretch" or "crop".
+    """
+
+    dataset_id: str
+    name: str
+    kind: str
+    root: Path
+    extensions: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = None
+    resize: str = "stretch"
+
+
+@dataclass(frozen=True)
+class NetworkChoice:
+    """A source of weights: ``source`` and ``preprocessing`` are arguments of ``load_network``."""
+
+    network_id: str
+    name: str
+    source: str
+    preprocessing: str | None = None
+
+
+VGG19 = NetworkChoice("vgg19", "VGG19 (ImageNet)", "vgg19")
+DEMO_NETWORK = NetworkChoice("demo", "Demo network", "demo")
+RANDOM = NetworkChoice("random", "VGG19, random weights", "random")
+
+
+def data_home() -> Path:
+    """The data folder; asked of the core only when needed, because that loads torch."""
+    from deconv_core.weights import data_home as home
+
+    return home()
+
+
+class Registry:
+    """Datasets, networks and indexes below one data folder."""
+
+    def __init__(self, home: Path | None = None) -> None:
+        """Use ``home``, or the folder that ``$DECONV_HOME`` names."""
+        self.home = (data_home() if home is None else home).absolute()
+
+    def datasets(self) -> list[Dataset]:
+        """The demo, then everything registered, newest first."""
+        demo = Dataset("demo", "Demo drawings", "demo", demo_images())
+        return [demo, *self._read_all("datasets", _dataset)]
+
+    def dataset(self, dataset_id: str) -> Dataset:
+        """The dataset with this id.
+
+        Raises:
+            DeconvError: there is none.
+        """
+        for dataset in self.datasets():
+            if dataset.dataset_id == dataset_id:
+                return dataset
+        raise DeconvError(f"no dataset has the id {dataset_id!r} here; choose another on Start")
+
+    def add_folder(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        kind: str = "folder",
+        extensions: Iterable[str] | None = None,
+        labels: Iterable[str] | None = None,
+        resize: str = "stretch",
+    ) -> Dataset:
+        """Register a folder; the same settings give the same dataset again.
+
+        Raises:
+            DeconvError: it is not a folder, or not below one of ``$DECONV_FOLDERS``.
+        """
+        path = Path(root).expanduser().absolute()
+        if kind == "folder":
+            self.check_folder(path)
+        kinds = None if extensions is None else tuple(sorted({_dotted(e) for e in extensions}))
+        taken = None if labels is None else tuple(sorted(set(labels)))
+        dataset_id = _short_hash([str(path), kinds, taken, resize])
+        dataset = Dataset(
+            dataset_id, name or path.name or str(path), kind, path, kinds, taken, resize
+        )
+        self._write("datasets", dataset_id, {**asdict(dataset), "root": str(path)})
+        return dataset
+
+    def check_folder(self, root: Path) -> None:
+        """Refuse what cannot become a dataset.
+
+        Raises:
+            DeconvError: it is not a folder, or not below one of ``$DECONV_FOLDERS``.
+        """
+        try:
+            check_allowed(root)
+            there = root.is_dir()
+        except (OSError, ValueError):  # a name too long, or with characters that no name has
+            there = False
+        if not there:
+            raise DeconvError(f"{root} is not a folder; give the path of a folder of images")
+
+    def networks(self) -> list[NetworkChoice]:
+        """The demo network, VGG19, weight files that were added, random weights."""
+        added = self._read_all("networks", lambda content: NetworkChoice(**content))
+        return [DEMO_NETWORK, VGG19, *added, RANDOM]
+
+    def network(self, network_id: str) -> NetworkChoice:
+        """The network with this id.
+
+        Raises:
+            DeconvError: there is none.
+        """
+        for network in self.networks():
+            if network.network_id == network_id:
+                return network
+        raise DeconvError(f"no network has the id {network_id!r} here; choose another on Start")
+
+    def add_weights(
+        self, path: str | os.PathLike[str], preprocessing: str | None = None
+    ) -> NetworkChoice:
+        """Register a weight file; its content is checked when it is loaded.
+
+        Raises:
+            DeconvError: no such file, or one of another type.
+        """
+        file = Path(path).expanduser().absolute()
+        if file.suffix.lower() not in WEIGHT_SUFFIXES:
+            raise DeconvError(
+                f"{file.name or path!r} is not a weight file; choose one that ends in "
+                f"{', '.join(WEIGHT_SUFFIXES)}"
+            )
+        if not file.is_file():
+            raise DeconvError(f"there is no file {file}; check the path")
+        network_id = _short_hash([str(file), preprocessing])
+        name = file.name + (f" ({preprocessing})" if preprocessing else "")
+        network = NetworkChoice(network_id, name, str(file), preprocessing)
+        self._write("networks", network_id, asdict(network))
+        return network
+
+    def ready(self, network: NetworkChoice) -> bool:
+        """True if the weights are on this computer; asking never downloads."""
+        if network.source == "random":
+            return True
+        if network.source == "demo":
+            return demo_weights().is_file()
+        if network.source == "vgg19":
+            return any((self.home / "weights").glob("vgg19-*.features.safetensors"))
+        return Path(network.source).is_file()
+
+    def index_path(self, dataset: Dataset, network: NetworkChoice) -> Path:
+        """Where the index of this pair is, or will be."""
+        both_demo = dataset.dataset_id == network.network_id == "demo"
+        if both_demo and demo_index().is_dir():
+            return demo_index()
+        return self.home / "indexes" / f"{dataset.dataset_id}-{network.network_id}"
+
+    def index_paths(self, dataset: Dataset) -> dict[str, Path]:
+        """Network id -> index, of the indexes in the data folder that this dataset has."""
+        prefix = f"{dataset.dataset_id}-"
+        found = sorted((self.home / "indexes").glob(f"{prefix}*/manifest.json"))
+        return {path.parent.name.removeprefix(prefix): path.parent for path in found}
+
+    def delete_index(self, index_path: Path) -> None:
+        """Delete an index and the traces of its scan.
+
+        Raises:
+            DeconvError: it is not in the data folder (the demo's), or a scan is writing to it.
+        """
+        if index_path.parent != self.home / "indexes":
+            raise DeconvError("the demo's index ships with the program and is not deleted")
+        if index_path.is_dir():
+            lock = filelock.FileLock(index_path / "scan.lock")
+            try:
+                lock.acquire(blocking=False)
+            except filelock.Timeout:
+                raise DeconvError("a scan is writing to this index; cancel it first") from None
+            lock.release()
+            shutil.rmtree(index_path)
+        for trace in index_path.parent.glob(f"{index_path.name}.*"):
+            trace.unlink(missing_ok=True)
+
+    def delete_dataset(self, dataset: Dataset) -> None:
+        """Forget a dataset, with its indexes. Pictures are deleted only if they were uploaded.
+
+        Raises:
+            DeconvError: the demo, or a scan of it is running.
+        """
+        if dataset.dataset_id == "demo":
+            raise DeconvError("the demo ships with the program and is not deleted")
+        for path in self.index_paths(dataset).values():
+            self.delete_index(path)
+        self._file("datasets", dataset.dataset_id).unlink(missing_ok=True)
+        shared = any(other.root == dataset.root for other in self.datasets())
+        if dataset.kind in ("upload", "caltech256") and not shared:
+            owned = [p for p in (dataset.root, *dataset.root.parents) if p.parent in self._owned()]
+            for folder in owned:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def delete_network(self, network: NetworkChoice) -> None:
+        """Forget a weight file that was added; the file stays."""
+        self._file("networks", network.network_id).unlink(missing_ok=True)
+
+    def _owned(self) -> tuple[Path, ...]:
+        return self.home / "uploads", self.home / "downloads"
+
+    def _file(self, shelf: str, entry_id: str) -> Path:
+        if not _ID.fullmatch(entry_id):
+            raise DeconvError(f"{entry_id!r} is not an id")
+        return self.home / shelf / f"{entry_id}.json"
+
+    def _write(self, shelf: str, entry_id: str, content: dict[str, Any]) -> None:
+        file = self._file(shelf, entry_id)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
+        temporary.write_text(json.dumps(content, indent=1), "utf-8")
+        os.replace(temporary, file)
+
+    def _read_all(self, shelf: str, made: Callable[[dict[str, Any]], _Entry]) -> list[_Entry]:
+        """Entries, newest first; one that cannot be read is passed over."""
+        files = [(_modified(file), file) for file in (self.home / shelf).glob("[0-9a-z]*.json")]
+        entries = []
+        for _, file in sorted(files, reverse=True):
+            with suppress(OSError, ValueError, TypeError, KeyError):
+                entries.append(made(json.loads(file.read_text("utf-8"))))
+        return entries
+
+
+def _dataset(content: dict[str, Any]) -> Dataset:
+    def listed(name: str) -> tuple[str, ...] | None:
+        return None if content[name] is None else tuple(content[name])
+
+    return Dataset(
+        **{
+            **content,
+            "root": Path(content["root"]),
+            "extensions": listed("extensions"),
+            "labels": listed("labels"),
+        }
+    )
+
+
+def _dotted(extension: str) -> str:
+    return "." + extension.strip().lower().lstrip(".")
+
+
+def _short_hash(content: object) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:8]
+
+
+def _modified(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0

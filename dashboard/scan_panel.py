@@ -1,0 +1,201 @@
+"""The scan of the images and network that are chosen: start, watch, cancel, resume, update."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.folder_browser import folders_offered
+from dashboard.jobs import ScanState, cancel_scan, changes_since, scan_state, start_scan
+from dashboard.registry import Dataset, NetworkChoice, Registry
+from dashboard.shell import escape
+from dashboard.wording import counted, duration, file_size
+from deconv_core.errors import DeconvError
+from deconv_core.images import ImageFolder
+from deconv_core.index_files import IndexFolder
+
+VGG19_DOWNLOAD = "548 MB"
+
+
+def scan_panel(
+    registry: Registry, dataset: Dataset, network: NetworkChoice, images: ImageFolder | None
+) -> None:
+    """Draw the panel; it watches by itself, also what other sessions start or cancel.
+
+    Args:
+        registry: names the index.
+        dataset: the images chosen.
+        network: the network chosen.
+        images: its images; None if they cannot be listed.
+    """
+    path = registry.index_path(dataset, network)
+    seen, showable = scan_state(path).status, _showable(path)
+    changed = _changed(path, images) if seen == "done" else ""
+
+    def draw() -> None:
+        state = scan_state(path)
+        if state.status != seen or _showable(path) != showable:
+            st.rerun()
+        with st.container(border=True, key="scan_panel"):
+            if state.status == "running":
+                _running(registry, dataset, network, state)
+            elif state.status == "done":
+                _done(registry, dataset, network, state, changed)
+            else:
+                _waiting(registry, dataset, network, state, len(images or ()))
+
+    st.fragment(draw, run_every=1.0 if seen == "running" else 5.0)()
+    if message := st.session_state.pop("scan_error", ""):
+        st.error(message, icon=":material/error:")
+
+
+def _showable(index_path: Path) -> bool:
+    """True once there is something to look at, if only the first block."""
+    return bool(IndexFolder(index_path).done_blocks())
+
+
+def scan_label(registry: Registry, network: NetworkChoice, images: int) -> str:
+    """What the button that starts a scan says."""
+    label = f"Scan {counted(images, 'image')}"
+    if network.source == "vgg19" and not registry.ready(network):
+        label = f"Download VGG19 ({VGG19_DOWNLOAD}) and scan {counted(images, 'image')}"
+    return label
+
+
+def begin(
+    registry: Registry, dataset: Dataset, network: NetworkChoice, update: bool = False
+) -> None:
+    """Start a scan from a button; what goes wrong is said on the page."""
+    try:
+        start_scan(registry, dataset, network, update=update)
+    except DeconvError as error:
+        st.session_state["scan_error"] = f"The scan did not start: {error}."
+
+
+def progress_text(state: ScanState) -> str:
+    """One line: how far, how fast, how long still."""
+    if state.phase == "downloading weights":
+        return f"Downloading weights: {file_size(state.done)} of {file_size(state.total)}"
+    if state.phase == "cancelling":
+        return "Cancelling: the batch at hand is finished first"
+    if not state.total:
+        return "Starting: loading the network and listing the images"
+    parts = [f"{state.done:,} of {counted(state.total, 'image')}"]
+    if state.images_per_second:
+        parts.append(f"{state.images_per_second:.1f} images/s")
+    if state.seconds_left is not None:
+        parts.append(f"{duration(state.seconds_left)} left")
+    if state.found:
+        parts.append(f"{state.found:,} done before")
+    if state.failed:
+        parts.append(f"{state.failed:,} not readable")
+    return " · ".join(parts)
+
+
+def _running(
+    registry: Registry, dataset: Dataset, network: NetworkChoice, state: ScanState
+) -> None:
+    left, right = st.columns([6, 1], vertical_alignment="center")
+    left.progress(state.share, f"**Scanning {escape(dataset.name)}** with {escape(network.name)}")
+    left.caption(f"{progress_text(state)}. You can close this page: the scan goes on.")
+    right.button(
+        "Cancel",
+        key="cancel_scan",
+        icon=":material/stop_circle:",
+        on_click=cancel_scan,
+        args=(registry.index_path(dataset, network),),
+        disabled=state.phase == "cancelling",
+        width="stretch",
+    )
+
+
+def _done(
+    registry: Registry, dataset: Dataset, network: NetworkChoice, state: ScanState, changed: str
+) -> None:
+    left, right = st.columns([6, 1], vertical_alignment="center")
+    unread = f", {state.failed:,} of them not readable" if state.failed else ""
+    left.markdown(
+        f":green[:material/check_circle:] **{counted(state.total, 'image')} scanned**{unread} · "
+        f"{escape(dataset.name)} with {escape(network.name)}"
+    )
+    if changed:
+        left.caption(f":material/info: {changed}.")
+    if dataset.kind == "demo":
+        return
+    right.button(
+        "Update",
+        key="update_scan",
+        icon=":material/sync:",
+        help="Reads every file again and scans only what was added or changed since the last scan.",
+        on_click=begin,
+        args=(registry, dataset, network, True),
+        width="stretch",
+    )
+
+
+def _waiting(
+    registry: Registry, dataset: Dataset, network: NetworkChoice, state: ScanState, images: int
+) -> None:
+    """Not scanned, stopped, or failed."""
+    left, right = st.columns([2, 1], vertical_alignment="center")
+    left.markdown(_headline(dataset, network, state))
+    message, changed, _ = state.message.partition(". Ask for an update")
+    if message:
+        told = message if folders_offered() else _without_paths(message, registry)
+        left.error(escape(f"{told[:1].upper()}{told[1:]}."), icon=":material/error:")
+    again = state.status in ("cancelled", "failed") and state.total > 0
+    if not images and not again:
+        return
+    label = "Resume" if again else scan_label(registry, network, images)
+    right.button(
+        "Update and resume" if changed else label,
+        key="start_scan",
+        type="primary",
+        icon=":material/play_arrow:",
+        on_click=begin,
+        args=(registry, dataset, network, bool(changed)),
+        disabled=not registry.ready(network) and network.source != "vgg19",
+        width="stretch",
+    )
+
+
+def _without_paths(message: str, registry: Registry) -> str:
+    """For people who do not sit at this computer."""
+    roots = {str(dataset.root): dataset.name for dataset in registry.datasets()}
+    for path, name in {str(registry.home): "the data folder", **roots}.items():
+        message = message.replace(path, name)
+    return message
+
+
+def _headline(dataset: Dataset, network: NetworkChoice, state: ScanState) -> str:
+    pair = f"{escape(dataset.name)} with {escape(network.name)}"
+    match state.status:
+        case "cancelled" if state.total:
+            return (
+                f"**Stopped at {state.done:,} of {counted(state.total, 'image')}** · {pair}. What "
+                "is done can be explored; resuming goes on from there."
+            )
+        case "failed":
+            return f"**The scan failed** · {pair}"
+        case _:
+            return (
+                f"**Not scanned yet** · {pair}. One pass over the images; after it every layer "
+                "and feature map opens at once."
+            )
+
+
+def _changed(index_path: Path, images: ImageFolder | None) -> str:
+    """How the folder differs from the scan, by names alone, or ""."""
+    if images is None:
+        return "The folder cannot be listed now: it was moved or deleted"
+    try:
+        changes = changes_since(index_path, (entry.image_id for entry in images))
+    except DeconvError:
+        return ""
+    said = [
+        f"{counted(number, 'image')} {verb}"
+        for number, verb in ((changes.added, "added"), (changes.removed, "removed"))
+        if number
+    ]
+    return f"{' and '.join(said)} since this scan; an update scans only those" if said else ""

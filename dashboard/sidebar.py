@@ -1,0 +1,148 @@
+"""The sidebar of every page: links, network, dataset, label, and how far the scan is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import address, resources
+from dashboard.choice import Choice, escape, short_name
+from dashboard.jobs import ScanState, running_scans, scan_state
+from dashboard.wording import duration
+
+PRODUCT = "Deconvnet dashboard"
+PAGES = {
+    "start": ("Start", ":material/home:"),
+    "layer": ("Layer", ":material/layers:"),
+    "feature_map": ("Feature map", ":material/grid_view:"),
+    "image": ("Image", ":material/image:"),
+    "export": ("Export", ":material/folder_zip:"),
+    "method": ("Method", ":material/menu_book:"),
+}
+_KEYS = {
+    "layer": "Keys: ↑ deeper layer, ↓ earlier layer, Enter opens a picture",
+    "feature_map": "Keys: ← → feature map, ↑ deeper layer, ↓ earlier layer",
+}
+_ALL = "All labels"
+
+
+def sidebar(page: str, choice: Choice) -> None:
+    """Draw it; call inside ``st.sidebar``."""
+    st.markdown(f"**{PRODUCT}**")
+    for name, (label, icon) in PAGES.items():
+        st.page_link(
+            address.PAGE_FILES[name],
+            label=label,
+            icon=icon,
+            query_params=address.link_to() or None,
+            width="stretch",
+        )
+    st.space("xsmall")
+    _network_picker(page, choice)
+    _dataset_picker(page, choice)
+    if page in ("layer", "feature_map", "image"):
+        _label_picker(page, choice)
+    _scan_status(str(choice.index_path))
+    if choice.network.network_id == "demo":
+        _about_demo()
+    if page in _KEYS:
+        st.caption(_KEYS[page])
+
+
+def _network_picker(page: str, choice: Choice) -> None:
+    networks = {network.network_id: network for network in choice.registry.networks()}
+    st.session_state["pick_network"] = choice.network.network_id
+    st.selectbox(
+        "Network",
+        list(networks),
+        format_func=lambda network_id: short_name(networks[network_id]),
+        key="pick_network",
+        on_change=lambda: address.visit(page, network=st.session_state["pick_network"]),
+    )
+
+
+def _dataset_picker(page: str, choice: Choice) -> None:
+    datasets = {dataset.dataset_id: dataset for dataset in choice.registry.datasets()}
+    st.session_state["pick_dataset"] = choice.dataset.dataset_id
+
+    def changed() -> None:
+        chosen = st.session_state["pick_dataset"]
+        address.visit(page, dataset=chosen, label=None, label2=None, image=None)
+
+    st.selectbox(
+        "Dataset",
+        list(datasets),
+        format_func=lambda dataset_id: datasets[dataset_id].name,
+        key="pick_dataset",
+        on_change=changed,
+    )
+
+
+def _label_picker(page: str, choice: Choice) -> None:
+    labels = choice.index.labels if choice.index else {}
+    names = [name for name in labels if name]
+    if not names:
+        return
+    total = sum(labels.values())
+    st.session_state["pick_label"] = choice.label or _ALL
+    st.selectbox(
+        "Label",
+        [_ALL, *names],
+        format_func=lambda name: f"{name} ({total if name == _ALL else labels[name]:,})",
+        key="pick_label",
+        on_change=lambda: address.visit(page, label=_none_for_all(st.session_state["pick_label"])),
+    )
+
+
+def _none_for_all(label: str) -> str | None:
+    return None if label == _ALL else label
+
+
+def _about_demo() -> None:
+    with st.popover("Small demo network", icon=":material/info:", type="tertiary"):
+        st.markdown(
+            "This is a small network (VGG19's layers, a quarter as wide) trained on drawings. "
+            "It is **not** ImageNet VGG19, and its map numbers mean other things.\n\n"
+            "To use VGG19: choose *VGG19 (ImageNet)* above and download its weights on Start, "
+            "or add a weight file there."
+        )
+
+
+def _scan_status(index_path: str) -> None:
+    """How far the scan of what is shown is; looks again by itself, whoever starts one."""
+    path = Path(index_path)
+    running = scan_state(path).status == "running" or bool(running_scans(resources.registry()))
+
+    @st.fragment(run_every=2.0 if running else 10.0)
+    def status() -> None:
+        state = scan_state(path)
+        others = [s for s in running_scans(resources.registry()) if s.index_path != path]
+        _draw_state(state)
+        for scan in others:
+            st.progress(
+                scan.state.share,
+                text=f"Also scanning {escape(scan.dataset.name)} with {escape(scan.network.name)}",
+            )
+        if running != (state.status == "running" or bool(others)):
+            st.rerun()
+
+    status()
+
+
+def _draw_state(state: ScanState) -> None:
+    if state.status == "running":
+        if state.phase != "scanning":
+            st.progress(state.share, text=state.phase.capitalize())
+            return
+        left = f", {duration(state.seconds_left)} left" if state.seconds_left else ""
+        st.progress(state.share, text=f"Scanning: {state.done:,} of {state.total:,}{left}")
+    elif state.status == "done":
+        failed = f", {state.failed:,} unreadable" if state.failed else ""
+        st.caption(f":material/check_circle: {state.done:,} images scanned{failed}")
+    elif state.status == "cancelled":
+        st.caption(f":material/pause_circle: Paused at {state.done:,} of {state.total:,}")
+    elif state.status == "failed":
+        st.caption(f":material/error: Scan failed: {state.message}")
+    else:
+        st.caption(":material/radio_button_unchecked: Not scanned yet")

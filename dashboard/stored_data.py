@@ -1,0 +1,145 @@
+"""What is kept on this computer: datasets and their indexes, with sizes, and deletable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.address import visit
+from dashboard.folder_browser import folders_offered
+from dashboard.folders import folder_size
+from dashboard.jobs import scan_state
+from dashboard.registry import Dataset, Registry
+from dashboard.shell import escape
+from dashboard.wording import counted, file_size
+from deconv_core.demo import demo_index
+from deconv_core.errors import DeconvError
+
+_KINDS = {
+    "demo": ":material/draw: demo",
+    "folder": ":material/folder: folder",
+    "upload": ":material/upload: upload",
+    "caltech256": ":material/download: Caltech-256",
+}
+
+
+def datasets_table(registry: Registry, current: Dataset) -> None:
+    """Every dataset with its scans; open one, delete one."""
+    _say_trouble()
+    for dataset in registry.datasets():
+        with st.container(border=True, key=f"dataset_{dataset.dataset_id}"):
+            _dataset_row(registry, dataset, current)
+
+
+def _dataset_row(registry: Registry, dataset: Dataset, current: Dataset) -> None:
+    name, place, scans, actions = st.columns([3, 3, 4, 3], vertical_alignment="center")
+    here = " · shown now" if dataset.dataset_id == current.dataset_id else ""
+    name.markdown(f"**{escape(dataset.name)}**  \n:small[{_KINDS[dataset.kind]}{here}]")
+    place.caption(_place(dataset))
+    scans.caption("  \n".join(_scans(registry, dataset)))
+    with actions.container(horizontal=True, horizontal_alignment="right", wrap=False):
+        st.button(
+            "Open",
+            key=f"open {dataset.dataset_id}",
+            disabled=dataset.dataset_id == current.dataset_id,
+            on_click=visit,
+            args=("start",),
+            kwargs={"dataset": dataset.dataset_id, "label": None},
+        )
+        deletable = dataset.kind != "demo" or registry.index_paths(dataset)
+        if deletable and st.button("Delete", key=f"delete {dataset.dataset_id}"):
+            _ask_what_to_delete(registry, dataset)
+
+
+def _place(dataset: Dataset) -> str:
+    if dataset.kind == "folder":
+        place = escape(str(dataset.root)) if folders_offered() else "a folder of the server"
+        gone = "" if dataset.root.is_dir() else " (not there now)"
+        parts = [place + gone]
+        if dataset.extensions:
+            parts.append(", ".join(dataset.extensions))
+        if dataset.labels:
+            parts.append(f"only {escape(', '.join(dataset.labels[:4]))}")
+        return " · ".join(parts)
+    if dataset.kind == "demo":
+        there = dataset.root.is_dir()
+        return "Ships with the program" if there else "Missing from this installation"
+    return f"{file_size(folder_size(dataset.root))} in the data folder"
+
+
+def _scans(registry: Registry, dataset: Dataset) -> list[str]:
+    """One line for each network that scanned it."""
+    lines = ["Demo network: scanned"] if dataset.kind == "demo" and demo_index().is_dir() else []
+    for network, path in _scanned_by(registry, dataset).items():
+        state = scan_state(path)
+        said = {
+            "done": counted(state.total, "image"),
+            "running": f"scanning, {state.done:,} of {state.total:,}",
+        }.get(state.status, f"stopped at {state.done:,} of {state.total:,}")
+        lines.append(f"{escape(network)}: {said}, {file_size(folder_size(path))}")
+    return lines or ["Not scanned"]
+
+
+def _scanned_by(registry: Registry, dataset: Dataset) -> dict[str, Path]:
+    """Name of a network -> its index."""
+    names = {network.network_id: network.name for network in registry.networks()}
+    return {
+        names.get(network_id, f"removed network {network_id}"): path
+        for network_id, path in registry.index_paths(dataset).items()
+    }
+
+
+@st.dialog("What should be deleted?", icon=":material/delete:")
+def _ask_what_to_delete(registry: Registry, dataset: Dataset) -> None:
+    scans = _scanned_by(registry, dataset)
+    whole = f"{dataset.name}, with all its scans"
+    options = [f"The scan with {network}" for network in scans]
+    if dataset.kind != "demo":
+        options.insert(0, whole)
+    chosen = st.radio("What", [*options], key="delete_what", label_visibility="collapsed")
+    kept = dataset.kind in ("folder", "demo") or chosen != whole
+    st.caption(
+        "The pictures stay where they are."
+        if kept
+        else "The pictures are deleted too, unless another dataset uses them."
+    )
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Keep", key="keep"):
+            st.rerun()
+        if st.button("Delete", type="primary", key="confirm_delete"):
+            index = None if chosen == whole else list(scans.values())[_place_of(chosen, scans)]
+            _delete(registry, dataset, index)
+            st.rerun()
+
+
+def _place_of(chosen: str, scans: Mapping[str, Path]) -> int:
+    return [f"The scan with {network}" for network in scans].index(chosen)
+
+
+def _delete(registry: Registry, dataset: Dataset, index: Path | None) -> None:
+    """Delete one index, or the dataset; what goes wrong is said on the page."""
+    try:
+        if index is not None:
+            registry.delete_index(index)
+        else:
+            registry.delete_dataset(dataset)
+            visit("start", dataset="demo", label=None)
+    except DeconvError as error:
+        st.session_state["stored_trouble"] = str(error)
+
+
+def _say_trouble() -> None:
+    if message := st.session_state.pop("stored_trouble", ""):
+        st.error(f"{message[:1].upper()}{message[1:]}.", icon=":material/error:")
+
+
+def data_folder(registry: Registry) -> None:
+    """Where everything is, and how much it is."""
+    place = f"`{registry.home}`" if folders_offered() else "the server's data folder"
+    size = file_size(folder_size(registry.home))
+    st.caption(
+        f"Indexes, uploads and converted weights are kept in {place}: {size}. "
+        "Set `DECONV_HOME` to keep them elsewhere."
+    )

@@ -1,0 +1,190 @@
+"""Pictures one can click: one inline component for galleries and for picking a position.
+
+Everything that comes from files (names, labels) reaches the browser as data and is shown as text;
+none of it is ever parsed as HTML.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+_FILES = Path(__file__).parent / "components"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture.
+
+    Attributes:
+        png: its bytes; b"" draws an empty place.
+        alt: what it shows, in words.
+        title: first line of the caption, for example "1 · map 171".
+        text: second line.
+        value: sent back when it is picked.
+        href: where it leads, for "open in a new tab"; a plain click only sends ``value``.
+        chosen: drawn with a frame.
+        second: PNG bytes of a second picture, beside the first in the same tile.
+    """
+
+    png: bytes
+    alt: str
+    title: str = ""
+    text: str = ""
+    value: str = ""
+    href: str = ""
+    chosen: bool = False
+    second: bytes = b""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A grid of tiles under a heading; ``columns`` 0 fits as many as there is room for."""
+
+    heading: str
+    tiles: Sequence[Tile]
+    note: str = ""
+    columns: int = 3
+    kind: str = "reconstruction"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A rectangle or a point on a picture, in 224x224 pixels."""
+
+    left: float
+    top: float
+    width: float = 0
+    height: float = 0
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class _Mounted:
+    value: Any = field(default=None)
+
+
+def _component() -> Callable[..., Any]:
+    return st.components.v2.component(
+        "deconv_tiles",
+        css=(_FILES / "tiles.css").read_text("utf-8"),
+        js=(_FILES / "tiles.js").read_text("utf-8"),
+    )
+
+
+_tiles = _component()
+
+
+def gallery(
+    panels: Sequence[Panel],
+    key: str,
+    *,
+    panel_columns: int = 2,
+    smallest: int = 72,
+    on_pick: Callable[[str], None] | None = None,
+) -> str | None:
+    """Draw panels of tiles side by side; the same ranks light up together.
+
+    Args:
+        panels: grids of pictures.
+        key: unique on the page.
+        panel_columns: how many panels side by side.
+        smallest: least width of a tile in pixels, where columns follow the room.
+        on_pick: called with the value of the tile that was clicked, before the page runs again.
+
+    Returns:
+        The value of the tile that was just clicked or entered, or None.
+    """
+    data = {
+        "mode": "gallery",
+        "panelColumns": panel_columns,
+        "smallest": smallest,
+        "panels": [_panel(panel) for panel in panels],
+    }
+    return _mount(data, key, "picked", on_pick)
+
+
+def pick_position(
+    png: bytes,
+    key: str,
+    *,
+    alt: str,
+    marks: Sequence[Mark] = (),
+    step: int = 8,
+    pickable: bool = True,
+    widest: int = 560,
+    on_pick: Callable[[str], None] | None = None,
+) -> tuple[int, int] | None:
+    """Draw one picture of the 224x224 input on which a position can be picked.
+
+    Args:
+        png: any size; positions are in 224x224 pixels whatever the size on the screen.
+        key: unique on the page.
+        alt: what it shows, in words.
+        marks: rectangles and points to draw on it.
+        step: pixels an arrow key moves the cross.
+        pickable: False only draws.
+        widest: largest width on the screen in pixels.
+        on_pick: called with "x,y" before the page runs again.
+
+    Returns:
+        (x, y) just picked, or None.
+    """
+    data = {
+        "mode": "position",
+        "src": _source(png),
+        "alt": alt,
+        "step": step,
+        "widest": widest,
+        "pickable": pickable,
+        "marks": [vars(mark) for mark in marks],
+    }
+    picked = _mount(data, key, "picked", on_pick)
+    if not picked:
+        return None
+    x, _, y = picked.partition(",")
+    return int(x), int(y)
+
+
+def _mount(
+    data: dict[str, Any], key: str, name: str, on_pick: Callable[[str], None] | None
+) -> str | None:
+    def changed() -> None:
+        picked = st.session_state[key].get(name)
+        if on_pick is not None and picked:
+            on_pick(str(picked))
+
+    result = _tiles(key=key, data=data, **{f"on_{name}_change": changed})
+    picked = getattr(result, name, None)
+    return str(picked) if picked else None
+
+
+def _panel(panel: Panel) -> dict[str, Any]:
+    return {
+        "heading": panel.heading,
+        "note": panel.note,
+        "columns": panel.columns,
+        "kind": panel.kind,
+        "tiles": [
+            {
+                "src": _source(tile.png),
+                "second": _source(tile.second),
+                "alt": tile.alt,
+                "title": tile.title,
+                "text": tile.text,
+                "value": tile.value,
+                "href": tile.href,
+                "chosen": tile.chosen,
+            }
+            for tile in panel.tiles
+        ],
+    }
+
+
+def _source(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode() if png else ""

@@ -1,0 +1,86 @@
+"""From images that were looked at to the dataset that is shown, scanned or not."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.address import visit
+from dashboard.jobs import scan_state
+from dashboard.registry import NetworkChoice, Registry
+from dashboard.scan_panel import begin, scan_label
+from deconv_core.errors import DeconvError
+
+
+def use_buttons(
+    registry: Registry,
+    network: NetworkChoice,
+    root: str,
+    images: int,
+    extensions: tuple[str, ...] = (),
+    labels: tuple[str, ...] = (),
+    resize: str = "stretch",
+    *,
+    name: str | None = None,
+    kind: str = "folder",
+) -> None:
+    """The two ways on: scan now, or only choose."""
+    settings = (registry, network, root, name, kind, extensions, labels, resize)
+    blocked = not registry.ready(network) and network.source != "vgg19"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            scan_label(registry, network, images),
+            key="use_and_scan",
+            type="primary",
+            icon=":material/play_arrow:",
+            on_click=_use,
+            args=settings,
+            kwargs={"scan": True},
+            disabled=not images or blocked,
+        )
+        st.button(
+            "Choose without scanning",
+            key="use_only",
+            type="tertiary",
+            on_click=_use,
+            args=settings,
+            kwargs={"scan": False},
+            disabled=not images,
+        )
+        st.caption(f"with {network.name}; choose another network in the sidebar")
+    if blocked:
+        st.warning(
+            f"The weights of {network.name} are not on this computer. Choose another network in "
+            "the sidebar, or add a weight file below.",
+            icon=":material/info:",
+        )
+
+
+def _use(
+    registry: Registry,
+    network: NetworkChoice,
+    root: str,
+    name: str | None,
+    kind: str,
+    extensions: tuple[str, ...],
+    labels: tuple[str, ...],
+    resize: str,
+    *,
+    scan: bool,
+) -> None:
+    try:
+        dataset = registry.add_folder(
+            root,
+            name=name,
+            kind=kind,
+            extensions=extensions or None,
+            labels=labels or None,
+            resize=resize,
+        )
+    except DeconvError as error:
+        st.session_state["scan_error"] = f"{str(error)[:1].upper()}{str(error)[1:]}."
+        return
+    visit("start", dataset=dataset.dataset_id, label=None)
+    st.session_state["folder_path"] = ""  # it has become the dataset that is shown
+    done = scan_state(registry.index_path(dataset, network)).status == "done"
+    if scan and not done:
+        begin(registry, dataset, network)

@@ -1,0 +1,71 @@
+"""The whole image of a chosen tile: what the activation saw, and the map's plane over it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard import address, answers, overlays, pictures, resources
+from dashboard.shell import Choice, escape
+from dashboard.tiles import Mark, pick_position
+from deconv_core.errors import DeconvError
+from deconv_core.receptive_field import INPUT_SIDE
+from deconv_core.units import Activation
+
+
+def where_it_fired(choice: Choice, picked: answers.Picked) -> None:
+    """Three pictures: the image with the receptive field, the plane, the reconstruction."""
+    activation = picked.activation
+    field = choice.layers[activation.unit.layer].receptive_field
+    box = field.box(activation.row, activation.column).clip(INPUT_SIDE, INPUT_SIDE)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"### Where it fired: rank {picked.rank}", width="stretch")
+        st.page_link(
+            address.PAGE_FILES["image"],
+            label="Open the image",
+            icon=":material/image_search:",
+            query_params=address.link_to(image=activation.image_id),
+        )
+    st.caption(
+        f"{escape(activation.image_id)} · activation {activation.value:.4g} at row "
+        f"{activation.row}, column {activation.column} · sees rows {box.top} to {box.bottom - 1}, "
+        f"columns {box.left} to {box.right - 1}. Click another picture above to see its place."
+    )
+    places = st.columns(3, gap="medium")
+    mark = Mark(box.left, box.top, box.width, box.height)
+    try:
+        _draw(choice, picked, activation, mark, places)
+    except DeconvError as error:
+        st.caption(f"The image cannot be shown: {escape(str(error))}")
+
+
+def _draw(
+    choice: Choice,
+    picked: answers.Picked,
+    activation: Activation,
+    mark: Mark,
+    places: Sequence[st.delta_generator.DeltaGenerator],
+) -> None:
+    pixels = resources.image_pixels(choice, activation.image_id)
+    unit = activation.unit
+    with places[0]:
+        st.caption("The image and the receptive field")
+        png = resources.png_bytes(overlays.plain(pixels))
+        _still(png, "fired_image", f"{activation.image_id} with its receptive field", [mark])
+    with places[1]:
+        st.caption(f"Feature map {unit.channel} over the image")
+        name = f"{choice.dataset.dataset_id}:{activation.image_id}"
+        plane = pictures.planes(choice, name, pixels, unit.layer)[unit.channel]
+        png = resources.png_bytes(overlays.plane_over(pixels, plane))
+        _still(png, "fired_plane", f"Plane of {unit} over {activation.image_id}", [mark])
+    with places[2]:
+        st.caption("The reconstruction, on its own scale")
+        if picked.picture is not None:
+            key = pictures.key_of(choice, activation)
+            png = resources.tile_png(picked.picture, key, "reconstruction", answers.PER_TILE)
+            _still(png, "fired_reconstruction", f"Reconstruction of {unit}", [])
+
+
+def _still(png: bytes, key: str, alt: str, marks: Sequence[Mark]) -> None:
+    pick_position(png, key, alt=alt, marks=marks, pickable=False)

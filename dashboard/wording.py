@@ -1,0 +1,32 @@
+"""Numbers in words: counts, sizes, durations."""
+
+from __future__ import annotations
+
+
+def counted(number: int, noun: str) -> str:
+    """For example "1 image", "1,200 images"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def file_size(size: int) -> str:
+    """For example "640 kB", "12 MB", "1.2 GB"; in thousands, as disks are sold."""
+    if size < 1_000_000:
+        return f"{max(size, 0) / 1e3:,.0f} kB"
+    return f"{size / 1e6:,.0f} MB" if size < 1_000_000_000 else f"{size / 1e9:,.1f} GB"
+
+
+def duration(seconds: float) -> str:
+    """For example "under 5 s", "40 s", "3 min", "2 h 10 min"; coarse, as estimates are."""
+    if seconds < 5:
+        return "under 5 s"
+    if seconds < 90:
+        return f"{5 * round(seconds / 5)} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def label_name(label: str) -> str:
+    """A label for people; pictures in the root folder have none."""
+    return label or "(no folder)"

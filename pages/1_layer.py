@@ -1,0 +1,70 @@
+"""Layer: the strongest activations of a whole layer, and all its feature maps."""
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator as Place
+
+from dashboard import answers, contact_sheet, notes, pickers
+from dashboard.downloads import downloads, file_stem
+from dashboard.shell import Choice, require_index, shell
+from dashboard.tiles import gallery
+from deconv_core.activation_index import TOP, ActivationIndex
+from deconv_core.receptive_field import Layer
+
+PAGE = "layer"
+
+
+def top_of_layer(choice: Choice, index: ActivationIndex, layer: Layer) -> None:
+    """The two grids, with what belongs to them."""
+    size = layer.receptive_field.size
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"### {layer.name}: the {TOP} images that activate it most", width="stretch")
+        download_place = st.container(width="content")
+    st.caption(
+        f"The strongest activation of any of its {layer.channels} feature maps in each image. One "
+        f"location sees {size} × {size} of 224 × 224 pixels. A picture opens its feature map."
+    )
+    answer = answers.find(choice, layer.name, None, TOP, choice.label)
+    answers.fires_in(choice, answer, TOP)
+    (answer,) = answers.with_pictures(choice, [answer])
+    if answer.pictures.found:
+        grids(choice, layer, answer, download_place)
+    if answer.activations:
+        with st.expander("Table", icon=":material/table_rows:"):
+            notes.table(answer.activations, index.layers, "layer_table")
+
+
+def grids(choice: Choice, layer: Layer, answer: answers.Answer, download_place: Place) -> None:
+    """Reconstructions beside patches; the buttons go to their place in the heading."""
+    name = choice.values.get("scale", "clipped")
+    scale = answers.scale_for(name, [answer])
+    panels = answers.panels(
+        choice,
+        answer,
+        scale,
+        names_map=True,
+        value=lambda rank, activation: str(activation.unit.channel),
+        href=lambda activation: contact_sheet.map_href(activation.unit.channel),
+    )
+    opened = gallery(panels, key="layer_top")
+    if opened is not None:
+        contact_sheet.open_map(int(opened))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        pickers.scale_picker(PAGE, name)
+        st.caption(f"Reconstructions: {scale.caption}.", width="content")
+    notes.missing_note([answer])
+    notes.changed_note(choice)
+    stem = file_stem(choice, layer.name, None, choice.label)
+    heading = " · ".join(filter(None, [layer.name, choice.label, choice.dataset.name]))
+    with download_place:
+        downloads(answer.pictures.all, stem, layer, scale, "layer_top", heading=heading)
+
+
+choice = shell(PAGE, title="Layer")
+index = require_index(choice)
+layer = index.layers[choice.values["layer"]]
+pickers.layer_strip(PAGE, index.layers, layer.name)
+pickers.arrow_keys(PAGE, choice)
+with notes.explained(choice):
+    top_of_layer(choice, index, layer)
+with notes.explained(choice):
+    contact_sheet.all_maps(choice, layer)

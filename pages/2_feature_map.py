@@ -1,0 +1,110 @@
+"""Feature map: what one map responds to, in all images, in one label, or in two side by side."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator as Place
+
+from dashboard import answers, notes, pickers, resources, stories
+from dashboard.answers import Answer
+from dashboard.downloads import downloads, file_stem
+from dashboard.shell import Choice, require_index, shell
+from dashboard.tiles import gallery
+from dashboard.where_it_fired import where_it_fired
+from deconv_core.activation_index import ActivationIndex
+from deconv_core.figures import peak_histogram
+from deconv_core.receptive_field import Layer
+from deconv_core.units import Unit
+
+PAGE = "feature_map"
+
+
+def toolbar(choice: Choice, index: ActivationIndex, layer: Layer) -> None:
+    """Which map, and which label to compare with."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        pickers.layer_picker(PAGE, index.layers, layer.name)
+        pickers.map_picker(PAGE, layer, choice.map)
+        st.space("stretch")
+        labels = [name for name in index.labels if name and name != choice.label]
+        chosen = choice.values.get("label2", "")
+        if labels:
+            pickers.label_picker(PAGE, "label2", "Compare with", labels, chosen, nothing="Nothing")
+
+
+def top_of_map(choice: Choice, index: ActivationIndex, layer: Layer, unit: Unit) -> None:
+    """The grids, the place of one tile in its image, the histogram and the table."""
+    k, second = int(choice.values.get("k", "9")), choice.values.get("label2")
+    asked = [choice.label, *([second] if second else [])]
+    found = [answers.find(choice, layer.name, unit.channel, k, label) for label in asked]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"### Feature map {unit.channel} of {layer.name}", width="stretch")
+        places = [st.container(width="content") for _ in found]
+    notes.fires_in_line(choice, unit, found)
+    if any(answer.activations for answer in found):
+        found = answers.with_pictures(choice, found)
+    if any(answer.pictures.found for answer in found):
+        grids(choice, layer, unit, found, places)
+        picked = answers.chosen(found, unit, st.session_state.get("chosen_tile", ""))
+        if picked is not None:
+            where_it_fired(choice, picked)
+    numbers(choice, index, unit, found)
+
+
+def grids(
+    choice: Choice, layer: Layer, unit: Unit, shown: Sequence[Answer], places: Sequence[Place]
+) -> None:
+    """Reconstructions and patches on one scale; the buttons go to their places in the heading."""
+    name = choice.values.get("scale", "clipped")
+    scale = answers.scale_for(name, shown)
+
+    def choose(tile: str) -> None:
+        st.session_state["chosen_tile"] = f"{unit} {tile}"
+
+    chosen = st.session_state.get("chosen_tile", "")
+    gallery(answers.side_by_side(choice, shown, scale, chosen), key="map_top", on_pick=choose)
+    notes.missing_note(shown)
+    notes.changed_note(choice)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        pickers.scale_picker(PAGE, name)
+        pickers.count_picker(PAGE, int(choice.values.get("k", "9")))
+        st.caption(f"Reconstructions: {scale.caption}.", width="content")
+    for place, answer in zip(places, shown, strict=True):
+        stem = file_stem(choice, layer.name, unit.channel, answer.label)
+        words = [f"Feature map {unit.channel} of {layer.name}", answer.label, choice.dataset.name]
+        heading = " · ".join(filter(None, words))
+        title = f"Download {answer.label or 'all'}" if len(shown) > 1 else "Download"
+        with place:
+            key = f"map_{answer.label}"
+            downloads(answer.pictures.all, stem, layer, scale, key, title, heading)
+
+
+def numbers(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[Answer]) -> None:
+    """Histogram and table side by side."""
+    left, right = st.columns(2, gap="medium")
+    everything = [activation for answer in shown for activation in answer.activations]
+    with left:
+        st.markdown("### Peaks over the images")
+        peaks = resources.peaks_of(choice, unit.layer, unit.channel)
+        st.plotly_chart(
+            peak_histogram(peaks, everything, unit),
+            key="histogram",
+            config={"displayModeBar": False},
+            alt=f"Histogram of the peaks of {unit}",
+        )
+    with right:
+        st.markdown("### Table")
+        if everything:
+            notes.table(everything, index.layers, "map_table", height=280)
+        else:
+            st.caption("Nothing to list: the map never fires here.")
+
+
+choice = shell(PAGE, title="Feature map")
+index = require_index(choice)
+layer = index.layers[choice.values["layer"]]
+unit = Unit(layer.name, choice.map)
+pickers.arrow_keys(PAGE, choice)
+toolbar(choice, index, layer)
+stories.tour(choice, unit)
+with notes.explained(choice):
+    top_of_map(choice, index, layer, unit)

@@ -1,0 +1,193 @@
+"""Image: what one image activates, and at which place."""
+
+import numpy as np
+import streamlit as st
+
+from dashboard import address, answers, notes, overlays, pickers, pictures, resources
+from dashboard.one_image import Shown, choose_image, image_menu
+from dashboard.shell import Choice, escape, shell
+from dashboard.tiles import Mark, Panel, Tile, gallery, pick_position
+from deconv_core.receptive_field import Layer
+from deconv_core.units import Activation, Unit
+
+PAGE, MOST = "image", 12
+
+
+def layers_of(choice: Choice) -> dict[str, Layer]:
+    """The layers, from the index or, without one, from the weights."""
+    return dict(choice.layers or resources.network_of(choice).layers)
+
+
+def position_of(choice: Choice) -> tuple[int, int] | None:
+    """The pixel in the address, if it is one."""
+    x, comma, y = choice.values.get("position", "").partition(",")
+    if not (comma and x.isdigit() and y.isdigit() and int(x) < 224 and int(y) < 224):
+        return None
+    return int(x), int(y)
+
+
+def strongest_maps(
+    planes: np.ndarray, layer: Layer, image_id: str, place: tuple[int, int] | None
+) -> list[Activation]:
+    """The maps with the largest value in the whole image, or at one place of it."""
+    stride = 224 // layer.height
+    flat = planes.reshape(len(planes), -1)
+    where = flat.argmax(axis=1)
+    if place is not None:
+        where = np.full(len(planes), (place[1] // stride) * layer.width + place[0] // stride)
+    values = flat[np.arange(len(planes)), where]
+    best = np.argsort(-values, kind="stable")[:MOST]
+    return [
+        Activation(
+            Unit(layer.name, int(channel)),
+            image_id,
+            int(where[channel] // layer.width),
+            int(where[channel] % layer.width),
+            float(values[channel]),
+        )
+        for channel in best
+        if values[channel] > 0
+    ]
+
+
+def map_tiles(choice: Choice, shown: Shown, found: list[Activation], chosen: int) -> None:
+    """The maps as pictures; one of them is laid over the image."""
+    with st.skeleton(height=300):
+        made = pictures.reconstructions(choice, found, images=shown.folder)
+    tiles = []
+    for rank, activation in enumerate(found, 1):
+        picture, channel = made.found.get(rank), activation.unit.channel
+        key = pictures.key_of(choice, activation)
+        pngs = [
+            resources.tile_png(picture, key, kind, answers.PER_TILE) if picture else b""
+            for kind in ("reconstruction", "patch")
+        ]
+        alt = f"Feature map {channel}: reconstruction and patch"
+        tiles.append(
+            Tile(
+                pngs[0],
+                alt,
+                f"map {channel} · {activation.value:.3g}",
+                "",
+                str(channel),
+                chosen=channel == chosen,
+                second=pngs[1],
+            )
+        )
+    gallery(
+        [Panel("", tiles, columns=0, kind="pairs")],
+        key="image_maps",
+        panel_columns=1,
+        smallest=130,
+        on_pick=lambda channel: address.visit(PAGE, map=channel),
+    )
+
+
+def page(choice: Choice) -> None:
+    """Everything below the header."""
+    head = st.container(horizontal=True, vertical_alignment="center")
+    shown = choose_image(choice)
+    with head:
+        name = escape(shown.name) if shown else "No image"
+        st.markdown(f"### {name}", width="stretch")
+        image_menu(choice, shown)
+    if shown is None:
+        return
+    layers = layers_of(choice)
+    layer = layers.get(choice.values.get("layer", ""), layers["conv4_4"])
+    pickers.layer_strip(PAGE, layers, layer.name)
+    place = position_of(choice)
+    left, right = st.columns([5, 7], gap="medium")
+    with right:
+        status = st.container(horizontal=True, vertical_alignment="center")
+    planes = pictures.planes(choice, shown.key, shown.pixels, layer.name)
+    found = strongest_maps(planes, layer, shown.image_id, place)
+    asked = int(choice.values["map"]) if choice.values.get("map", "").isdigit() else -1
+    listed = [activation.unit.channel for activation in found]
+    chosen = asked if 0 <= asked < layer.channels else (listed[0] if listed else 0)
+    with left:
+        picture(choice, shown, layer, place, planes[chosen], chosen)
+    with right:
+        with status:
+            where = "in this image" if place is None else "at the cross"
+            st.markdown(f"### Strongest maps of {layer.name} {where}", width="stretch")
+            if place is not None:
+                st.button(
+                    "Whole image",
+                    key="whole_image",
+                    icon=":material/fullscreen:",
+                    on_click=lambda: address.visit(PAGE, position=None),
+                )
+        if found:
+            map_tiles(choice, shown, found, chosen)
+            st.caption(
+                "Each map: its reconstruction from here (left, on its own scale) and the patch it "
+                "sees (right). Click one to lay it over the image."
+            )
+        else:
+            st.info("No map of this layer fires here.", icon=":material/block:")
+        open_link(layer, chosen)
+    by_layer(choice, shown)
+
+
+def picture(
+    choice: Choice,
+    shown: Shown,
+    layer: Layer,
+    place: tuple[int, int] | None,
+    plane: np.ndarray,
+    chosen: int,
+) -> None:
+    """The image, or a map's plane over it, on which a position can be picked."""
+    over = st.toggle(f"Feature map {chosen} over the image", value=True, key="show_plane")
+    marks = []
+    if place is not None:
+        stride = 224 // layer.height
+        box = layer.receptive_field.box(place[1] // stride, place[0] // stride).clip(224, 224)
+        marks = [Mark(box.left, box.top, box.width, box.height), Mark(*place)]
+    drawn = overlays.plane_over(shown.pixels, plane) if over else overlays.plain(shown.pixels)
+    pick_position(
+        resources.png_bytes(drawn),
+        "image_picture",
+        alt=shown.name,
+        marks=marks,
+        step=max(1, 224 // layer.height),
+        on_pick=lambda text: address.visit(PAGE, position=text),
+    )
+    hint = "Click a place to see which maps fire there."
+    if plane.max() <= 0:
+        hint = f"Feature map {chosen} does not fire in this image. {hint}"
+    if place is not None:
+        x, y = place
+        hint = f"Column {x}, row {y}; the frame is what one location of {layer.name} sees there."
+    st.caption(hint)
+    del choice
+
+
+def open_link(layer: Layer, channel: int) -> None:
+    """On to the feature map that is laid over the image."""
+    st.page_link(
+        address.PAGE_FILES["feature_map"],
+        label=f"Open feature map {channel} of {layer.name}",
+        icon=":material/arrow_forward:",
+        query_params=address.link_to(layer=layer.name, map=channel),
+    )
+
+
+def by_layer(choice: Choice, shown: Shown) -> None:
+    """The strongest map of every layer in this image."""
+    with st.expander("The strongest map of every layer", icon=":material/table_rows:"):
+        table = pictures.strongest_by_layer(choice, shown.key, shown.pixels)
+        st.dataframe(
+            table,
+            hide_index=True,
+            key="by_layer",
+            height="content",
+            alt="The strongest map of every layer",
+            column_config={"value": st.column_config.NumberColumn("value", format="%.4g")},
+        )
+
+
+choice = shell(PAGE, title="Image")
+with notes.explained(choice):
+    page(choice)

@@ -1,0 +1,136 @@
+"""Export: layers and feature maps into one zip with pictures, tables and an offline page."""
+
+import streamlit as st
+
+from dashboard.export_panel import export_list
+from dashboard.exports import start_export
+from dashboard.pickers import SCALES
+from dashboard.shell import Choice, require_index, shell
+from dashboard.wording import counted
+from deconv_core.activation_index import ActivationIndex
+from deconv_core.errors import DeconvError
+from deconv_core.export import Selection, parse_units, strongest_maps
+from deconv_core.units import Unit
+
+MOST = 1000
+SIZES = {0: "Native", 64: "64 pixels", 128: "128 pixels", 224: "224 pixels"}
+ALL = "All images"
+
+
+def which_maps(
+    choice: Choice, index: ActivationIndex, label: str | None
+) -> tuple[list[Unit], list[str], str]:
+    """Feature maps, layers wanted as a whole, and what is wrong with the typed list."""
+    how = st.segmented_control(
+        "Which feature maps",
+        ["strongest", "typed"],
+        default="strongest",
+        required=True,
+        format_func={"strongest": "The strongest of layers", "typed": "A list"}.__getitem__,
+        key="export_how",
+    )
+    here = choice.layer.name if choice.layer else next(iter(index.layers))
+    if how == "typed":
+        text = st.text_area(
+            "Feature maps",
+            value=f"{here}/{choice.map}",
+            key="export_typed",
+            help="Addresses separated by commas or lines: conv4_4/171, or a range: conv3_1/0-5",
+        )
+        try:
+            return parse_units(text, index.layers), [], ""
+        except DeconvError as error:
+            return [], [], str(error)
+    layers = st.multiselect("Layers", list(index.layers), default=[here], key="export_layers")
+    left, right = st.columns(2, vertical_alignment="bottom")
+    count = left.number_input("Strongest maps of each", 0, 512, 9, key="export_count")
+    whole = right.checkbox("And the whole layer", value=True, key="export_whole")
+    units = [unit for layer in layers for unit in strongest_maps(index, layer, int(count), label)]
+    return units, layers if whole else [], ""
+
+
+def how_drawn(index: ActivationIndex, label: str | None) -> Selection:
+    """The settings, as a selection of nothing yet."""
+    left, right = st.columns(2)
+    names = [ALL, *(name for name in index.labels if name)]
+    chosen = left.selectbox(
+        "Images", names, index=names.index(label) if label in names else 0, key="export_label"
+    )
+    k = right.number_input("Activations of each map", 1, 100, 9, key="export_k")
+    scale = left.selectbox(
+        "Scale", list(SCALES), format_func=SCALES.__getitem__, key="export_scale"
+    )
+    side = right.selectbox(
+        "Size of a tile",
+        list(SIZES),
+        format_func=SIZES.__getitem__,
+        key="export_size",
+        help="Native is one pixel for one pixel: the receptive field's size.",
+    )
+    tiles = st.checkbox("Each tile also as a file of its own", value=True, key="export_tiles")
+    return Selection(
+        k=int(k),
+        label=None if chosen == ALL else chosen,
+        scale=scale,
+        tile_size=side or None,
+        single_tiles=tiles,
+    )
+
+
+def build_button(choice: Choice, selection: Selection, trouble: str) -> None:
+    """What would be built, and the button that does."""
+    total = len(selection.units) + len(selection.layers)
+    if trouble:
+        st.error(f"{trouble[:1].upper()}{trouble[1:]}.", icon=":material/error:")
+    elif total > MOST:
+        st.error(
+            f"{total:,} maps and layers are chosen; at most {MOST:,} fit one export. Choose fewer "
+            "layers, or fewer maps of each.",
+            icon=":material/error:",
+        )
+    elif not choice.registry.ready(choice.network):
+        st.error(
+            f"The weights of {choice.network.name} are not on this computer; see Start.",
+            icon=":material/error:",
+        )
+        total = 0
+    pressed = st.button(
+        "Build the zip",
+        key="export_build",
+        type="primary",
+        icon=":material/folder_zip:",
+        disabled=bool(trouble) or not 0 < total <= MOST,
+    )
+    maps = counted(len(selection.units), "feature map")
+    whole = counted(len(selection.layers), "whole layer")
+    st.caption(
+        f"{maps}, {whole}: two grids and a table for each, a manifest, and a page to read offline."
+    )
+    if pressed:
+        try:
+            start_export(choice.registry, choice.dataset, choice.network, selection)
+        except DeconvError as error:
+            st.error(f"The export did not start: {error}.", icon=":material/error:")
+
+
+choice = shell("export", title="Export")
+st.subheader("Take pictures and numbers with you")
+index = require_index(choice)
+settings, built = st.columns([5, 6], gap="large")
+with settings:
+    above = st.container()
+    drawn = how_drawn(index, choice.label)
+    with above:
+        units, layers, trouble = which_maps(choice, index, drawn.label)
+    selection = Selection(
+        units=tuple(units),
+        layers=tuple(layers),
+        k=drawn.k,
+        label=drawn.label,
+        scale=drawn.scale,
+        tile_size=drawn.tile_size,
+        single_tiles=drawn.single_tiles,
+    )
+    build_button(choice, selection, trouble)
+with built:
+    export_list(choice.registry)

@@ -1,0 +1,85 @@
+"""Pages without a browser: a data folder with one scanned dataset, and a way to open pages."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from dashboard.registry import Dataset, NetworkChoice, Registry
+from deconv_core.activation_index import ActivationIndex
+from deconv_core.images import ImageFolder
+
+APP = Path(__file__).parents[2] / "app.py"
+PAGES = {
+    "layer": "pages/1_layer.py",
+    "feature_map": "pages/2_feature_map.py",
+    "image": "pages/3_image.py",
+    "export": "pages/4_export.py",
+    "method": "pages/5_method.py",
+}
+
+
+class Home:
+    """A data folder in which the drawn images were scanned with the narrow network."""
+
+    def __init__(self, path: Path, images: ImageFolder, weights: Path) -> None:
+        self.registry = Registry(path)
+        self.dataset: Dataset = self.registry.add_folder(images.root, name="my drawings")
+        self.network: NetworkChoice = self.registry.add_weights(weights)
+        self.index_path = self.registry.index_path(self.dataset, self.network)
+        self.names = {
+            "network": self.network.network_id,
+            "dataset": self.dataset.dataset_id,
+        }
+
+
+@pytest.fixture
+def home(
+    tmp_path: Path,
+    images: ImageFolder,
+    index: ActivationIndex,
+    weight_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Home:
+    monkeypatch.setenv("DECONV_HOME", str(tmp_path / "home"))
+    made = Home(tmp_path / "home", images, weight_file)
+    shutil.copytree(index._folder.path, made.index_path)
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    return made
+
+
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture
+def open_page(home: Home) -> OpenPage:
+    """Open a page as a cold link does; ``network`` and ``dataset`` are the home's if not given."""
+
+    def open_(page: str, **parameters: str) -> AppTest:
+        app = AppTest.from_file(str(APP), default_timeout=60)
+        app.switch_page(PAGES[page])
+        for name, text in {**home.names, **parameters}.items():
+            app.query_params[name] = text
+        app.run()
+        assert not app.exception, app.exception
+        return app
+
+    return open_
+
+
+def words(app: AppTest) -> str:
+    """Everything the page says."""
+    kinds = ("markdown", "caption", "info", "warning", "error", "success", "subheader")
+    return "\n".join(str(part.value) for kind in kinds for part in app.get(kind))
+
+
+def address(app: AppTest) -> dict[str, str]:
+    """The query parameters, each with one value."""
+    return {
+        name: value[-1] if isinstance(value, list) else value
+        for name, value in app.query_params.items()
+    }

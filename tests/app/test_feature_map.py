@@ -1,0 +1,108 @@
+"""The Feature map page."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dashboard import downloads, stories
+from deconv_core import ImageFolder, Network, Scale, compose_grid, reconstruct
+from deconv_core.activation_index import ActivationIndex
+from tests.app.conftest import OpenPage, address, words
+from tests.core.networks import DEAD
+
+
+def test_the_table_is_what_the_index_answers(open_page: OpenPage, index: ActivationIndex) -> None:
+    app = open_page("feature_map", layer="conv4_4", map="3", label="dog")
+    found = index.top("conv4_4", channel=3, label="dog")
+    assert list(app.dataframe[0].value["image_id"]) == [a.image_id for a in found]
+
+
+def test_next_previous_and_random(open_page: OpenPage, index: ActivationIndex) -> None:
+    app = open_page("feature_map", layer="conv4_4", map="3")
+    app.button(key="next_map").click().run()
+    assert address(app)["map"] == "4"
+    app.button(key="previous_map").click().run()
+    assert address(app)["map"] == "3"
+    app.button(key="random_map").click().run()
+    assert 0 <= int(address(app)["map"]) < index.layers["conv4_4"].channels
+
+
+def test_the_ends_are_ends(open_page: OpenPage, index: ActivationIndex) -> None:
+    last = str(index.layers["conv4_4"].channels - 1)
+    assert open_page("feature_map", map="0").button(key="previous_map").disabled
+    assert open_page("feature_map", map=last).button(key="next_map").disabled
+
+
+def test_going_to_a_map_and_a_layer(open_page: OpenPage, index: ActivationIndex) -> None:
+    app = open_page("feature_map", layer="conv5_1", map="2")
+    app.number_input(key="pick_map").set_value(6).run()
+    assert address(app)["map"] == "6"
+    app.selectbox(key="pick_layer").select("conv1_1").run()
+    kept = min(6, index.layers["conv1_1"].channels - 1)
+    assert (address(app)["layer"], address(app)["map"]) == ("conv1_1", str(kept))
+
+
+def test_two_labels_side_by_side(open_page: OpenPage, index: ActivationIndex) -> None:
+    app = open_page("feature_map", layer="conv4_1", map="1", label="dog", label2="people")
+    listed = app.dataframe[0].value
+    expected = [
+        a.image_id
+        for label in ("dog", "people")
+        for a in index.top("conv4_1", channel=1, label=label)
+    ]
+    assert list(listed["image_id"]) == expected
+    assert address(app)["label2"] == "people"
+
+
+def test_a_dead_map_says_so(open_page: OpenPage, index: ActivationIndex) -> None:
+    app = open_page("feature_map", layer=DEAD[0], map=str(DEAD[1]))
+    assert f"Fires in none of {sum(index.labels.values())} images" in words(app)
+
+
+def test_k_and_scale_are_in_the_address(open_page: OpenPage) -> None:
+    app = open_page("feature_map", k="4", scale="shared")
+    assert len(app.dataframe[0].value) == 4
+    assert "clipped" not in words(app)
+    app.number_input(key="pick_k").set_value(9).run()
+    assert "k" not in address(app)
+    app.segmented_control(key="pick_scale").select("99").run()
+    assert address(app)["scale"] == "99"
+    assert "clipped at 99 %" in words(app)
+
+
+def test_no_tour_for_other_weights(open_page: OpenPage) -> None:
+    assert "Tour" not in words(open_page("feature_map"))
+
+
+def test_the_published_stories_are_the_original_four() -> None:
+    told = [str(stop.unit) for stop in stories.PUBLISHED]
+    assert told == ["conv2_2/59", "conv3_4/166", "conv4_4/349", "conv4_4/171"]
+
+
+@pytest.mark.parametrize(("layer", "native"), [("conv1_2", 23), ("conv3_4", 152)])
+def test_the_native_download_has_the_original_size(
+    network: Network, images: ImageFolder, index: ActivationIndex, layer: str, native: int
+) -> None:
+    pictures = reconstruct(network, images, index.top(layer))
+    scale = Scale.shared(pictures)
+    png = downloads.grid(pictures, "reconstruction", scale, None)
+    drawn = np.asarray(Image.open(io.BytesIO(png)))
+    assert drawn.shape == (native, native, 3)
+    np.testing.assert_array_equal(drawn, np.asarray(compose_grid(pictures, scale=scale)))
+
+
+def test_the_sheet_with_captions_opens(
+    network: Network, images: ImageFolder, index: ActivationIndex
+) -> None:
+    pictures = reconstruct(network, images, index.top("conv3_4"))
+    layer, scale = network.layers["conv3_4"], Scale.shared(pictures)
+    small = Image.open(io.BytesIO(downloads.sheet(pictures, "x", layer, scale, large=False)))
+    large = Image.open(io.BytesIO(downloads.sheet(pictures, "x", layer, scale, large=True)))
+    assert small.width < large.width
+
+
+def test_long_names_keep_their_beginning_and_end() -> None:
+    assert downloads.shortened("a" * 40 + "_0042.jpg", 20) == "aaaaaaaaa…a_0042.jpg"
+    assert downloads.shortened("short.jpg") == "short.jpg"

@@ -1,0 +1,221 @@
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.jobs import ScanState, scan_state, start_scan
+from dashboard.registry import Registry
+from dashboard.scan_panel import progress_text
+from deconv_core.activation_index import ActivationIndex
+from deconv_core.images import ImageFolder
+from tests.app.conftest import APP, Home, address, words
+from tests.app.test_jobs import ended
+from tests.core import drawings
+
+
+def start(**parameters: str) -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    for name, text in parameters.items():
+        app.query_params[name] = text
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+def pressed(app: AppTest, key: str) -> AppTest:
+    app.button(key=key).click().run()
+    assert not app.exception, app.exception
+    return app
+
+
+def keys(app: AppTest) -> list[str | None]:
+    return [button.key for button in app.button]
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """A data folder in which nothing has happened yet."""
+    monkeypatch.setenv("DECONV_HOME", str(tmp_path / "empty"))
+    return Registry(tmp_path / "empty")
+
+
+def test_opens_with_nothing_at_all(empty: Registry) -> None:
+    app = start()
+    assert app.text_input(key="folder_path").value == ""
+    assert not list(empty.home.rglob("*.job.json"))
+
+
+def test_scanned_images_show_what_a_layer_sees(home: Home, images: ImageFolder) -> None:
+    app = start(**home.names)
+    assert "What does a feature map see?" in words(app)
+    assert f"**{len(images)} images scanned**" in words(app)
+    assert not app.error
+
+
+def test_another_depth(home: Home) -> None:
+    app = start(**home.names)
+    app.segmented_control(key="start_layer").set_value("conv2_2").run()
+    assert not app.exception
+    assert "excite conv2_2 most" in words(app)
+
+
+def test_a_folder_is_previewed_narrowed_and_scanned(
+    home: Home, images: ImageFolder, tmp_path: Path
+) -> None:
+    app = start(**home.names)
+    app.text_input(key="folder_path").input(str(images.root)).run()
+    assert f"**{len(images)} images** · {len(images.labels)} labels" in words(app)
+    app.multiselect(key="labels").set_value(["dog"]).run()
+    count = images.labels["dog"]
+    assert f"Scan {count} images" in [button.label for button in app.button]
+    pressed(app, "use_and_scan")
+    dataset = home.registry.dataset(address(app)["dataset"])
+    assert dataset.labels == ("dog",)
+    state = ended(home.registry.index_path(dataset, home.network))
+    assert (state.status, state.total) == ("done", count)
+
+
+def test_choosing_without_scanning(home: Home, images: ImageFolder) -> None:
+    app = start(**home.names)
+    app.text_input(key="folder_path").input(str(images.root / "dog")).run()
+    pressed(app, "use_only")
+    dataset = home.registry.dataset(address(app)["dataset"])
+    assert (dataset.root, dataset.kind) == (images.root / "dog", "folder")
+    assert scan_state(home.registry.index_path(dataset, home.network)).status == "none"
+    assert "Not scanned yet" in words(app)
+    assert app.text_input(key="folder_path").value == ""
+
+
+def test_unreadable_and_other_files_are_named(home: Home, tmp_path: Path) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    (folder / "broken.png").write_bytes(b"not a picture")
+    (folder / "notes.txt").write_text("x")
+    app = start(**home.names)
+    app.text_input(key="folder_path").input(str(folder)).run()
+    assert "1 .txt" in words(app)
+    assert [expander.label for expander in app.expander] == ["1 file with a problem"]
+
+
+@pytest.mark.parametrize("typed", ["/nowhere/at/all", "relative", "\0", "/" + "n" * 300])
+def test_no_such_folder(home: Home, typed: str) -> None:
+    app = start(**home.names)
+    app.text_input(key="folder_path").input(typed).run()
+    assert not app.exception
+    assert "is not a folder" in words(app)
+
+
+def test_a_folder_without_pictures(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("x")
+    app = start(**home.names)
+    app.text_input(key="folder_path").input(str(tmp_path / "texts")).run()
+    assert "There are no pictures in" in words(app)
+    assert "1 .txt" in words(app)
+
+
+def test_folders_and_paths_are_hidden_where_others_can_look(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.folder_browser.st.get_option", lambda name: "0.0.0.0")
+    app = start(**home.names)
+    assert "folder_path" not in [field.key for field in app.text_input]
+    assert str(home.dataset.root) not in words(app)
+
+
+def test_the_weights_of_vgg19_are_downloaded_only_by_pressing(
+    home: Home, images: ImageFolder
+) -> None:
+    app = start(network="vgg19", dataset=home.dataset.dataset_id)
+    label = f"Download VGG19 (548 MB) and scan {len(images)} images"
+    assert label in [button.label for button in app.button]
+    assert not list(home.registry.home.rglob("*.job.json"))
+
+
+def test_a_scan_that_failed_says_why_and_can_be_tried_again(home: Home, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"no weights")
+    network = home.registry.add_weights(broken)
+    app = start(network=network.network_id, dataset=home.dataset.dataset_id)
+    pressed(app, "start_scan")
+    ended(home.registry.index_path(home.dataset, network))
+    app.run()
+    assert "**The scan failed**" in words(app)
+    assert "broken.safetensors" in words(app)
+    assert "start_scan" in keys(app)
+
+
+def test_a_folder_that_was_moved(home: Home, images: ImageFolder, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    dataset = home.registry.add_folder(gone)
+    gone.rmdir()
+    app = start(network=home.network.network_id, dataset=dataset.dataset_id)
+    assert "These images cannot be listed" in words(app)
+
+
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        (ScanState("running", phase="starting"), "Starting"),
+        (ScanState("running", 10**8, 548 * 10**6, phase="downloading weights"), "100 MB of 548 MB"),
+        (
+            ScanState("running", 640, 5000, 32, 2, 12.34, 353.0),
+            "640 of 5,000 images · 12.3 images/s · 6 min left · 32 done before · 2 not readable",
+        ),
+    ],
+)
+def test_progress_in_words(state: ScanState, text: str) -> None:
+    assert text in progress_text(state)
+
+
+def tab(app: AppTest, name: str) -> AppTest:
+    app.session_state["start_tab"] = name
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+def test_datasets_and_scans_are_listed_with_their_sizes(home: Home, images: ImageFolder) -> None:
+    app = tab(start(**home.names), "Datasets and scans")
+    said = words(app)
+    assert "my drawings" in said
+    assert f"{home.network.name}: {len(images)} images, ".replace(".", "\\.") in said
+    assert str(home.registry.home) in said
+
+
+def test_a_weight_file_is_checked_before_it_is_added(home: Home, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.pth"
+    broken.write_bytes(b"no weights")
+    app = tab(start(**home.names), "Networks")
+    before = home.registry.networks()
+    for typed in (str(broken), str(tmp_path / "none.pth"), str(tmp_path)):
+        app.text_input(key="weights_path").input(typed)
+        app.button(key="weights_add").click().run()
+        assert not app.exception
+        assert app.error, typed
+    assert home.registry.networks() == before
+
+
+def test_a_weight_file_is_added_and_chosen(home: Home, weight_file: Path) -> None:
+    app = tab(start(**home.names), "Networks")
+    app.text_input(key="weights_path").input(str(weight_file))
+    app.selectbox(key="weights_preprocessing").set_value("caffe")
+    app.button(key="weights_add").click().run()
+    assert not app.exception
+    network = home.registry.network(address(app)["network"])
+    assert network.preprocessing == "caffe"
+
+
+def test_images_that_changed_are_offered_as_an_update(home: Home, tmp_path: Path) -> None:
+    folder = drawings.save(tmp_path / "two", {f"{n}.png": drawings.noise(n, 16) for n in (1, 2)})
+    dataset = home.registry.add_folder(folder)
+    start_scan(home.registry, dataset, home.network)
+    path = home.registry.index_path(dataset, home.network)
+    assert ended(path).status == "done"
+    drawings.save(folder, {"1.png": drawings.noise(9, 16), "3.png": drawings.noise(3, 16)})
+    app = start(network=home.network.network_id, dataset=dataset.dataset_id)
+    assert "1 image added since this scan" in words(app)
+    pressed(app, "update_scan")
+    assert ended(path).total == 3
+    assert len(ActivationIndex.open(path).images) == 3

@@ -1,0 +1,106 @@
+"""Arrow keys: every press counts, and only the newest request is worked on."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from deconv_core.activation_index import ActivationIndex
+from deconv_core.images import ImageFolder
+from tests.browser.conftest import OpenPage, Server
+from tests.browser.scanned import Scanned, filled, serving
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def scanned(
+    server: Server, images: ImageFolder, index: ActivationIndex, weight_file: Path
+) -> Scanned:
+    """A server of its own that was asked nothing yet."""
+    return filled(server, images, index, weight_file)
+
+
+@pytest.fixture(scope="module")
+def shared(
+    images: ImageFolder,
+    index: ActivationIndex,
+    weight_file: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Scanned]:
+    """One server for the tests of this module."""
+    home = tmp_path_factory.mktemp("home")
+    with serving(home, images, index, weight_file) as found:
+        yield found
+
+
+def opened(page: Page, channel: int, layer: str) -> None:
+    page.wait_for_url(re.compile(rf"layer={layer}&map={channel}(&|$)"))
+    heading = page.get_by_role("heading", name=f"Feature map {channel} of {layer}")
+    expect(heading).to_be_visible()
+
+
+def pictures_of(page: Page, channel: int) -> None:
+    shown = page.locator(f'section.patch img[alt*="map {channel} of"]')
+    expect(shown.first).to_be_visible()
+
+
+def test_arrows_change_map_and_layer(shared: Scanned, open_page: OpenPage) -> None:
+    page = open_page(shared.url("feature_map", layer="conv4_3", map="2"))
+    pictures_of(page, 2)
+    page.keyboard.press("ArrowRight")
+    opened(page, 3, "conv4_3")
+    pictures_of(page, 3)
+    page.keyboard.press("ArrowLeft")
+    opened(page, 2, "conv4_3")
+    pictures_of(page, 2)
+    page.keyboard.press("ArrowUp")
+    opened(page, 2, "conv4_4")
+    pictures_of(page, 2)
+    page.keyboard.press("ArrowDown")
+    opened(page, 2, "conv4_3")
+
+
+def test_arrows_in_a_field_belong_to_the_field(
+    shared: Scanned,
+    open_page: OpenPage,
+) -> None:
+    page = open_page(shared.url("feature_map", layer="conv4_3", map="2"))
+    pictures_of(page, 2)
+    field = page.get_by_label(re.compile("Feature map \\(0 to"))
+    field.focus()
+    field.press("ArrowLeft")
+    expect(page.get_by_role("status").filter(has_text="feature map")).to_have_count(0)
+    assert "map=2" in page.url
+
+
+def test_the_back_button_goes_back(shared: Scanned, open_page: OpenPage) -> None:
+    page = open_page(shared.url("feature_map", layer="conv4_3", map="2"))
+    pictures_of(page, 2)
+    page.get_by_role("button", name="Next").click()
+    opened(page, 3, "conv4_3")
+    pictures_of(page, 3)
+    page.go_back()
+    opened(page, 2, "conv4_3")
+
+
+def test_of_twenty_quick_presses_only_the_newest_is_worked_on(
+    scanned: Scanned,
+    open_page: OpenPage,
+) -> None:
+    server = scanned.server
+    server.stop()
+    server.environment["DECONV_LOG"] = "info"
+    server.start()
+    page = open_page(scanned.url("feature_map", layer="conv5_4", map="0"))
+    pictures_of(page, 0)
+    before = server.log().count("reconstructing")
+    page.evaluate(
+        """() => { for (let n = 0; n < 20; n++) window.dispatchEvent(
+             new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true })); }"""
+    )
+    opened(page, 7, "conv5_4")  # the narrow network's last map
+    pictures_of(page, 7)
+    assert server.log().count("reconstructing") - before <= 2
