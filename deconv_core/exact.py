@@ -22,8 +22,9 @@ from deconv_core.reconstruction import image_passes, peak_layer
 from deconv_core.reconstruction_cache import ImagePass, ReconstructionCache
 from deconv_core.units import Activation, Unit
 
-SAFETY = 2.0
-"""How many times the largest error of the sample is allowed for."""
+SAFETY = 4.0
+"""How many times the largest error of the sample is allowed for. On a few small networks errors of
+2.6 times the sample's were seen."""
 MOST_EXAMINED = 400
 """Images after which ``exact_top`` stops short and says so."""
 _BATCH = 8
@@ -33,7 +34,9 @@ class ExactTop(list[Activation]):
     """The activations of ``exact_top``.
 
     Attributes:
-        exact: True when these are the float32 answer, in place, order and value.
+        exact: True when these are the float32 answer, in place, order and value: no image that
+            was not seen again can reach them, unless its bfloat16 error is more than ``SAFETY``
+            times the largest one the scan measured on its sample.
         examined: images that had to be seen again.
     """
 
