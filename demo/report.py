@@ -36,8 +36,8 @@ def write_report(file: Path, settings: Any, outcome: Outcome, weight_bytes: int)
         f"- Accuracy on {outcome.confusion.sum()} unseen pictures: **{outcome.accuracy:.2%}**",
         f"- Labels: {', '.join(LABELS)}",
         f"- Weights: {weight_bytes / 1e6:.2f} MB",
-        f"- Time: drawing {outcome.drawing_seconds / 60:.1f} min, "
-        f"training {outcome.training_seconds / 60:.1f} min",
+        f"- Time: drawing {_minutes(outcome.drawing_seconds)}, "
+        f"training {_minutes(outcome.training_seconds)}",
         f"- Device: {outcome.device}",
         "- Settings:",
         *(f"  - {name}: {value}" for name, value in vars(settings).items()),
@@ -47,6 +47,11 @@ def write_report(file: Path, settings: Any, outcome: Outcome, weight_bytes: int)
         *_table(outcome.confusion),
     ]
     file.write_text("\n".join(lines) + "\n")
+
+
+def _minutes(seconds: float) -> str:
+    """A duration in words; pictures drawn by an earlier run cost none."""
+    return f"{seconds / 60:.1f} min" if seconds >= 3 else "none (reused)"
 
 
 def _table(confusion: NDArray[np.int64]) -> list[str]:

@@ -35,8 +35,13 @@ class Score:
 
 def ranks(values: NDArray[np.float32]) -> NDArray[np.int64]:
     """For every value, how many are at least as large: its rank, shared by equal values."""
-    ascending = np.sort(values)
-    return len(values) - np.searchsorted(ascending, values, side="left")
+    order = np.argsort(values)
+    ascending = values[order]
+    first = np.flatnonzero(np.append(True, ascending[1:] != ascending[:-1]))
+    lengths = np.diff(np.append(first, len(values)))
+    found = np.empty(len(values), np.int64)
+    found[order] = len(values) - np.repeat(first, lengths)
+    return found
 
 
 def average_precision(positive_ranks: NDArray[np.int64]) -> float:
