@@ -26,6 +26,7 @@ class Choice:
         index_path: where it is, or will be.
         problem: why the index cannot be read, or "".
         values: the query parameters of this page, checked: ``layer`` and ``map`` among them.
+        page: which page asks.
     """
 
     registry: Registry
@@ -36,6 +37,7 @@ class Choice:
     index_path: Path
     problem: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
+    page: str = "start"
 
     @property
     def layers(self) -> Mapping[str, Layer]:
@@ -68,7 +70,7 @@ def choose(page: str, notes: list[str]) -> Choice:
         values.pop("label2")
     _check_display(values, notes)
     label = values.get("label") or None
-    return Choice(registry, network, dataset, label, index, path, problem, values)
+    return Choice(registry, network, dataset, label, index, path, problem, values, page)
 
 
 def _opened(path: Path) -> tuple[ActivationIndex | None, str]:

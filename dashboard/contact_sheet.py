@@ -109,8 +109,8 @@ def _sheet(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
     for first in range(0, len(channels), _PART):
         try:
             _part(choice, layer, channels[first : first + _PART], first)
-        except DeconvError as error:
-            st.caption(f"No pictures: {error}")
+        except DeconvError:  # said in full above, where the top 9 would be
+            st.caption("The pictures cannot be made; the table lists all maps.")
             return
 
 

@@ -38,8 +38,8 @@ def method_drawing(*, dark: bool) -> str:
     for place, (up, down) in enumerate(zip(reversed(_UP), reversed(_DOWN), strict=True)):
         y = 112 + place * 70
         parts += [
-            _arrow(130, y - 2, y - 34),
-            _arrow(450, y - 34, y - 2),
+            _arrow(130, y - 2, y - 27),
+            _arrow(450, y - 28, y - 3),
             _box(30, y, up, _LINE),
             _box(350, y, down, _ACCENT if place == 3 else _LINE),
         ]

@@ -18,7 +18,7 @@ from dashboard.registry import Dataset, NetworkChoice, Registry
 from deconv_core.errors import CancelledError, DeconvError
 
 if TYPE_CHECKING:
-    from deconv_core.export import Selection
+    from deconv_core.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -146,8 +146,9 @@ def build(order: Mapping[str, Any], target: Path, cancel: threading.Event) -> No
         CancelledError: ``cancel`` was set.
     """
     from deconv_core.activation_index import ActivationIndex
-    from deconv_core.export import Selection, export
+    from deconv_core.export import export
     from deconv_core.images import ImageFolder
+    from deconv_core.selection import Selection
     from deconv_core.units import Unit
     from deconv_core.weights import load_network
 

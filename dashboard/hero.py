@@ -25,11 +25,21 @@ def hero(choice: Choice) -> Callable[[], None]:
     left, right = st.columns([7, 4], gap="large")
     with left:
         layer = _layer_picker(choice)
-        slot = st.empty()
-        slot.skeleton(height=400)
+        slot = _place(choice, layer)
     with right:
         _words(choice, layer)
     return lambda: _pictures(choice, layer, slot)
+
+
+def _place(choice: Choice, layer: str) -> DeltaGenerator:
+    """Room for the pictures; those of the last run stay in it until the new ones are there."""
+    shown = (str(choice.index_path), layer)
+    if st.session_state.get("hero_shown") == shown:
+        return st.container()
+    st.session_state["hero_shown"] = shown
+    slot = st.empty()
+    slot.skeleton(height=400)
+    return slot
 
 
 def _layer_picker(choice: Choice) -> str:

@@ -14,7 +14,7 @@ from deconv_core.errors import DeconvError
 _PREPROCESSINGS = {
     "": "As the file implies",
     "torchvision": "torchvision (RGB, 0 to 1)",
-    "caffe": "Caffe (BGR, 0 to 255)",
+    "caffe": "caffe (BGR, 0 to 255)",
 }
 
 
@@ -22,11 +22,11 @@ def networks_table(registry: Registry, current: NetworkChoice) -> None:
     """The networks, what each needs, and adding a weight file."""
     for network in registry.networks():
         with st.container(border=True, key=f"network_{network.network_id}"):
-            name, words, actions = st.columns([3, 7, 2], vertical_alignment="center")
+            name, words, actions = st.columns([3, 6, 3], vertical_alignment="center")
             here = "  \n:small[shown now]" if network.network_id == current.network_id else ""
             name.markdown(f"**{escape(network.name)}**{here}")
             words.caption(_about(registry, network))
-            with actions.container(horizontal=True, horizontal_alignment="right"):
+            with actions.container(horizontal=True, horizontal_alignment="right", wrap=False):
                 _network_actions(registry, network, current)
     if folders_offered():
         _add_weights(registry)
@@ -44,7 +44,8 @@ def _about(registry: Registry, network: NetworkChoice) -> str:
             return f"{words} {'On this computer.' if ready else needed}"
         case "random":
             return "Full width, never trained: what the shape of the network alone does."
-    words = f"Preprocessing: {_PREPROCESSINGS[network.preprocessing or '']}."
+    how = _PREPROCESSINGS[network.preprocessing or ""]
+    words = f"A weight file of your own. Preprocessing: {how[:1].lower()}{how[1:]}."
     return words if ready else f"{words} The file is not there now."
 
 

@@ -44,7 +44,7 @@ def show_preview(shown: Preview) -> None:
     with st.container(horizontal=True, gap="xsmall"):
         for thumb in shown.thumbnails:
             if thumb.jpeg:
-                st.image(thumb.jpeg, width=64, alt=thumb.image_id)
+                st.image(thumb.address, width=64, alt=thumb.image_id)
     bad = [(t.image_id, t.error) for t in shown.thumbnails if t.error]
     bad += [(skipped.name, skipped.reason) for skipped in shown.skipped]
     if several:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,11 @@ class Thumbnail:
     image_id: str
     jpeg: bytes
     error: str
+
+    @property
+    def address(self) -> str:
+        """The picture itself as an address: there is no file that a page could miss."""
+        return f"data:image/jpeg;base64,{base64.b64encode(self.jpeg).decode()}"
 
 
 @dataclass(frozen=True)

@@ -80,10 +80,19 @@ def require_index(choice: Choice) -> ActivationIndex:
             f"{names[0]} has not been scanned with {names[1]}. "
             "One scan answers for every layer and every feature map."
         )
-    return _link_to_start()
+    return _ways_out(choice)
 
 
-def _link_to_start() -> NoReturn:
+def _ways_out(choice: Choice) -> NoReturn:
+    """Links to what can be done instead, and the end of the page."""
+    for network in choice.registry.networks():
+        if (choice.registry.index_path(choice.dataset, network) / "manifest.json").is_file():
+            st.page_link(
+                address.PAGE_FILES[choice.page],
+                label=f"See it with {escape(short_name(network))}, which has scanned it",
+                icon=":material/visibility:",
+                query_params=address.link_to(network=network.network_id),
+            )
     st.page_link(
         address.PAGE_FILES["start"],
         label="Scan it on Start",

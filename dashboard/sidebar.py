@@ -46,7 +46,7 @@ def sidebar(page: str, choice: Choice) -> None:
     _scan_status(str(choice.index_path))
     if choice.network.network_id == "demo":
         _about_demo()
-    if page in _KEYS:
+    if page in _KEYS and choice.index is not None:
         st.caption(_KEYS[page])
 
 

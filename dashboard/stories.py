@@ -46,7 +46,7 @@ def stops(choice: Choice) -> Sequence[Stop]:
         return ()
     if choice.network.network_id == "demo" and choice.dataset.dataset_id == "demo":
         return _measured()
-    return PUBLISHED if _is_caffe_vgg19(choice.index.manifest) else ()
+    return PUBLISHED if is_caffe_vgg19(choice.index.manifest) else ()
 
 
 def _measured() -> tuple[Stop, ...]:
@@ -67,7 +67,8 @@ def _measured() -> tuple[Stop, ...]:
     )
 
 
-def _is_caffe_vgg19(manifest: Manifest) -> bool:
+def is_caffe_vgg19(manifest: Manifest) -> bool:
+    """True for VGG19 of full width with the Caffe release's preprocessing."""
     full = [layer.channels for layer in manifest.layers if layer.name in ("conv1_1", "conv5_4")]
     return manifest.preprocessing == "caffe" and full == [64, 512] and manifest.network != "random"
 

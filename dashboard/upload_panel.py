@@ -10,8 +10,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.address import target, visit
+from dashboard.archive_checks import LARGEST_UPLOAD
 from dashboard.registry import NetworkChoice, Registry
-from dashboard.uploads import LARGEST_UPLOAD, Upload, store_files, store_zip
+from dashboard.uploads import Upload, store_files, store_zip
 from dashboard.wording import counted, file_size
 from deconv_core.errors import DeconvError
 

@@ -75,10 +75,10 @@ def map_tiles(choice: Choice, shown: Shown, found: list[Activation], chosen: int
             )
         )
     gallery(
-        [Panel("", tiles, columns=0, kind="pairs")],
+        [Panel("", tiles, columns=3, kind="pairs")],
         key="image_maps",
         panel_columns=1,
-        smallest=130,
+        smallest=72,
         on_pick=lambda channel: address.visit(PAGE, map=channel),
     )
 

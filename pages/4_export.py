@@ -2,14 +2,14 @@
 
 import streamlit as st
 
+from dashboard.address import SCALES
 from dashboard.export_panel import export_list
 from dashboard.exports import start_export
-from dashboard.pickers import SCALES
 from dashboard.shell import Choice, require_index, shell
 from dashboard.wording import counted
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import DeconvError
-from deconv_core.export import Selection, parse_units, strongest_maps
+from deconv_core.selection import Selection, parse_units, strongest_maps
 from deconv_core.units import Unit
 
 MOST = 1000

@@ -48,7 +48,8 @@ with grey:
         """
 **Grey is zero.** A reconstruction is signed: brighter and darker than mid-grey are more and less of
 a colour. Grey places do not take part. With the *shared* scale a pale tile is a weak
-reconstruction; *per tile* shows each shape at its best, and strengths cannot be compared.
+reconstruction; *per tile* shows each shape at its best, and strengths cannot be compared. Both clip
+the strongest 1 % of the pixels, so that the rest can be seen; *unclipped* does not.
 """
     )
 with window:

@@ -39,6 +39,7 @@ ORDER = (
     "rendering",
     "tables",
     "figures",
+    "selection",
     "export_page",
     "export",
     "__main__",

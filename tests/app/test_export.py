@@ -13,7 +13,7 @@ from dashboard.exports import (
     file_name,
     start_export,
 )
-from deconv_core.export import Selection
+from deconv_core.selection import Selection
 from deconv_core.units import Unit
 from tests.app.conftest import Home, OpenPage, words
 

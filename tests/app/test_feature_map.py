@@ -1,14 +1,17 @@
 """The Feature map page."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dashboard import downloads, stories
-from deconv_core import ImageFolder, Network, Scale, compose_grid, reconstruct
+from deconv_core import ImageFolder, Network, Scale, Unit, compose_grid, reconstruct
 from deconv_core.activation_index import ActivationIndex
+from deconv_core.receptive_field import chain_layers
+from deconv_core.weights import VGG19_CHAIN
 from tests.app.conftest import OpenPage, address, words
 from tests.core.networks import DEAD
 
@@ -106,3 +109,24 @@ def test_the_sheet_with_captions_opens(
 def test_long_names_keep_their_beginning_and_end() -> None:
     assert downloads.shortened("a" * 40 + "_0042.jpg", 20) == "aaaaaaaaa…a_0042.jpg"
     assert downloads.shortened("short.jpg") == "short.jpg"
+
+
+def test_the_published_stories_are_for_the_caffe_weights_only(index: ActivationIndex) -> None:
+    full = replace(index.manifest, layers=chain_layers(VGG19_CHAIN), preprocessing="caffe")
+    assert stories.is_caffe_vgg19(full)
+    assert not stories.is_caffe_vgg19(replace(full, preprocessing="torchvision"))
+    assert not stories.is_caffe_vgg19(replace(full, layers=index.manifest.layers))
+    assert not stories.is_caffe_vgg19(replace(full, network="random"))
+
+
+def test_a_tour_leads_from_map_to_map(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = (
+        stories.Stop(Unit("conv3_1", 2), "curves", "Answers to curves", ("dog", "people"), "So."),
+        stories.Stop(Unit("conv4_1", 1), "noses", "Answers to noses", ("owl",)),
+    )
+    monkeypatch.setattr(stories, "stops", lambda choice: told)
+    app = open_page("feature_map", layer="conv3_1", map="2")
+    assert "Answers to curves" in words(app)
+    app = open_page("feature_map", layer="conv3_1", map="3")
+    assert "Answers to curves" not in words(app)
+    assert "Tour" in words(app)

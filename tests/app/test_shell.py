@@ -34,6 +34,14 @@ def test_without_an_index_the_page_says_what_to_do(
     assert "Not scanned yet" in words(app)
 
 
+def test_without_an_index_other_networks_that_scanned_it_are_offered(
+    open_page: OpenPage, home: Home
+) -> None:
+    app = open_page("layer", network="random")
+    links = [link.proto.label for link in app.get("page_link")]
+    assert any("which has scanned it" in label for label in links)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "note"),
     [

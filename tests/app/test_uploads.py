@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dashboard import uploads
+from dashboard import archive_checks
 from dashboard.registry import Registry
 from dashboard.uploads import store_files, store_zip
 from deconv_core import ImageFolder
@@ -96,7 +96,7 @@ def test_a_password(registry: Registry) -> None:
 
 
 def test_a_bomb_that_tells_the_truth(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "LARGEST_UNPACKED", 100_000)
+    monkeypatch.setattr(archive_checks, "LARGEST_UNPACKED", 100_000)
     with pytest.raises(DeconvError, match="has more than"):
         store_zip(registry, zipped({"a.png": bytes(200_000)}), "x.zip")
 
@@ -104,7 +104,7 @@ def test_a_bomb_that_tells_the_truth(registry: Registry, monkeypatch: pytest.Mon
 def test_a_bomb_that_lies_about_its_size(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "LARGEST_UNPACKED", 100_000)
+    monkeypatch.setattr(archive_checks, "LARGEST_UNPACKED", 100_000)
     content = bytearray(zipped({"a.png": bytes(3_000_000)}).getvalue())
     for place in (content.index(b"PK\x01\x02") + 24, 22):
         content[place : place + 4] = struct.pack("<I", 50)
@@ -114,7 +114,7 @@ def test_a_bomb_that_lies_about_its_size(
 
 
 def test_too_many_files(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "MOST_FILES", 3)
+    monkeypatch.setattr(archive_checks, "MOST_FILES", 3)
     with pytest.raises(DeconvError, match="4 files; at most 3"):
         store_zip(registry, zipped({f"{n}.png": b"x" for n in range(4)}), "x.zip")
     with pytest.raises(DeconvError, match="4 files; at most 3"):

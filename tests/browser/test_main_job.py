@@ -46,7 +46,7 @@ def test_a_folder_becomes_a_downloaded_grid_with_the_right_pixels(
 
     index = ActivationIndex.open(server.registry.index_path(dataset, network))
     pictures = reconstruct(load_network(weight_file), ImageFolder(folder), index.top(LAYER))
-    expected = compose_grid(pictures, scale=Scale.shared(pictures))
+    expected = compose_grid(pictures, scale=Scale.named("clipped", pictures))
     assert downloaded.shape == (3 * 24 + 8, 3 * 24 + 8, 3)
     np.testing.assert_array_equal(downloaded, np.asarray(expected))
 

@@ -22,7 +22,8 @@ from deconv_core import (
     scan,
 )
 from deconv_core.errors import CancelledError
-from deconv_core.export import Selection, export, parse_units, strongest_maps
+from deconv_core.export import export
+from deconv_core.selection import Selection, parse_units, strongest_maps
 from tests.core import drawings, networks
 
 MAP, LAYER = Unit("conv2_1", 3), "conv3_1"
@@ -49,7 +50,7 @@ def test_grids_are_those_of_compose_grid(
 ) -> None:
     pictures = reconstruct(network, images, index.top(MAP.layer, MAP.channel))
     for kind, name in (("reconstruction", "reconstructions"), ("patch", "patches")):
-        expected = compose_grid(pictures, kind, scale=Scale.shared(pictures))
+        expected = compose_grid(pictures, kind, scale=Scale.named("clipped", pictures))
         np.testing.assert_array_equal(
             picture(archive, f"conv2_1/map3/{name}.png"), np.asarray(expected)
         )
@@ -68,7 +69,7 @@ def test_manifest(archive: zipfile.ZipFile, network: Network, images: ImageFolde
     manifest = json.loads(archive.read("manifest.json"))
     assert manifest["fingerprint"] == network.fingerprint
     assert manifest["images_scanned"] == len(images)
-    assert manifest["scale"] == "shared"
+    assert manifest["scale"] == "clipped"
     assert [entry["folder"] for entry in manifest["maps"]] == ["conv2_1/map3", "conv3_1/layer"]
     assert manifest["maps"][0]["activations"][0]["value"] > 0
 
