@@ -8,8 +8,9 @@ stories of the guided tour (`deconv_core/demo/stories.json`).
 import argparse
 import csv
 import json
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,9 @@ HEADS = ("dog", "people")
 LEAST_SCORE = 0.4
 LEAST_GAIN = 5.0
 # A map that answers to one part in dogs and to another in people divides its attention.
-LEAST_CROSSED_SCORE = 0.25
+LEAST_CROSSED_SCORE = 0.2
 MOST_STORIES = 9
-TABLE_ROWS = 60
+TABLE_ROWS = 120
 
 Maps = dict[str, NDArray[np.float32]]
 
@@ -49,7 +50,11 @@ class Set:
         cls, network: Network, per_label: int, first_seed: int, layers: Sequence[str] = LAYERS
     ) -> "Set":
         """Draw a set and run the network over it."""
-        drawings = [draw(label, first_seed + n) for n in range(per_label) for label in LABELS]
+        drawings = [
+            _with_owned_parts(draw(label, first_seed + n))
+            for n in range(per_label)
+            for label in LABELS
+        ]
         return cls(drawings, feature_maps(network, drawings, layers))
 
     def score(self, found: Score, label: str | None = None) -> Score | None:
@@ -64,6 +69,15 @@ class Set:
         return next(scores(layer, self.maps[layer], self.drawings, label, pair), None)
 
 
+def _with_owned_parts(drawing: Drawing) -> Drawing:
+    """Every part also under its owner's name: "dog/nose" beside "nose".
+
+    A map for "dog/nose" has to tell dogs' noses from everything else, other noses included.
+    """
+    owned = {f"{drawing.label}/{part}": mask for part, mask in drawing.parts.items()}
+    return replace(drawing, parts=drawing.parts | owned)
+
+
 @dataclass(frozen=True)
 class Finding:
     """A map, its part, its score in the search, and its score on the drawings kept out of it."""
@@ -71,6 +85,11 @@ class Finding:
     search: Score
     kept_out: Score
     label: str
+
+    @property
+    def part(self) -> str:
+        """The part without its owner."""
+        return self.search.part.rpartition("/")[2]
 
     def good(self, least: float = LEAST_SCORE) -> bool:
         """Above both thresholds on the drawings kept out."""
@@ -84,7 +103,7 @@ def find(search: Set, kept_out: Set) -> list[Finding]:
     for layer in LAYERS:
         for found in scores(layer, search.maps[layer], search.drawings):
             place = (layer, found.part)
-            if found.part not in NOT_PARTS and (
+            if found.part.rpartition("/")[2] not in NOT_PARTS and (
                 place not in best or found.score > best[place].score
             ):
                 best[place] = found
@@ -128,7 +147,7 @@ def find_crossed(search: Set, kept_out: Set) -> list[tuple[Finding, Finding]]:
 def _best_parts(layer: str, drawn: Set, label: str) -> dict[int, Score]:
     best: dict[int, Score] = {}
     for found in scores(layer, drawn.maps[layer], drawn.drawings, label):
-        if found.part in NOT_PARTS:
+        if found.part in NOT_PARTS or "/" in found.part:
             continue
         if found.channel not in best or found.score > best[found.channel].score:
             best[found.channel] = found
@@ -136,37 +155,48 @@ def _best_parts(layer: str, drawn: Set, label: str) -> dict[int, Score]:
 
 
 def choose(findings: Sequence[Finding], crossed: Sequence[tuple[Finding, Finding]]) -> list[dict]:
-    """Six to nine stories: each part once, at the layer that finds it best, conv4 first."""
+    """Up to nine stories, best search score first; a part three times at most, a map once."""
     stories = []
     told_apart = (pair for pair in crossed if all(s.good(LEAST_CROSSED_SCORE) for s in pair))
     pair = next(told_apart, None)
     if pair is not None:
         stories.append(_crossed_story(*pair))
-    told: set[str] = set()
+    targets: set[str] = set()
+    parts: Counter[str] = Counter()
     for finding in findings:
-        if finding.good() and finding.search.part not in told and len(stories) < MOST_STORIES:
-            told.add(finding.search.part)
-            stories.append(_story(finding))
+        target, story = finding.search.part, _story(finding)
+        fresh = target not in targets and story["unit"] not in {s["unit"] for s in stories}
+        if finding.good() and fresh and parts[finding.part] < 3 and len(stories) < MOST_STORIES:
+            targets.add(target)
+            parts[finding.part] += 1
+            stories.append(story)
     first, rest = stories[: pair is not None], stories[pair is not None :]
     return first + sorted(rest, key=lambda story: story["unit"])
 
 
-PLURAL = {"people": "people", "fish": "fish", "letters": "letters", "butterfly": "butterflies"}
+PLURALS = {"butterfly": "butterflies", "body": "bodies"}
+# Their plural is the same word.
+SAME = ("people", "fish", "letters", "petals", "scales", "feathers", "whiskers", "glasses", "spots")
 
 
 def _many(noun: str) -> str:
-    same = ("petals", "scales", "feathers", "whiskers", "glasses", "spots", "stripes")
-    return PLURAL.get(noun, noun if noun in same else f"{noun}s")
+    return PLURALS.get(noun, noun if noun in (*SAME, "hair", "stripes") else f"{noun}s")
+
+
+def _owners(label: str) -> str:
+    many = _many(label)
+    return f"{many}\u2019" if many.endswith("s") else f"{many}\u2019s"
 
 
 def _story(finding: Finding) -> dict:
     score, unit = finding.kept_out, f"{finding.search.layer}/{finding.search.channel}"
-    part = "letter O" if score.part == "o" else _many(score.part)
+    many = "letters O" if finding.part == "o" else _many(finding.part)
+    owned = "/" in score.part and finding.part != "o"
+    title = f"{_owners(finding.label)} {many}" if owned else many
     return {
         "unit": unit,
         "part": score.part,
-        "title": f"{part[0].upper()}{part[1:]}"
-        + ("" if score.part == "o" else f", best in {_many(finding.label)}"),
+        "title": title[0].upper() + title[1:],
         "labels": [finding.label],
         "score": round(score.score, 4),
         "chance": round(score.chance, 5),
@@ -178,7 +208,7 @@ def _crossed_story(dog: Finding, people: Finding) -> dict:
     return {
         "unit": f"{here.layer}/{here.channel}",
         "part": here.part,
-        "title": f"Dogs' {_many(here.part)}; on people it answers to {_many(there.part)}",
+        "title": f"Dogs\u2019 {_many(here.part)}; on people it answers to {_many(there.part)}",
         "labels": list(HEADS),
         "score": round(here.score, 4),
         "chance": round(here.chance, 5),
@@ -217,7 +247,7 @@ def main() -> None:
     findings = find(search, kept_out)
     write_table(options.table, findings)
     stories = choose(findings, find_crossed(search, kept_out))
-    options.stories.write_text(json.dumps(stories, indent=1) + "\n")
+    options.stories.write_text(json.dumps(stories, indent=1, ensure_ascii=False) + "\n")
     for story in stories:
         print(story)
 

@@ -21,7 +21,7 @@ class Story:
 
     Attributes:
         unit: its address in the demo network.
-        part: the part it answers to, for example "nose".
+        part: the part it answers to: "nose", or "dog/nose" where only dogs' count.
         title: one sentence for people.
         labels: the labels to look at, one, or two to compare side by side.
         score: average precision of its activations against the part's places, on pictures that

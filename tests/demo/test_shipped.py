@@ -67,7 +67,7 @@ def test_the_network_is_vgg19_narrow() -> None:
 def test_stories_pick_out_parts_well_above_chance() -> None:
     stories = demo_stories()
     assert 6 <= len(stories) <= 10
-    assert len({story.part for story in stories}) >= 5
+    assert len({story.part.rpartition("/")[2] for story in stories}) >= 5
     assert sum(story.unit.layer.startswith("conv4") for story in stories) >= 2
     assert any(set(story.labels) == {"dog", "people"} for story in stories)
     for story in stories:
@@ -82,4 +82,4 @@ def test_a_story_scores_the_same_when_measured_again() -> None:
     again = drawn.score_of(story.unit.layer, story.unit.channel, story.part)
     assert again is not None
     assert again.score == pytest.approx(story.score, abs=2e-3)
-    assert again.chance == pytest.approx(story.chance, rel=1e-3)
+    assert again.chance == pytest.approx(story.chance, abs=1e-5)
