@@ -80,10 +80,15 @@ def scores(
     drawings: Sequence[Drawing],
     label: str | None = None,
     only: Sequence[tuple[int, str]] | None = None,
+    cells: Mapping[str, NDArray[np.int64]] | None = None,
 ) -> Iterator[Score]:
-    """Score every map of a layer for every part, or only the (channel, part) pairs given."""
+    """Score every map of a layer for every part, or only the (channel, part) pairs given.
+
+    `cells` are `places_of_parts` of the drawings of the label, if they are known already.
+    """
     chosen = [i for i, drawing in enumerate(drawings) if label in (None, drawing.label)]
-    cells = _cells([drawings[i] for i in chosen], maps.shape[-1])
+    if cells is None:
+        cells = places_of_parts([drawings[i] for i in chosen], maps.shape[-1])
     pairs = only or [(channel, part) for channel in range(maps.shape[1]) for part in cells]
     places = maps.shape[-1] ** 2 * len(chosen)
     ranked = (-1, np.zeros(0, np.int64))
@@ -96,7 +101,7 @@ def scores(
         yield Score(layer, channel, part, label, score, len(cells[part]) / places)
 
 
-def _cells(drawings: Sequence[Drawing], side: int) -> Mapping[str, NDArray[np.int64]]:
+def places_of_parts(drawings: Sequence[Drawing], side: int) -> Mapping[str, NDArray[np.int64]]:
     """Part -> flat places (over all drawings) that are on it."""
     found: dict[str, list[NDArray[np.int64]]] = {}
     for number, drawing in enumerate(drawings):

@@ -9,8 +9,8 @@ import argparse
 import csv
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from deconv_core import Network, load_network
 
 from .drawing import LABELS, Drawing, draw
-from .selectivity import Score, feature_maps, scores
+from .selectivity import Score, feature_maps, places_of_parts, scores
 
 SEARCH_SEED = 3_000_000
 SCORE_SEED = 4_000_000
@@ -28,10 +28,12 @@ LAYERS = tuple(f"conv{block}_{place}" for block in (3, 4, 5) for place in range(
 # Whole subjects are not parts: a map that likes checks everywhere tells no story about a place.
 NOT_PARTS = frozenset({"checks", "stripes", "shirt"})
 HEADS = ("dog", "people")
+OF_A_FACE = frozenset({"eye", "nose", "mouth", "ear", "hair", "muzzle", "brow", "beard"})
 LEAST_SCORE = 0.4
 LEAST_GAIN = 5.0
 # A map that answers to one part in dogs and to another in people divides its attention.
-LEAST_CROSSED_SCORE = 0.2
+LEAST_CROSSED_SCORE = 0.15
+LEAST_CROSSED_GAIN = 10.0
 MOST_STORIES = 9
 TABLE_ROWS = 120
 
@@ -44,6 +46,9 @@ class Set:
 
     drawings: Sequence[Drawing]
     maps: Maps
+    known: dict[tuple[int, str | None], Mapping[str, NDArray[np.int64]]] = field(
+        default_factory=dict
+    )
 
     @classmethod
     def drawn(
@@ -65,8 +70,18 @@ class Set:
         self, layer: str, channel: int, part: str, label: str | None = None
     ) -> Score | None:
         """The score of one map for one part, or None where the part is not drawn."""
-        pair = [(channel, part)]
-        return next(scores(layer, self.maps[layer], self.drawings, label, pair), None)
+        return next(self.scores(layer, label, [(channel, part)]), None)
+
+    def scores(
+        self, layer: str, label: str | None = None, only: Sequence[tuple[int, str]] | None = None
+    ) -> Iterator[Score]:
+        """The scores of a layer's maps on this set; where the parts are is worked out once."""
+        maps = self.maps[layer]
+        place = maps.shape[-1], label
+        if place not in self.known:
+            drawings = [drawing for drawing in self.drawings if label in (None, drawing.label)]
+            self.known[place] = places_of_parts(drawings, maps.shape[-1])
+        yield from scores(layer, maps, self.drawings, label, only, self.known[place])
 
 
 def _with_owned_parts(drawing: Drawing) -> Drawing:
@@ -85,23 +100,24 @@ class Finding:
     search: Score
     kept_out: Score
     label: str
+    owners: int = 1
 
     @property
     def part(self) -> str:
         """The part without its owner."""
         return self.search.part.rpartition("/")[2]
 
-    def good(self, least: float = LEAST_SCORE) -> bool:
+    def good(self, least: float = LEAST_SCORE, least_gain: float = LEAST_GAIN) -> bool:
         """Above both thresholds on the drawings kept out."""
         gain = self.kept_out.score / max(self.kept_out.chance, 1e-9)
-        return self.kept_out.score >= least and gain >= LEAST_GAIN
+        return self.kept_out.score >= least and gain >= least_gain
 
 
 def find(search: Set, kept_out: Set) -> list[Finding]:
     """The best map of every layer for every part, scored again, best search score first."""
     best: dict[tuple[str, str], Score] = {}
     for layer in LAYERS:
-        for found in scores(layer, search.maps[layer], search.drawings):
+        for found in search.scores(layer):
             place = (layer, found.part)
             if found.part.rpartition("/")[2] not in NOT_PARTS and (
                 place not in best or found.score > best[place].score
@@ -111,7 +127,8 @@ def find(search: Set, kept_out: Set) -> list[Finding]:
     for found in sorted(best.values(), key=lambda s: -s.score):
         again = kept_out.score(found)
         if again is not None:
-            findings.append(Finding(found, again, _best_label(search, found)))
+            owners = len({d.label for d in search.drawings if found.part in d.parts})
+            findings.append(Finding(found, again, _best_label(search, found), owners))
     return findings
 
 
@@ -131,8 +148,8 @@ def find_crossed(search: Set, kept_out: Set) -> list[tuple[Finding, Finding]]:
     for layer in LAYERS:
         best = [_best_parts(layer, search, label) for label in HEADS]
         for channel in range(search.maps[layer].shape[1]):
-            dog, people = (parts[channel] for parts in best)
-            if dog.part != people.part:
+            dog, people = (parts.get(channel) for parts in best)
+            if dog is not None and people is not None and dog.part != people.part:
                 again = [
                     kept_out.score(found, label)
                     for found, label in zip((dog, people), HEADS, strict=True)
@@ -146,8 +163,8 @@ def find_crossed(search: Set, kept_out: Set) -> list[tuple[Finding, Finding]]:
 
 def _best_parts(layer: str, drawn: Set, label: str) -> dict[int, Score]:
     best: dict[int, Score] = {}
-    for found in scores(layer, drawn.maps[layer], drawn.drawings, label):
-        if found.part in NOT_PARTS or "/" in found.part:
+    for found in drawn.scores(layer, label):
+        if found.part not in OF_A_FACE:
             continue
         if found.channel not in best or found.score > best[found.channel].score:
             best[found.channel] = found
@@ -157,7 +174,11 @@ def _best_parts(layer: str, drawn: Set, label: str) -> dict[int, Score]:
 def choose(findings: Sequence[Finding], crossed: Sequence[tuple[Finding, Finding]]) -> list[dict]:
     """Up to nine stories, best search score first; a part three times at most, a map once."""
     stories = []
-    told_apart = (pair for pair in crossed if all(s.good(LEAST_CROSSED_SCORE) for s in pair))
+    told_apart = (
+        pair
+        for pair in crossed
+        if all(side.good(LEAST_CROSSED_SCORE, LEAST_CROSSED_GAIN) for side in pair)
+    )
     pair = next(told_apart, None)
     if pair is not None:
         stories.append(_crossed_story(*pair))
@@ -165,6 +186,8 @@ def choose(findings: Sequence[Finding], crossed: Sequence[tuple[Finding, Finding
     parts: Counter[str] = Counter()
     for finding in findings:
         target, story = finding.search.part, _story(finding)
+        if "/" not in target and finding.owners == 1:
+            continue  # told with its owner
         fresh = target not in targets and story["unit"] not in {s["unit"] for s in stories}
         if finding.good() and fresh and parts[finding.part] < 3 and len(stories) < MOST_STORIES:
             targets.add(target)
