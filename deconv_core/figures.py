@@ -48,29 +48,3 @@ def peak_histogram(peaks: pd.DataFrame, top: Sequence[Activation], unit: Unit) -
         bargap=0.04,
     )
     return figure
-
-
-def map_overview(maps: pd.DataFrame, layer: str) -> go.Figure:
-    """Every feature map of a layer: how strong its best peak is, and how many images activate it.
-
-    Args:
-        maps: from ``index.maps``.
-        layer: for the title of the axis.
-    """
-    figure = go.Figure(
-        go.Scatter(
-            x=maps["share"],
-            y=maps["max"],
-            mode="markers",
-            text=[f"{layer}/{channel}" for channel in maps["channel"]],
-            hovertemplate="%{text}<br>in %{x:.0%} of the images, up to %{y:.4g}<extra></extra>",
-            marker={"size": 6, "opacity": 0.7},
-        )
-    )
-    figure.update_layout(
-        xaxis={"title": "share of the images that activate the map", "tickformat": ".0%"},
-        yaxis_title="largest activation",
-        height=320,
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
-    )
-    return figure

@@ -1,7 +1,7 @@
 """Figures show the numbers they are given."""
 
 from deconv_core.activation_index import ActivationIndex
-from deconv_core.figures import map_overview, peak_histogram
+from deconv_core.figures import peak_histogram
 from deconv_core.units import Unit
 
 
@@ -20,11 +20,3 @@ def test_a_histogram_of_a_dead_map_can_be_drawn(index: ActivationIndex) -> None:
     figure = peak_histogram(peaks, [], Unit("conv3_2", 1))
     assert "conv3_2/1" in figure.layout.xaxis.title.text
     assert figure.to_json()
-
-
-def test_an_overview_has_a_point_a_map(index: ActivationIndex) -> None:
-    maps = index.maps("conv4_1")
-    (points,) = map_overview(maps, "conv4_1").data
-    assert list(points.x) == maps["share"].tolist()
-    assert list(points.y) == maps["max"].tolist()
-    assert list(points.text) == [f"conv4_1/{channel}" for channel in range(7)]
