@@ -231,7 +231,7 @@ def _crossed_story(dog: Finding, people: Finding) -> dict:
     return {
         "unit": f"{here.layer}/{here.channel}",
         "part": here.part,
-        "title": f"Dogs\u2019 {_many(here.part)}; on people it answers to {_many(there.part)}",
+        "title": f"On dogs, {_many(here.part)}; on people, {_many(there.part)}",
         "labels": list(HEADS),
         "score": round(here.score, 4),
         "chance": round(here.chance, 5),
