@@ -139,7 +139,8 @@ class _Best:
         above = values > 0
         numbers = np.repeat(np.arange(channels.start, channels.stop), order.shape[0])[above]
         places = places[above]
-        columns = (numbers, places >> 16, values[above], (places >> 8) & 255, places & 255)
+        rows, across = (places >> 8) & 255, places & 255
+        columns: list[np.ndarray] = [numbers, places >> 16, values[above], rows, across]
         return pa.table(
             [
                 pa.array(column.astype(kind.to_pandas_dtype()))
