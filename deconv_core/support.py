@@ -1,0 +1,224 @@
+"""Both passes on no more than the support of one activation.
+
+One location of a layer depends on few locations of each layer below it, and its reconstruction is
+zero everywhere else. These few are its **support**: one step wider at each convolution, doubled at
+each pooling, cut off where the plane ends::
+
+                 side of the support          ascend          descend
+      conv4_2            1                    the value   ->  the value
+      conv4_1            3                       ^                |
+      pool3              5                       |   switches     |
+      conv3_4           10                       |  - - - - ->    |
+      conv3_3           12                       |                v
+      ...                                     pixels          signed pixels
+
+``ascend`` and ``descend`` are ``convnet_pass`` and ``deconvnet_pass`` on these squares. Borders of
+the image stay borders: beyond them filters see zeros. All activations of a batch share the sides;
+near a border the squares are shifted inside the plane, which keeps them large enough.
+
+Going up is float32, NCHW, the reference, in which switches are made; it gives the bits of the whole
+image. Going down has its channels last in memory: faster, and different by rounding only.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
+from torch import Tensor
+
+from deconv_core.deconvnet import convolve
+from deconv_core.images import Pixels
+from deconv_core.network import Convolution, Network, Stage
+from deconv_core.receptive_field import Layer
+from deconv_core.switches import Switches, pool, unpool
+
+Place = tuple[int, int]
+"""Row and column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """A square of locations of one layer for each item of a batch.
+
+    Attributes:
+        plane: height and width of the layer's feature maps.
+        side: of the square.
+        starts: where it begins, for each item.
+    """
+
+    plane: int
+    side: int
+    starts: tuple[Place, ...]
+
+    def below_convolution(self) -> Support:
+        """What a 3x3 convolution must see to give these locations."""
+        side = min(self.side + 2, self.plane)
+        starts = tuple(
+            (_inside(row - 1, side, self.plane), _inside(column - 1, side, self.plane))
+            for row, column in self.starts
+        )
+        return Support(self.plane, side, starts)
+
+    def below_pooling(self) -> Support:
+        """What a 2x2 pooling must see to give these locations."""
+        starts = tuple((2 * row, 2 * column) for row, column in self.starts)
+        return Support(2 * self.plane, 2 * self.side, starts)
+
+
+def _inside(start: int, side: int, plane: int) -> int:
+    """The start nearest to this one from which ``side`` locations lie inside the plane."""
+    return min(max(start, 0), plane - side)
+
+
+def supports(stages: Sequence[Stage], layer: Layer, places: Sequence[Place]) -> list[Support]:
+    """The supports of locations of the last stage: of the input, then above each stage."""
+    found = [Support(layer.height, 1, tuple(places))]
+    for stage in reversed(stages):
+        above = found[-1]
+        convolves = isinstance(stage, Convolution)
+        found.append(above.below_convolution() if convolves else above.below_pooling())
+    return found[::-1]
+
+
+def share_of_work(network: Network, layer: str) -> float:
+    """Multiplications to see one location of a layer, as a share of those of the whole image."""
+    stages = network.stages_to(layer)
+    top = network.layer(layer)
+    middle = (top.height // 2, top.width // 2)
+    seen = whole = 0
+    for stage, above in zip(stages, supports(stages, top, [middle])[1:], strict=True):
+        if isinstance(stage, Convolution):
+            seen += stage.weight.numel() * above.side**2
+            whole += stage.weight.numel() * above.plane**2
+    return seen / whole
+
+
+@torch.inference_mode()
+def ascend(
+    network: Network, layer: Layer, pixels: Sequence[Pixels], places: Sequence[Place]
+) -> tuple[Tensor, list[Switches]]:
+    """See one location of a layer in each of several images.
+
+    Args:
+        network: what looks.
+        layer: of which one location is wanted.
+        pixels: uint8 (224, 224, 3) of each image.
+        places: the location in each.
+
+    Returns:
+        All activations (N, C) at those locations, and the switches of each item's support.
+    """
+    stages = network.stages_to(layer.name)
+    squares = supports(stages, layer, places)
+    signal = network.normalise(_cut(pixels, squares[0]))
+    recorded: list[tuple[Tensor, Support]] = []
+    for stage, (below, above) in zip(stages, itertools.pairwise(squares), strict=True):
+        if isinstance(stage, Convolution):
+            signal = _filter(signal, stage, below, above).relu_()
+        else:
+            signal, codes = pool(signal)
+            recorded.append((codes, above))
+    switches = [
+        Switches.pack(
+            [codes[item] for codes, _ in recorded], [above.starts[item] for _, above in recorded]
+        )
+        for item in range(len(places))
+    ]
+    return signal[..., 0, 0], switches
+
+
+@torch.inference_mode()
+def descend(
+    network: Network,
+    layer: Layer,
+    channels: Sequence[int],
+    places: Sequence[Place],
+    values: Sequence[float],
+    switches: Sequence[Switches],
+) -> tuple[Tensor, Support]:
+    """Take one activation of each of several images down to pixels.
+
+    Args:
+        network: with whose weights.
+        layer: of the activations.
+        channels: the feature map of each.
+        places: the location of each.
+        values: the activations.
+        switches: of each item, covering its support: of the support alone, or of the whole image.
+
+    Returns:
+        Signed pixels (N, 3, side, side), and the square of the input that they are.
+    """
+    stages = network.stages_to(layer.name)
+    squares = supports(stages, layer, places)
+    signal = torch.zeros((len(places), 1, 1, layer.channels)).permute(0, 3, 1, 2)
+    for item, (channel, value) in enumerate(zip(channels, values, strict=True)):
+        signal[item, channel] = value
+    pooling = sum(not isinstance(stage, Convolution) for stage in stages)
+    steps = list(zip(stages, itertools.pairwise(squares), strict=True))
+    for stage, (below, above) in reversed(steps):
+        signal = signal.relu_()  # before unpooling the same as after: what is zero stays zero
+        if isinstance(stage, Convolution):
+            signal = _filter_down(signal, stage, above, below)
+        else:
+            pooling -= 1
+            crops = [
+                kept.crop(pooling, row, column, above.side)
+                for kept, (row, column) in zip(switches, above.starts, strict=True)
+            ]
+            signal = unpool(signal, torch.stack(crops))
+    return signal, squares[0]
+
+
+def _filter(signal: Tensor, stage: Convolution, below: Support, above: Support) -> Tensor:
+    """Convolve: from the square below to the square above."""
+    if above.side == above.plane:
+        return convolve(signal, stage)
+    around = _around(above)
+    if around != below:  # an edge of the plane is near: beyond it the filter sees zeros
+        signal = _moved(signal, below, around)
+    return convolve(signal, stage, padding=0)
+
+
+def _filter_down(signal: Tensor, stage: Convolution, above: Support, below: Support) -> Tensor:
+    """Transposed convolution: from the square above to the square below."""
+    if above.side == above.plane:
+        return F.conv_transpose2d(signal, stage.weight, padding=1)
+    signal = F.conv_transpose2d(signal, stage.weight)
+    around = _around(above)
+    return signal if around == below else _moved(signal, around, below)
+
+
+def _around(support: Support) -> Support:
+    """One step wider on every side, also beyond the plane."""
+    starts = tuple((row - 1, column - 1) for row, column in support.starts)
+    return Support(support.plane, support.side + 2, starts)
+
+
+def _moved(signal: Tensor, old: Support, new: Support) -> Tensor:
+    """The same signal on other squares of the plane: zero where the old ones did not reach."""
+    moved = signal.new_zeros((*signal.shape[:2], new.side, new.side))
+    if not signal.is_contiguous():
+        moved = moved.contiguous(memory_format=torch.channels_last)
+    for item, (before, after) in enumerate(zip(old.starts, new.starts, strict=True)):
+        source, target = [], []
+        for was, now in zip(before, after, strict=True):
+            first, last = max(was, now), min(was + old.side, now + new.side)
+            source.append(slice(first - was, last - was))
+            target.append(slice(first - now, last - now))
+        moved[item, :, target[0], target[1]] = signal[item, :, source[0], source[1]]
+    return moved
+
+
+def _cut(pixels: Sequence[Pixels], square: Support) -> Tensor:
+    """The squares of pictures (H, W, 3) as uint8 (N, 3, side, side), contiguous."""
+    cut = [
+        image[row : row + square.side, column : column + square.side]
+        for image, (row, column) in zip(pixels, square.starts, strict=True)
+    ]
+    return torch.from_numpy(np.stack(cut)).permute(0, 3, 1, 2).contiguous()
