@@ -1,43 +1,52 @@
-"""Scan and reconstruction, side by side with what a user would write, in one run.
+"""Scan and reconstruction, side by side with what a user would use instead, in one run.
 
     python -m benchmarks.compare PHOTOS [--images 48] [--rounds 3] [--layers conv1_2,conv4_4]
 
-Full-width VGG19 with random weights (speed does not depend on their values). Both sides see the
-same images and weights, and their results are compared before any time is printed. Times are
-medians over the rounds, sides taking turns; the ratios are what to read, since machines differ.
+Full-width VGG19 with random weights (speed does not depend on their values). All sides see the same
+images and weights, and their results are compared before any time is printed. Times are medians
+over the rounds, sides taking turns; the ratios are what to read, since machines differ.
 
-The scan includes reading, decoding and writing. The reconstruction excludes decoding.
+The scan includes reading, decoding and writing; everything else excludes decoding. zennit-crp is
+measured where it is installed, on eight images.
 """
 
 from __future__ import annotations
 
 import argparse
-import platform
 import shutil
-import statistics
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from captum.attr import NeuronDeconvolution
+import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import Tensor, nn
 
+from benchmarks.others import (
+    captum_reconstructions,
+    hooked_peaks,
+    inputs_of,
+    plain_model,
+    zennit_crp_scan,
+)
+from benchmarks.timing import Sides, machine, medians, print_row
 from deconv_core import (
-    Activation,
     ActivationIndex,
     ImageFolder,
     Network,
+    Reconstruction,
     ReconstructionCache,
     load_network,
     reconstruct,
     scan,
 )
+from deconv_core.image_passes import image_passes
 from deconv_core.network import Convolution
 
 LAYERS = ("conv1_2", "conv2_2", "conv3_4", "conv4_4", "conv5_2", "conv5_4")
+BATCH = 8
+FEW = 8
 
 
 def main() -> None:
@@ -48,81 +57,80 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--layers", default=",".join(LAYERS))
     options = parser.parse_args()
-    images = first_images(options.photos, options.images)
-    network = load_network("random")
-    print(f"{_machine()}; {len(images)} images, {options.rounds} rounds, float32")
-    index = measure_scan(network, images, options.rounds)
-    measure_reconstruction(network, images, index, options.layers.split(","), options.rounds)
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        images = first_images(options.photos, options.images, Path(folder, "images"))
+        network = load_network("random")
+        print(f"{machine()}; {len(images)} images, {options.rounds} rounds\n")
+        index = measure_scan(network, images, options.rounds, Path(folder))
+        measure_reconstruction(network, images, index, options.layers.split(","), options.rounds)
 
 
-def first_images(root: str, count: int) -> ImageFolder:
+def first_images(root: str, count: int, copies: Path) -> ImageFolder:
     """A copy of the first images of a folder."""
-    copies = Path(tempfile.mkdtemp(prefix="benchmark-images-"))
     for entry in list(ImageFolder(root))[:count]:
         (copies / entry.image_id).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(entry.path, copies / entry.image_id)
     return ImageFolder(copies)
 
 
-def plain_model(network: Network) -> nn.Sequential:
-    """The same network as modules, for everything that is not ours."""
-    modules: list[nn.Module] = []
-    for stage in network.stages:
-        if isinstance(stage, Convolution):
-            convolution = nn.Conv2d(stage.weight.shape[1], stage.weight.shape[0], 3, padding=1)
-            convolution.weight.data, convolution.bias.data = (
-                stage.weight.clone(),
-                stage.bias.clone(),
-            )  # type: ignore[union-attr]
-            modules += [convolution, nn.ReLU()]
-        else:
-            modules.append(nn.MaxPool2d(2))
-    return nn.Sequential(*modules).eval()
+def measure_scan(
+    network: Network, images: ImageFolder, rounds: int, folder: Path
+) -> ActivationIndex:
+    """Both precisions against bare forward passes, forward hooks and zennit-crp."""
+    inputs = inputs_of(network, images, range(len(images)))
+    batches = inputs.split(BATCH)
+    hooked = hooked_peaks(plain_model(network))
 
+    def ours(precision: str) -> ActivationIndex:
+        shutil.rmtree(folder / precision, ignore_errors=True)
+        return scan(network, images, folder / precision, precision=precision)
 
-def measure_scan(network: Network, images: ImageFolder, rounds: int) -> ActivationIndex:
-    """Scan against bare forward passes and against forward hooks."""
-    inputs = network.normalise(
-        torch.from_numpy(np.stack([images.read(i) for i in range(len(images))])).permute(0, 3, 1, 2)
+    index, near = ours("float32"), ours("bfloat16")
+    _check_scan(index, near, [hooked(batch) for batch in batches], images)
+    seconds = medians(
+        {
+            "scan, float32": lambda: ours("float32"),
+            "scan, bfloat16": lambda: ours("bfloat16"),
+            "bare forward pass, float32, channels last": _bare(network, batches, torch.float32),
+            "bare forward pass, bfloat16, channels last": _bare(network, batches, torch.bfloat16),
+            "forward hooks, float32, max and argmax": lambda: [hooked(b) for b in batches],
+        },
+        rounds,
     )
-    batches = inputs.split(8)
-    model = plain_model(network)
-    last = plain_model(network).to(memory_format=torch.channels_last)
-    hooked = hooked_peaks(model)
-
-    def ours() -> ActivationIndex:
-        with tempfile.TemporaryDirectory() as folder:
-            return scan(network, images, Path(folder, "index"))
-
-    sides: dict[str, Callable[[], object]] = {
-        "scan (decode, all peaks, write)": ours,
-        "bare forward pass, channels-last": lambda: [last(_last(batch)) for batch in batches],
-        "bare forward pass, NCHW": lambda: [model(batch) for batch in batches],
-        "forward hooks: max and argmax": lambda: [hooked(batch) for batch in batches],
-    }
-    seconds = _rounds(sides, rounds)
-    keep = tempfile.mkdtemp(prefix="benchmark-index-")
-    index = scan(network, images, keep)
-    _check_scan(index, hooked(batches[0]), images)
-    _print_table("Scan, all 5,504 maps of 16 layers", seconds, len(images), "ms an image")
+    times = {name: 1000 * taken / len(images) for name, taken in seconds.items()}
+    crp = "zennit-crp FeatureVisualization"
+    if (best := zennit_crp_scan(network, inputs[:FEW])) is not None:
+        _check_crp(best, hooked(inputs[:FEW]))
+        few = medians({crp: lambda: zennit_crp_scan(network, inputs[:FEW])}, 1)
+        times[crp] = 1000 * few[crp] / FEW
+    print_row("every peak of 5,504 maps", "ms an image", "of scan, float32", "of scan, bfloat16")
+    print_row("---", "---:", "---:", "---:")
+    for name, taken in times.items():
+        ratios = [f"{taken / times[f'scan, {p}']:.2f}" for p in ("float32", "bfloat16")]
+        print_row(name, f"{taken:,.1f}", *ratios)
     return index
 
 
-def hooked_peaks(model: nn.Sequential) -> Callable[[Tensor], list[tuple[Tensor, Tensor]]]:
-    """What a user would write: hooks that keep every map's maximum and where it is."""
-    found: list[tuple[Tensor, Tensor]] = []
+def _bare(network: Network, batches: Sequence[Tensor], dtype: torch.dtype) -> object:
+    """Nothing but the forward pass, the fastest way: channels last, no modules, no copies."""
+    last = torch.channels_last
+    ready = [batch.to(dtype).contiguous(memory_format=last) for batch in batches]
+    steps = [
+        (stage.weight.to(dtype).contiguous(memory_format=last), stage.bias.to(dtype))
+        if isinstance(stage, Convolution)
+        else None
+        for stage in network.stages
+    ]
 
-    def keep(_: nn.Module, __: object, output: Tensor) -> None:
-        found.append(output.flatten(2).max(dim=2))
-
-    for module in model:
-        if isinstance(module, nn.ReLU):
-            module.register_forward_hook(keep)
-
-    def run(batch: Tensor) -> list[tuple[Tensor, Tensor]]:
-        found.clear()
-        model(batch)
-        return list(found)
+    def run() -> None:
+        with torch.inference_mode():
+            for signal in ready:
+                for step in steps:
+                    signal = (  # noqa: PLW2901
+                        F.max_pool2d(signal, 2)
+                        if step is None
+                        else F.conv2d(signal, *step, padding=1).relu_()
+                    )
 
     return run
 
@@ -134,109 +142,84 @@ def measure_reconstruction(
     layers: Sequence[str],
     rounds: int,
 ) -> None:
-    """Nine reconstructions a layer against Captum's NeuronDeconvolution on the full model."""
-    model = plain_model(network)
-    convolutions = [name for name, layer in network.layers.items() if not layer.is_pool]
-    relus = [module for module in model if isinstance(module, nn.ReLU)]
+    """Nine reconstructions a layer against Captum, on the full model and on one cut off there."""
+    full = plain_model(network)
+    relus = [module for module in full if isinstance(module, nn.ReLU)]
+    names = [name for name, layer in network.layers.items() if not layer.is_pool]
+    print("\nNine reconstructions, float32, ms (times faster than Captum on the full model)\n")
+    print_row(
+        *("layer", "Captum, full model", "Captum, cut off there", "switches unknown"),
+        *("switches known", "largest difference"),
+    )
+    print_row("---", *["---:"] * 5)
     for name in layers:
         top = index.top(name)
-        relu = relus[convolutions.index(name)]
-        inputs = {a.image_id: _input(network, images, a.image_id) for a in top}
-        pixels = ReconstructionCache()
-        for activation in top:
-            pixels.pixels(images, images.position(activation.image_id))
+        positions = [images.position(activation.image_id) for activation in top]
+        inputs = [inputs_of(network, images, [position]) for position in positions]
+        relu, cut = relus[names.index(name)], plain_model(network, until=name)
         warm = ReconstructionCache()
-        reconstruct(network, images, top, warm)
-
-        def captum(
-            top: Sequence[Activation] = top,
-            relu: nn.Module = relu,
-            inputs: dict[str, Tensor] = inputs,
-        ) -> list[Tensor]:
-            method = NeuronDeconvolution(model, relu)
-            return [
-                method.attribute(inputs[a.image_id], (a.unit.channel, a.row, a.column)).detach()
-                * a.value
-                for a in top
-            ]
-
-        sides: dict[str, Callable[[], object]] = {
-            "ours, switches unknown": lambda top=top: reconstruct(network, images, top),  # type: ignore[misc]
-            "ours, switches known": lambda top=top, warm=warm: reconstruct(  # type: ignore[misc]
-                network, images, top, warm
-            ),
-            "Captum, full model": captum,
+        image_passes(network, images, name, positions, warm)
+        difference = _difference(
+            reconstruct(network, images, top, warm),
+            captum_reconstructions(full, relu, inputs, top),
+        )
+        sides: Sides = {
+            "full": lambda r=relu, i=inputs, t=top: captum_reconstructions(full, r, i, t),  # type: ignore[misc]
+            "cut": lambda c=cut, i=inputs, t=top: captum_reconstructions(c, c[-1], i, t),  # type: ignore[misc]
+            "cold": lambda t=top, p=positions: reconstruct(network, images, t, _decoded(images, p)),  # type: ignore[misc]
+            "warm": lambda t=top, w=warm: reconstruct(network, images, t, w),  # type: ignore[misc]
+            "decoding": lambda p=positions: _decoded(images, p),  # type: ignore[misc]
         }
-        worst = _difference(network, images, top, captum())
-        seconds = _rounds(sides, rounds)
-        _print_table(
-            f"Nine reconstructions, {name} (largest relative difference {worst:.0e})",
-            seconds,
-            1,
-            "ms",
-            against="Captum, full model",
+        times = {side: 1000 * taken for side, taken in medians(sides, rounds).items()}
+        times["cold"] -= times["decoding"]
+        ratios = [f"{times[s]:,.1f} ({times['full'] / times[s]:,.1f}x)" for s in ("cold", "warm")]
+        print_row(
+            name, f"{times['full']:,.0f}", f"{times['cut']:,.0f}", *ratios, f"{difference:.0e}"
         )
 
 
-def _input(network: Network, images: ImageFolder, image_id: str) -> Tensor:
-    pixels = torch.from_numpy(images.read(images.position(image_id)).copy())
-    return network.normalise(pixels.permute(2, 0, 1).unsqueeze(0))
+def _decoded(images: ImageFolder, positions: Sequence[int]) -> ReconstructionCache:
+    """A cache that knows the pictures but not their switches."""
+    cache = ReconstructionCache()
+    for position in positions:
+        cache.pixels(images, position)
+    return cache
 
 
-def _difference(
-    network: Network, images: ImageFolder, top: Sequence[Activation], theirs: Sequence[Tensor]
-) -> float:
+def _difference(ours: Sequence[Reconstruction], theirs: Sequence[Tensor]) -> float:
     worst = 0.0
-    for picture, other in zip(reconstruct(network, images, top), theirs, strict=True):
+    for picture, other in zip(ours, theirs, strict=True):
         box = picture.box
         cut = other[0, :, box.top : box.bottom, box.left : box.right].numpy()
         worst = max(worst, float(np.abs(cut - picture.pixels).max() / np.abs(cut).max()))
-    assert worst < 1e-4, f"the two sides differ by {worst:.1e}"
+    assert worst <= 1e-5, f"the two sides differ by {worst:.1e}"
     return worst
 
 
+Hooked = list[tuple[Tensor, Tensor]]
+
+
 def _check_scan(
-    index: ActivationIndex, hooked: Sequence[tuple[Tensor, Tensor]], images: ImageFolder
+    index: ActivationIndex, near: ActivationIndex, hooked: Sequence[Hooked], images: ImageFolder
 ) -> None:
+    """Every peak of the float32 scan is the hooks'; the bfloat16 scan is near."""
     layers = [name for name, layer in index.layers.items() if not layer.is_pool]
-    for name, (values, _) in zip(layers, hooked, strict=True):
-        stored = index.peaks(name, 0).set_index("image_id")["value"]
-        for place in range(len(values)):
-            ours, theirs = stored[images[place].image_id], float(values[place, 0])
-            assert abs(ours - theirs) <= 1e-4 * max(abs(theirs), 1e-3), f"{name}: {ours} {theirs}"
+    order = [entry.image_id for entry in images]
+    for place, name in enumerate(layers):
+        theirs = torch.cat([batch[place][0] for batch in hooked]).numpy()
+        for channel in range(0, theirs.shape[1], 16):
+            for made, allowed in ((index, 1e-5), (near, 0.05)):
+                ours = made.peaks(name, channel).set_index("image_id")["value"][order].to_numpy()
+                worst = np.abs(ours - theirs[:, channel]).max() / theirs.max()
+                assert worst <= allowed, f"{name}/{channel}: {made.precision} differs by {worst}"
 
 
-def _last(batch: Tensor) -> Tensor:
-    return batch.contiguous(memory_format=torch.channels_last)
-
-
-def _rounds(sides: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    taken: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(rounds):
-        for name, side in sides.items():
-            began = time.perf_counter()
-            if "Captum" in name:
-                side()
-            else:
-                with torch.inference_mode():
-                    side()
-            taken[name].append(time.perf_counter() - began)
-    return {name: statistics.median(times) for name, times in taken.items()}
-
-
-def _print_table(
-    title: str, seconds: dict[str, float], divisor: int, unit: str, against: str | None = None
-) -> None:
-    base = seconds[against] if against else next(iter(seconds.values()))
-    print(f"\n{title}\n| | {unit} | ratio |\n| --- | ---: | ---: |")
-    for name, time_taken in seconds.items():
-        ratio = base / time_taken if against else time_taken / base
-        what = "x faster" if against else "x ours"
-        print(f"| {name} | {1000 * time_taken / divisor:,.1f} | {ratio:,.2f} {what} |", flush=True)
-
-
-def _machine() -> str:
-    return f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+def _check_crp(best: object, hooked: Hooked) -> None:
+    """zennit-crp's best image of every map of conv1_1 is the hooks' best."""
+    numbers = best.d_c_sorted["1"][0].numpy()  # type: ignore[attr-defined]
+    values = hooked[0][0].numpy()
+    chosen = values[numbers, np.arange(values.shape[1])]
+    assert np.allclose(chosen, values.max(axis=0), rtol=1e-4), "zennit-crp found other images"
 
 
 if __name__ == "__main__":
