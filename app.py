@@ -1,15 +1,19 @@
 """Start: what this is, which images and which network, and the scan."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from dashboard import resources
-from dashboard.choose_images import choose_images
-from dashboard.folder_browser import folders_offered
+from dashboard.choose_images import CHOOSE_TAB, choose_images, folder_being_chosen, stop_choosing
+from dashboard.folder_browser import paths_shown
 from dashboard.hero import hero
+from dashboard.jobs import scan_state
 from dashboard.networks_panel import networks_table
 from dashboard.preview_panel import look, show_preview
-from dashboard.scan_panel import scan_panel
-from dashboard.shell import Choice, escape, shell
+from dashboard.repair import damage_note
+from dashboard.scan_panel import say_scan_trouble, scan_panel
+from dashboard.shell import Choice, escape, heading, shell
 from dashboard.stored_data import data_folder, datasets_table
 from deconv_core.errors import DeconvError
 from deconv_core.images import ImageFolder
@@ -25,7 +29,6 @@ def images_in(choice: Choice) -> ImageFolder | None:
 
 def not_scanned(choice: Choice) -> None:
     """A look at images that were not scanned yet."""
-    st.subheader(escape(choice.dataset.name))
     dataset = choice.dataset
     try:
         shown = look(
@@ -36,28 +39,44 @@ def not_scanned(choice: Choice) -> None:
             "The demo's pictures are missing from this installation. Choose a folder of your own "
             "below."
         )
-        reason = str(error) if folders_offered() else "its folder is not where it was"
+        reason = escape(str(error)) if paths_shown() else "its folder is not where it was"
         gone = f"These images cannot be listed: {reason}. Choose other images below."
         st.warning(missing if dataset.kind == "demo" else gone, icon=":material/info:")
     else:
         show_preview(shown)
 
 
-choice = shell("start", title="Start")
-images = images_in(choice)
-fill_hero = None
-if choice.index is not None and len(choice.index.images):
-    fill_hero = hero(choice)
-elif choice.problem:
-    st.error(f"The index cannot be read: {choice.problem}.", icon=":material/error:")
-else:
-    not_scanned(choice)
-if images or choice.index is not None:
-    scan_panel(choice.registry, choice.dataset, choice.network, images)
+def shown_now(choice: Choice) -> Callable[[], None] | None:
+    """What the dataset answers, or that it has to be scanned; returns what fills in pictures."""
+    answers = choice.index is not None and len(choice.index.images) > 0
+    scanning = scan_state(choice.index_path).status == "running"
+    waiting = "Being scanned" if scanning else "Ready to scan"
+    buttons = heading(choice, "What does a feature map look for?" if answers else waiting)
+    images, fill = images_in(choice), None
+    if answers:
+        fill = hero(choice, buttons)
+    elif choice.damaged:
+        damage_note(choice, choice.problem)
+    elif choice.problem:
+        st.error(escape(f"The index cannot be read: {choice.problem}."), icon=":material/error:")
+    else:
+        not_scanned(choice)
+    demo = choice.dataset.dataset_id == choice.network.network_id == "demo"
+    if not demo and (images or choice.index is not None):  # the demo's scan ships with the program
+        scan_panel(choice.registry, choice.dataset, choice.network, images)
+    return fill
 
-tabs = st.tabs(
-    ["Choose images", "Datasets and scans", "Networks"], key="start_tab", on_change="rerun"
-)
+
+choice = shell("start", title="Start")
+if folder_being_chosen():  # the page belongs to that: preview and button are in view at once
+    with heading(choice, "Your own pictures", names_dataset=False):
+        st.button("Back", icon=":material/arrow_back:", key="stop_choosing", on_click=stop_choosing)
+    say_scan_trouble()
+    fill_hero = None
+else:
+    fill_hero = shown_now(choice)
+
+tabs = st.tabs([CHOOSE_TAB, "Datasets and scans", "Networks"], key="start_tab", on_change="rerun")
 if tabs[0].open:
     with tabs[0]:
         choose_images(choice.registry, choice.network)

@@ -35,6 +35,8 @@ QUESTIONS = {
     "top 9 of a map in one label": "index.top('conv4_4', channel=350, label='label07')",
     "table of a layer's maps": "index.maps('conv4_4')",
     "all peaks of a map": "index.peaks('conv4_4', 350)",
+    "check every byte": "from deconv_core.index_check import check_index; "
+    "assert not check_index(index._folder.path)",
 }
 
 
@@ -56,6 +58,7 @@ def main() -> None:
 def write_index(path: Path, count: int, labels: int) -> None:
     """Blocks of random peaks, finished like a scan."""
     folder, layers = IndexFolder(path), chain_layers(CHAIN)
+    manifest = _manifest(layers)
     path.mkdir(parents=True)
     rng = np.random.default_rng(0)
     names = [f"label{n * labels // count:02d}/{n:07d}.jpg" for n in range(count)]
@@ -65,13 +68,13 @@ def write_index(path: Path, count: int, labels: int) -> None:
         here = range(block * BLOCK, min((block + 1) * BLOCK, count))
         rows = [ImageRow(n, names[n], names[n][:7], 500, 375, "", f"{n:064x}") for n in here]
         peaks = {layer.name: _peaks(rng, len(here), layer) for layer in layers}
-        folder.write_block(folder.block_file(block), rows, layers, peaks.__getitem__)
+        folder.write_block(folder.block_file(block), rows, manifest, peaks.__getitem__)
     wrote = time.perf_counter()
-    merge_blocks(folder, layers)
+    merge_blocks(folder, manifest)
     plan = learned(folder, plan)
-    folder.write_plan(plan)
-    version = write_summary(folder, layers, plan)
-    folder.write_manifest(replace(_manifest(layers), complete=True, summary=version))
+    folder.write_plan(plan, manifest)
+    version = write_summary(folder, manifest, plan)
+    folder.write_manifest(replace(manifest, complete=True, summary=version))
     size = sum(file.stat().st_size for file in path.rglob("*.parquet"))
     print(
         f"{count:,} images: {size / 1e9:.2f} GB, {size / count / 1e3:.0f} kB an image; blocks "

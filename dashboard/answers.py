@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,6 +13,7 @@ from dashboard import pictures as making
 from dashboard.downloads import shortened
 from dashboard.shell import Choice, escape
 from dashboard.tiles import Panel, Tile
+from dashboard.wording import activation_text
 from deconv_core.errors import DeconvError
 from deconv_core.units import Activation, Unit, label_of
 
@@ -33,16 +34,25 @@ class Answer:
         label: asked within this label, or None for all images.
         activations: in order.
         pictures: their reconstructions, and why some are missing.
+        approximate: from a scan in bfloat16, and not checked in float32 (yet).
+        tiles: (kind, rank) -> PNG bytes already drawn, used in place of pictures.
     """
 
     label: str | None
     activations: list[Activation]
     pictures: making.Pictures = field(default_factory=lambda: making.Pictures({}, {}))
+    approximate: bool = False
+    tiles: Mapping[tuple[str, int], bytes] = field(default_factory=dict)
 
 
 def find(choice: Choice, layer: str, channel: int | None, k: int, label: str | None) -> Answer:
-    """Ask the index; pictures come later."""
-    return Answer(label, resources.top_of(choice, layer, channel, k, label))
+    """Ask the index; pictures come later, and so does the float32 answer (``exact.settle``)."""
+    settled = resources.settled_answers().get(resources.question(choice, layer, channel, k, label))
+    if settled is not None:
+        return Answer(label, list(settled), approximate=not settled.exact)
+    near = choice.index is not None and choice.index.precision != "float32"
+    found = resources.top_of(choice, layer, channel, k, label)
+    return Answer(label, found, approximate=near and bool(found))
 
 
 def with_pictures(choice: Choice, answers: Sequence[Answer]) -> list[Answer]:
@@ -81,7 +91,7 @@ def _shared_out(answers: Sequence[Answer], made: making.Pictures) -> list[Answer
         ranks = range(before + 1, before + len(answer.activations) + 1)
         found = {r - before: made.found[r] for r in ranks if r in made.found}
         missing = {r - before: made.missing[r] for r in ranks if r in made.missing}
-        parts.append(Answer(answer.label, answer.activations, making.Pictures(found, missing)))
+        parts.append(replace(answer, pictures=making.Pictures(found, missing)))
         before += len(answer.activations)
     return parts
 
@@ -101,9 +111,10 @@ def scale_key(scale: Scale) -> tuple[str, float, float]:
 def panels(
     choice: Choice,
     answer: Answer,
-    scale: Scale,
+    scale: Scale | None,
     *,
     names_map: bool,
+    names_file: bool = True,
     chosen: int = 0,
     value: Callable[[int, Activation], str],
     href: Callable[[Activation], str] = lambda activation: "",
@@ -113,8 +124,9 @@ def panels(
     Args:
         choice: for keys.
         answer: what to draw.
-        scale: of the reconstructions.
+        scale: of the reconstructions; None if all tiles are drawn already.
         names_map: captions say which map (they differ in a layer-wide answer).
+        names_file: captions say which file, even if the label says enough.
         chosen: rank of the framed tile.
         value: what a tile of (rank, activation) sends when it is picked.
         href: where it leads.
@@ -124,13 +136,18 @@ def panels(
     for rank, activation in enumerate(answer.activations, 1):
         picture = answer.pictures.found.get(rank)
         for kind, tiles in drawn.items():
-            title, text = _caption(kind, rank, activation, names_map=names_map)
+            title, text = (
+                _below_reconstruction(rank, activation, names_map, answer.approximate)
+                if kind == "reconstruction"
+                else _below_patch(rank, activation, names_file)
+            )
+            png = answer.tiles.get((kind, rank)) or _png(choice, picture, kind, scale)
             tiles.append(
                 Tile(
-                    _png(choice, picture, kind, scale),
+                    png,
                     _alt(kind, activation),
                     title,
-                    text if picture else "image gone or changed",
+                    text if png else "image gone or changed",
                     value(rank, activation),
                     href(activation),
                     rank == chosen,
@@ -143,14 +160,18 @@ def panels(
     )
 
 
-def _caption(kind: str, rank: int, activation: Activation, *, names_map: bool) -> tuple[str, str]:
-    if kind == "reconstruction":
-        name = f" · map {activation.unit.channel}" if names_map else ""
-        return f"{rank}{name}", f"{activation.value:.4g}"
+def _below_reconstruction(
+    rank: int, activation: Activation, names_map: bool, approximate: bool
+) -> tuple[str, str]:
+    name = f" · map {activation.unit.channel}" if names_map else ""
+    return f"{rank}{name}", activation_text(activation.value, approximate=approximate)
+
+
+def _below_patch(rank: int, activation: Activation, names_file: bool) -> tuple[str, str]:
     label = label_of(activation.image_id)
     return (
         f"{rank} · {shortened(label, 20)}" if label else str(rank),
-        shortened(activation.image_id.rpartition("/")[2]),
+        shortened(activation.image_id.rpartition("/")[2]) if names_file or not label else "",
     )
 
 
@@ -161,8 +182,8 @@ def _alt(kind: str, activation: Activation) -> str:
     )
 
 
-def _png(choice: Choice, picture: Reconstruction | None, kind: str, scale: Scale) -> bytes:
-    if picture is None:
+def _png(choice: Choice, picture: Reconstruction | None, kind: str, scale: Scale | None) -> bytes:
+    if picture is None or scale is None:
         return b""
     key = making.key_of(choice, picture.activation)
     used = scale_key(scale) if kind == "reconstruction" else PER_TILE

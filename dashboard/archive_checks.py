@@ -13,8 +13,6 @@ from typing import BinaryIO
 from deconv_core.errors import DeconvError
 from deconv_core.images import readable_extensions
 
-LARGEST_UPLOAD = 500 * 2**20
-"""Bytes of one upload, as it is sent."""
 LARGEST_UNPACKED = 2 * 2**30
 """Bytes of all its pictures, unpacked."""
 MOST_FILES = 20_000
@@ -23,17 +21,21 @@ _DEEPEST = 16
 
 _ARCHIVES = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"}
 _END, _END_64 = b"PK\x05\x06", b"PK\x06\x07"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # controls, halves of characters
+
+
+def check_size(size: int, largest: int) -> None:
+    """Refuse an upload of more bytes than one may have."""
+    if size > largest:
+        raise DeconvError(
+            f"the upload has {megabytes(size)}; at most {megabytes(largest)} can be uploaded at "
+            "once: take fewer pictures, or scan them as a folder"
+        )
 
 
 def check_directory(archive: BinaryIO) -> None:
     """Refuse an archive whose table of contents alone would fill the memory."""
     size = archive.seek(0, 2)
-    if size > LARGEST_UPLOAD:
-        raise DeconvError(
-            f"the archive has {megabytes(size)}; at most {megabytes(LARGEST_UPLOAD)} can be "
-            "uploaded: scan the pictures as a folder instead"
-        )
     archive.seek(max(0, size - 2**16 - 22))
     tail = archive.read()
     archive.seek(0)
@@ -90,7 +92,10 @@ def wanted_entries(
             raise DeconvError("the archive is protected by a password; make one without")
         if info.is_dir():
             continue
-        if reason := reason_to_skip(parts, readable):
+        reason = reason_to_skip(parts, readable)
+        if not reason and info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            reason = "packed in a way that is not opened; make an ordinary zip"
+        if reason:
             skip("/".join(parts), reason)
         else:
             wanted.append((info, parts))
@@ -112,7 +117,7 @@ def safe_parts(name: str) -> tuple[str, ...]:
         or ":" in parts[0]
         or len(parts) > _DEEPEST
         or any(len(part.encode("utf-8", "replace")) > 200 for part in parts)
-        or _CONTROL.search(slashed) is not None
+        or _NO_NAME.search(slashed) is not None
     )
     if bad:
         raise DeconvError(

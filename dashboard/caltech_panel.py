@@ -14,6 +14,8 @@ from dashboard.caltech import (
 )
 from dashboard.preview_panel import look, show_preview
 from dashboard.registry import NetworkChoice, Registry
+from dashboard.serving import told
+from dashboard.shell import escape
 from dashboard.use_images import use_buttons
 from dashboard.wording import counted, file_size
 
@@ -37,7 +39,8 @@ def caltech_panel(registry: Registry, network: NetworkChoice) -> None:
             "original program was shown with. It is not part of this program."
         )
         if state.status == "failed":
-            st.error(f"{state.message[:1].upper()}{state.message[1:]}.", icon=":material/error:")
+            message = told(state.message)
+            st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
         st.button(
             f"Download {file_size(ARCHIVE_BYTES)}" if seen == "none" else "Start again",
             key="caltech_download",

@@ -13,6 +13,7 @@ could belong to another program by now. (Windows has no such locks; there the id
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import signal
@@ -67,17 +68,31 @@ class ChildProcess:
         """
         if self.running:
             return
-        self._stem.parent.mkdir(parents=True, exist_ok=True)
-        with self._file("alive").open("ab") as alive:
-            if not _take(alive.fileno()):
-                return
-            try:
-                pid = self._spawn(arguments, environment, alive.fileno())
-            except OSError as error:
-                raise DeconvError(f"could not start a process: {error.strerror}") from error
-            self._write_job({"pid": pid, "started": time.time(), "cancelled": False})
+        try:
+            self._stem.parent.mkdir(parents=True, exist_ok=True)
+            with self._file("alive").open("ab") as alive:
+                if _take(alive.fileno()):
+                    self._begin(arguments, environment, alive.fileno())
+        except OSError as error:
+            raise DeconvError(
+                f"could not start a process in {self._stem.parent}: {error.strerror or error}"
+            ) from error
 
-    def _spawn(self, arguments: Sequence[str], environment: Mapping[str, str], lock: int) -> int:
+    def _begin(self, arguments: Sequence[str], environment: Mapping[str, str], lock: int) -> None:
+        """Start the process and note it; with no room for the note there is no process."""
+        for left in self._stem.parent.glob(f"{glob.escape(self._stem.name)}.job.*.part"):
+            left.unlink(missing_ok=True)  # of a server that was killed while it wrote
+        process = self._spawn(arguments, environment, lock)
+        try:
+            self._write_job({"pid": process.pid, "started": time.time(), "cancelled": False})
+        except OSError:
+            process.kill()
+            process.wait()
+            raise
+
+    def _spawn(
+        self, arguments: Sequence[str], environment: Mapping[str, str], lock: int
+    ) -> subprocess.Popen[bytes]:
         paths = [str(_PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
         variables = {**os.environ, **environment, "PYTHONPATH": os.pathsep.join(paths)}
         detached: dict[str, Any] = {"start_new_session": True, "pass_fds": (lock,)}
@@ -96,7 +111,7 @@ class ChildProcess:
             with suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
         _children.append(process)
-        return process.pid
+        return process
 
     @property
     def running(self) -> bool:
@@ -117,7 +132,8 @@ class ChildProcess:
         job = self._job()
         if not self.running or not job:
             return
-        self._write_job({**job, "cancelled": True})
+        with suppress(OSError):  # a full disk must not keep it from being stopped
+            self._write_job({**job, "cancelled": True})
         forced = getattr(signal, "SIGKILL", signal.SIGTERM)
         with suppress(OSError):
             os.kill(int(job["pid"]), forced if kill else signal.SIGTERM)
@@ -158,8 +174,12 @@ class ChildProcess:
 
     def _write_job(self, job: dict[str, Any]) -> None:
         temporary = self._file(f"job.{os.getpid()}.part")
-        temporary.write_text(json.dumps(job), "utf-8")
-        os.replace(temporary, self._file("job.json"))
+        try:
+            temporary.write_text(json.dumps(job), "utf-8")
+            os.replace(temporary, self._file("job.json"))
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 _children: list[subprocess.Popen[bytes]] = []

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dashboard import address, resources
 from dashboard.registry import Dataset, NetworkChoice, Registry
+from dashboard.serving import told
 from deconv_core.activation_index import ActivationIndex
-from deconv_core.errors import DeconvError
+from deconv_core.errors import DeconvError, IndexDamagedError
 from deconv_core.receptive_field import Layer
+
+_LONGEST_QUOTE = 60
+# Ends of lines and other controls, halves of characters, and what turns the direction of text.
+_NOT_SHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -25,8 +31,10 @@ class Choice:
         index: their index, finished or not; None if they were never scanned together.
         index_path: where it is, or will be.
         problem: why the index cannot be read, or "".
+        damaged: True if that is because a file of it is damaged.
         values: the query parameters of this page, checked: ``layer`` and ``map`` among them.
         page: which page asks.
+        notes: what the address asked for and did not get, in words.
     """
 
     registry: Registry
@@ -38,6 +46,8 @@ class Choice:
     problem: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     page: str = "start"
+    damaged: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def layers(self) -> Mapping[str, Layer]:
@@ -61,7 +71,7 @@ def choose(page: str, notes: list[str]) -> Choice:
     network = _network(registry, asked, notes)
     dataset = _dataset(registry, asked, notes)
     path = registry.index_path(dataset, network)
-    index, problem = _opened(path)
+    index, problem, damaged = _opened(path)
     values = {**asked, "network": network.network_id, "dataset": dataset.dataset_id}
     if index is not None:
         _check_labels(index, values, notes)
@@ -70,14 +80,14 @@ def choose(page: str, notes: list[str]) -> Choice:
         values.pop("label2")
     _check_display(values, notes)
     label = values.get("label") or None
-    return Choice(registry, network, dataset, label, index, path, problem, values, page)
+    return Choice(registry, network, dataset, label, index, path, problem, values, page, damaged)
 
 
-def _opened(path: Path) -> tuple[ActivationIndex | None, str]:
+def _opened(path: Path) -> tuple[ActivationIndex | None, str, bool]:
     try:
-        return resources.index_of(path), ""
+        return resources.index_of(path), "", False
     except DeconvError as error:
-        return None, str(error)
+        return None, told(error), isinstance(error, IndexDamagedError)
 
 
 def _network(registry: Registry, asked: Mapping[str, str], notes: list[str]) -> NetworkChoice:
@@ -86,8 +96,8 @@ def _network(registry: Registry, asked: Mapping[str, str], notes: list[str]) -> 
     except DeconvError:
         network = registry.networks()[0]
         notes.append(
-            f"This computer has no network “{asked['network']}”; "
-            f"showing {short_name(network)} instead."
+            f"This computer has no network “{_quoted(asked['network'])}”; "
+            f"showing {escape(short_name(network))} instead."
         )
         return network
 
@@ -98,7 +108,8 @@ def _dataset(registry: Registry, asked: Mapping[str, str], notes: list[str]) -> 
     except DeconvError:
         dataset = registry.datasets()[0]
         notes.append(
-            f"This computer has no dataset “{asked['dataset']}”; showing {dataset.name} instead."
+            f"This computer has no dataset “{_quoted(asked['dataset'])}”; showing "
+            f"{escape(dataset.name)} instead."
         )
         return dataset
 
@@ -107,7 +118,9 @@ def _check_labels(index: ActivationIndex, values: dict[str, str], notes: list[st
     for name in ("label", "label2"):
         label = values.get(name)
         if label and label not in index.labels:
-            notes.append(f"No image of this dataset has the label “{label}”; showing all images.")
+            notes.append(
+                f"No image of this dataset has the label “{_quoted(label)}”; showing all images."
+            )
             values.pop(name)
 
 
@@ -119,14 +132,14 @@ def _check_unit(
     if layer not in names:
         default = "conv4_4" if "conv4_4" in names else names[-1]
         if layer:
-            notes.append(f"This network has no layer “{layer}”; showing {default}.")
+            notes.append(f"This network has no layer “{_quoted(layer)}”; showing {default}.")
             values.pop("map", None)
         values["layer"] = layer = default
     channels, asked = index.layers[layer].channels, values.get("map", "0")
-    if not (asked.isascii() and asked.isdigit() and int(asked) < channels):
+    if not 0 <= whole_number(asked) < channels:
         notes.append(
-            f"{layer} has no feature map “{asked}”; its maps count from 0 to {channels - 1}. "
-            "Showing map 0."
+            f"{layer} has no feature map “{_quoted(asked)}”; its maps count from 0 to "
+            f"{channels - 1}. Showing map 0."
         )
         asked = "0"
     if "map" in values or page == "feature_map":
@@ -136,10 +149,12 @@ def _check_unit(
 def _check_display(values: dict[str, str], notes: list[str]) -> None:
     scale, k = values.get("scale", "clipped"), values.get("k", "9")
     if scale not in address.SCALES:
-        notes.append(f"There is no scale “{scale}”; using the shared one.")
+        notes.append(f"There is no scale “{_quoted(scale)}”; using the shared one.")
         values.pop("scale")
-    if not (k.isascii() and k.isdigit() and 1 <= int(k) <= address.MOST):
-        notes.append(f"“{k}” pictures cannot be shown; choose 1 to {address.MOST}. Showing 9.")
+    if not 1 <= whole_number(k) <= address.MOST:
+        notes.append(
+            f"“{_quoted(k)}” pictures cannot be shown; choose 1 to {address.MOST}. Showing 9."
+        )
         values.pop("k")
 
 
@@ -148,7 +163,18 @@ def short_name(network: NetworkChoice) -> str:
     return network.name.partition(" (")[0] if network.network_id == "demo" else network.name
 
 
+def whole_number(text: str) -> int:
+    """The number that a part of the address is, or -1 if it is none that a page could mean."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else -1
+
+
+def _quoted(text: str) -> str:
+    """What somebody wrote into the address, short, as plain text in Markdown."""
+    return escape(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…")
+
+
 def escape(text: str) -> str:
-    """Names from files as plain text in Markdown."""
-    special = "\\`*_{}[]()<>#+-.!|$~:"
-    return "".join(f"\\{letter}" if letter in special else letter for letter in text)
+    """Names from files as plain text in Markdown, on one line and in their own direction."""
+    special = "\\`*_{}[]()<>#+-.!|$~:&=@\"'^"
+    plain = _NOT_SHOWN.sub("\N{REPLACEMENT CHARACTER}", text)
+    return "".join(f"\\{letter}" if letter in special else letter for letter in plain)

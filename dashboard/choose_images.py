@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
 from dashboard.address import visit
@@ -12,12 +10,14 @@ from dashboard.folder_browser import browse, folders_offered
 from dashboard.preview_panel import look, others, show_preview
 from dashboard.previews import Preview
 from dashboard.registry import NetworkChoice, Registry
+from dashboard.serving import told
 from dashboard.shell import escape
 from dashboard.upload_panel import upload_panel
 from dashboard.use_images import use_buttons
 from dashboard.wording import label_name
 from deconv_core.errors import DeconvError
 
+CHOOSE_TAB = "Choose images"
 _SOURCES = {
     "folder": ":material/folder: Folder",
     "upload": ":material/upload: Upload",
@@ -25,6 +25,18 @@ _SOURCES = {
     "demo": ":material/draw: Demo drawings",
 }
 _RESIZES = {"stretch": "Stretch to a square", "crop": "Cut out the middle"}
+
+
+def folder_being_chosen() -> bool:
+    """True while a folder stands in the field, not yet taken."""
+    source, tab = st.session_state.get("source", "folder"), st.session_state.get("start_tab")
+    named = st.session_state.get("folder_chosen") or st.session_state.get("folder_path", "")
+    return source == "folder" and tab in (None, CHOOSE_TAB) and bool(str(named).strip())
+
+
+def stop_choosing() -> None:
+    """Empty the field; for a button."""
+    st.session_state["folder_path"] = ""
 
 
 def choose_images(registry: Registry, network: NetworkChoice) -> None:
@@ -85,16 +97,16 @@ def _folder(registry: Registry, network: NetworkChoice) -> None:
     if not typed.strip():
         st.caption("Folders directly inside it become labels, for example dog and cat.")
         return
-    root = Path(typed.strip()).expanduser()
     try:
+        root = registry.rules.meant(typed)
         whole = look(registry, str(root))
     except DeconvError as error:
-        st.error(f"{str(error)[:1].upper()}{str(error)[1:]}.", icon=":material/error:")
+        message = told(error)
+        st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
         return
     if not whole.images:
-        st.warning(
-            f"There are no pictures in {escape(str(root))}. {others(whole)}", icon=":material/info:"
-        )
+        shown = escape(registry.rules.shown(root))
+        st.warning(f"There are no pictures in {shown}. {others(whole)}", icon=":material/info:")
         return
     extensions, labels, resize = _filters(whole)
     narrowed = look(registry, str(root), extensions, labels) if extensions or labels else whole

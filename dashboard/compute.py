@@ -6,11 +6,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deconv_core.errors import CancelledError
 
-if TYPE_CHECKING:  # it loads torch
+if TYPE_CHECKING:  # they load torch
+    from deconv_core.exact import ExactTop
     from deconv_core.reconstruction import Reconstruction
 
 
@@ -81,6 +82,28 @@ class PictureStore:
             while self._bytes > self._max_bytes and self._kept:
                 _, dropped = self._kept.popitem(last=False)
                 self._bytes -= _size(dropped)
+
+
+class SettledAnswers:
+    """Float32 answers by question, the oldest dropped first; thread-safe."""
+
+    def __init__(self, most: int = 2000) -> None:
+        """Keep at most ``most``."""
+        self._most = most
+        self._kept: OrderedDict[tuple[Any, ...], ExactTop] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, question: tuple[Any, ...]) -> ExactTop | None:
+        """The answer, if it is known."""
+        with self._lock:
+            return self._kept.get(question)
+
+    def put(self, question: tuple[Any, ...], answer: ExactTop) -> None:
+        """Keep an answer."""
+        with self._lock:
+            self._kept[question] = answer
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
 
 
 def _size(picture: Reconstruction) -> int:

@@ -10,12 +10,14 @@ import streamlit as st
 from dashboard import address, answers, pictures, resources
 from dashboard.shell import Choice
 from dashboard.tiles import Panel, Tile, gallery
+from dashboard.wording import activation_text
 from deconv_core.errors import DeconvError
 from deconv_core.receptive_field import Layer
 from deconv_core.units import Activation
 
 PAGE = 64
 _PART = 16
+_BARS = "#7d94a8"  # the accent belongs to what is chosen
 
 
 def map_href(channel: int) -> str:
@@ -23,9 +25,14 @@ def map_href(channel: int) -> str:
     return "feature_map?" + urlencode(address.link_to(map=channel))
 
 
+def is_near(choice: Choice) -> bool:
+    """True if the numbers of the index are approximate."""
+    return choice.index is not None and choice.index.precision != "float32"
+
+
 def all_maps(choice: Choice, layer: Layer) -> None:
     """Both views of a layer's maps, under one heading."""
-    maps = resources.maps_of(choice, layer.name)
+    maps = resources.maps_of(choice, layer.name, choice.label)
     dead = int(maps["dead"].sum())
     st.markdown(f"### All {layer.channels} feature maps")
     if dead:
@@ -64,11 +71,19 @@ def _table(layer: Layer, maps: pd.DataFrame) -> None:
         column_config={
             "channel": st.column_config.NumberColumn("Feature map", width="small"),
             "max": st.column_config.ProgressColumn(
-                "Strongest activation", min_value=0.0, max_value=strongest, format="%.4g"
+                "Strongest activation",
+                min_value=0.0,
+                max_value=strongest,
+                format="%.4g",
+                color=_BARS,
             ),
             "mean": st.column_config.NumberColumn("Mean of the peaks", format="%.4g"),
             "share": st.column_config.ProgressColumn(
-                "Images that activate it", min_value=0.0, max_value=1.0, format="percent"
+                "Images that activate it",
+                min_value=0.0,
+                max_value=1.0,
+                format="percent",
+                color=_BARS,
             ),
             "dead": st.column_config.CheckboxColumn("Dead", width="small"),
         },
@@ -102,9 +117,10 @@ def _sheet(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
     elif order == "Rarest first":
         ordered = maps.sort_values(["dead", "share", "channel"])["channel"]
     channels = [int(channel) for channel in ordered.iloc[(page - 1) * PAGE : page * PAGE]]
+    near = " ≈: as scanned, in bfloat16." if is_near(choice) else ""
     st.caption(
         "For each map its strongest reconstruction (left, on its own scale) and the patch it "
-        "came from (right)."
+        f"came from (right).{near}"
     )
     for first in range(0, len(channels), _PART):
         try:
@@ -154,7 +170,7 @@ def _tile(
     return Tile(
         resources.tile_png(picture, key, "reconstruction", answers.PER_TILE),
         f"Feature map {channel}: reconstruction and patch in {activation.image_id}",
-        f"{channel} · {activation.value:.3g}",
+        f"{channel} · {activation_text(activation.value, approximate=is_near(choice))}",
         "",
         str(channel),
         map_href(channel),

@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard.resources import png_bytes
 from dashboard.shell import Choice
+from dashboard.wording import activation_text
 from deconv_core.receptive_field import Layer
 
 _ENLARGED = 400
@@ -120,10 +121,10 @@ def sheet(
         row, column = divmod(place, columns)
         activation = picture.activation  # type: ignore[attr-defined]
         words = (
-            (f"{place + 1}. map {activation.unit.channel}", f"{activation.value:.4g}"),
+            (f"{place + 1}. map {activation.unit.channel}", activation_text(activation.value)),
             (
                 f"{place + 1}. {activation.image_id.rpartition('/')[0]}",
-                shortened(activation.image_id.rpartition("/")[2], max(12, side // 6)),
+                shortened(activation.image_id.rpartition("/")[2], max(12, side // 7)),
             ),
         )
         for half, kind in enumerate(("reconstruction", "patch")):

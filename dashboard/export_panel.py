@@ -9,6 +9,8 @@ import streamlit as st
 
 from dashboard.exports import ExportState, cancel_export, delete_export, exports
 from dashboard.registry import Registry
+from dashboard.serving import told
+from dashboard.shell import escape
 from dashboard.wording import counted, file_size
 
 
@@ -90,5 +92,6 @@ def _words(state: ExportState) -> None:
             st.markdown(f"{name}  \n:small[cancelled; nothing was kept]")
         case _:
             st.markdown(name)
-            message = f"{state.message[:1].upper()}{state.message[1:]}"
-            st.error(f"{message}.", icon=":material/error:")
+            message = told(state.message)
+            message = f"{message[:1].upper()}{message[1:]}."
+            st.error(escape(message), icon=":material/error:")

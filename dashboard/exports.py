@@ -57,6 +57,7 @@ def start_export(
         "network": asdict(network),
         "index": str(registry.index_path(dataset, network)),
         "selection": asdict(selection),
+        "within": None if registry.within is None else [str(root) for root in registry.within],
         "name": file_name(dataset.name, network.name, selection),
     }
     text = json.dumps(order, indent=1)
@@ -157,7 +158,9 @@ def build(order: Mapping[str, Any], target: Path, cancel: threading.Event) -> No
     export(
         load_network(network["source"], network["preprocessing"], cancel=cancel),
         ImageFolder(
-            dataset["root"], dataset["extensions"], dataset["labels"], resize=dataset["resize"]
+            *(dataset["root"], dataset["extensions"], dataset["labels"]),
+            resize=dataset["resize"],
+            within=order["within"],
         ),
         ActivationIndex.open(order["index"]),
         Selection(**{**wanted, "units": units, "layers": tuple(wanted["layers"])}),

@@ -3,38 +3,47 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
 
-from dashboard.folders import allowed_folders, check_allowed
+from dashboard.choice import escape
+from dashboard.serving import is_local, rules
 from dashboard.wording import counted
 from deconv_core.errors import DeconvError
 from deconv_core.images import readable_extensions
 
 _MOST = 300
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def folders_offered() -> bool:
     """True if this computer's folders may be shown: to its own user, or where a list allows it."""
-    return bool(allowed_folders()) or st.get_option("server.address") in _LOOPBACK
+    return rules().offered
+
+
+def paths_shown() -> bool:
+    """True if paths of this computer may be shown: only to its own user."""
+    return is_local()
 
 
 @st.dialog("Choose a folder of images", width="medium", icon=":material/folder_open:")
 def browse(target_key: str) -> None:
     """Walk through folders; the one chosen goes into the text field of this key."""
+    offered = rules()
     place = _place(str(st.session_state.get(target_key, "")))
     st.session_state["browse_place"] = str(place)
+    _choose_root(offered.roots or ())
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Up",
             icon=":material/arrow_upward:",
-            disabled=not _may_open(place.parent) or place.parent == place,
+            disabled=not offered.allows(place.parent) or place.parent == place,
             on_click=_enter,
             args=(str(place.parent),),
         )
-        st.code(str(place), language=None)
+        st.code(offered.shown(place), language=None)
     folders, pictures, problem = _look(place)
     with st.container(height=320, gap=None):
         if problem:
@@ -43,7 +52,7 @@ def browse(target_key: str) -> None:
             st.caption("No folders in here.")
         for folder in folders[:_MOST]:
             st.button(
-                folder.name,
+                escape(folder.name),
                 key=f"enter {folder}",
                 icon=":material/folder:",
                 type="tertiary",
@@ -54,7 +63,7 @@ def browse(target_key: str) -> None:
             st.caption(f"The first {_MOST} of {len(folders):,} folders; type the path instead.")
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Use this folder", type="primary", key="use_folder"):
-            st.session_state["folder_chosen"] = str(place)
+            st.session_state["folder_chosen"] = offered.shown(place)
             st.session_state.pop("browse_place", None)
             st.rerun()
         st.caption(f"{counted(pictures, 'picture')} directly in it; folders below are included.")
@@ -64,21 +73,27 @@ def _enter(folder: str) -> None:
     st.session_state["browse_place"] = folder
 
 
+def _choose_root(roots: Sequence[Path]) -> None:
+    """Where a list of folders is offered: go to another of them."""
+    if len(roots) < 2:
+        return
+    with st.container(horizontal=True):
+        for root in roots:
+            name = escape(rules().shown(root))
+            st.button(name, key=f"root {root}", type="tertiary", on_click=_enter, args=(str(root),))
+
+
 def _place(typed: str) -> Path:
     """Where to look: where the person is, else what they typed, else home."""
-    for text in (st.session_state.get("browse_place", ""), typed.strip()):
-        if text and Path(text).expanduser().is_dir() and _may_open(Path(text).expanduser()):
-            return Path(text).expanduser().absolute()
-    allowed = allowed_folders()
-    return allowed[0] if allowed else Path.home()
-
-
-def _may_open(folder: Path) -> bool:
-    try:
-        check_allowed(folder)
-    except DeconvError:
-        return False
-    return True
+    offered = rules()
+    places = [st.session_state.get("browse_place", "")]
+    with suppress(DeconvError):
+        places += [str(offered.meant(typed))] if typed.strip() else []
+    for place in map(Path, filter(None, places)):
+        with suppress(OSError):  # a name that is too long
+            if offered.allows(place) and place.is_dir():
+                return place
+    return offered.roots[0] if offered.roots else Path.home()
 
 
 def _look(place: Path) -> tuple[list[Path], int, str]:

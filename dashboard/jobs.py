@@ -67,7 +67,7 @@ def start_scan(
         update: scan what was added or changed since the last scan.
 
     Raises:
-        DeconvError: the dataset cannot be given to a scan, or no process can be started.
+        DeconvError: no process can be started.
     """
     index_path = registry.index_path(dataset, network)
     arguments = ["-m", "deconv_core", "scan", str(dataset.root), "--index", str(index_path)]
@@ -76,10 +76,8 @@ def start_scan(
         arguments += ["--preprocessing", network.preprocessing]
     if dataset.extensions is not None:
         arguments += ["--extensions", ",".join(dataset.extensions)]
-    if dataset.labels is not None:
-        if any("," in label for label in dataset.labels):
-            raise DeconvError("a label with a comma cannot be chosen alone; include all labels")
-        arguments += [f"--labels={','.join(dataset.labels)}"]
+    arguments += [f"--label={label}" for label in dataset.labels or ()]
+    arguments += [f"--within={folder}" for folder in registry.within or ()]
     if update:
         arguments.append("--update")
     ChildProcess(index_path).start(arguments, {"DECONV_HOME": str(registry.home)})

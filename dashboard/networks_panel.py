@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import streamlit as st
 
 from dashboard.address import visit
 from dashboard.folder_browser import folders_offered
 from dashboard.registry import WEIGHT_SUFFIXES, NetworkChoice, Registry
-from dashboard.scan_panel import VGG19_DOWNLOAD
+from dashboard.serving import told
 from dashboard.shell import escape
+from dashboard.weights_panel import weights_download
 from deconv_core.errors import DeconvError
 
 _PREPROCESSINGS = {
@@ -22,14 +26,24 @@ def networks_table(registry: Registry, current: NetworkChoice) -> None:
     """The networks, what each needs, and adding a weight file."""
     for network in registry.networks():
         with st.container(border=True, key=f"network_{network.network_id}"):
-            name, words, actions = st.columns([3, 6, 3], vertical_alignment="center")
+            name, rest = st.columns([3, 10], vertical_alignment="center")
             here = "  \n:small[shown now]" if network.network_id == current.network_id else ""
             name.markdown(f"**{escape(network.name)}**{here}")
-            words.caption(_about(registry, network))
-            with actions.container(horizontal=True, horizontal_alignment="right", wrap=False):
-                _network_actions(registry, network, current)
+            actions = partial(_network_actions, registry, network, current)
+            with rest:
+                if network.source == "vgg19":
+                    weights_download(registry, actions)
+                else:
+                    _row(_about(registry, network), actions)
     if folders_offered():
         _add_weights(registry)
+
+
+def _row(about: str, actions: Callable[[], None]) -> None:
+    words, buttons = st.columns([6, 4], vertical_alignment="center")
+    words.caption(about)
+    with buttons.container(horizontal=True, horizontal_alignment="right"):
+        actions()
 
 
 def _about(registry: Registry, network: NetworkChoice) -> str:
@@ -38,10 +52,6 @@ def _about(registry: Registry, network: NetworkChoice) -> str:
         case "demo":
             words = "Trained on drawings; a quarter of VGG19's width. Ships with the program."
             return words if ready else f"{words} Its file is missing from this installation."
-        case "vgg19":
-            words = "The network of Simonyan and Zisserman, trained on ImageNet, by torchvision."
-            needed = f"{VGG19_DOWNLOAD} are downloaded once, when a scan with it is started."
-            return f"{words} {'On this computer.' if ready else needed}"
         case "random":
             return "Full width, never trained: what the shape of the network alone does."
     how = _PREPROCESSINGS[network.preprocessing or ""]
@@ -92,7 +102,8 @@ def _add_weights(registry: Registry) -> None:
         try:
             network = _checked(registry, typed.strip().strip("'\""), preprocessing or None)
         except DeconvError as error:
-            st.error(f"{str(error)[:1].upper()}{str(error)[1:]}.", icon=":material/error:")
+            message = told(error)
+            st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
         else:
             visit("start", network=network.network_id)
             st.rerun()
@@ -102,7 +113,7 @@ def _checked(registry: Registry, path: str, preprocessing: str | None) -> Networ
     """Add a weight file after it was loaded once, so that a wrong one is refused here."""
     from deconv_core.weights import load_network
 
-    network = registry.add_weights(path, preprocessing)
+    network = registry.add_weights(registry.rules.meant(path), preprocessing)
     try:
         with st.spinner("Reading the weights"):
             load_network(network.source, network.preprocessing)

@@ -11,7 +11,10 @@ import streamlit as st
 from dashboard import address, resources
 from dashboard.choice import Choice, escape
 from dashboard.jobs import changes_since
-from deconv_core.errors import DeconvError
+from dashboard.repair import damage_note
+from dashboard.serving import told
+from dashboard.wording import activation_text
+from deconv_core.errors import DeconvError, IndexDamagedError
 from deconv_core.receptive_field import Layer
 from deconv_core.units import Activation, Unit
 
@@ -30,6 +33,9 @@ def explained(choice: Choice) -> Iterator[None]:
 
 def trouble(choice: Choice, error: DeconvError) -> None:
     """Say why there are no pictures, and where to go."""
+    if isinstance(error, IndexDamagedError):
+        damage_note(choice, str(error))
+        return
     if not choice.registry.ready(choice.network):
         st.warning(
             f"The weights of {escape(choice.network.name)} are not on this computer, so nothing "
@@ -43,7 +49,7 @@ def trouble(choice: Choice, error: DeconvError) -> None:
             icon=":material/folder_off:",
         )
     else:
-        st.error(escape(str(error)), icon=":material/error:")
+        st.error(escape(told(error)), icon=":material/error:")
     st.page_link(
         address.PAGE_FILES["start"],
         label="Open Start",
@@ -65,30 +71,28 @@ def missing_note(answers: Sequence[Answer]) -> None:
             icon=":material/warning:",
         ):
             for image_id, why in missing:
-                st.caption(f"{escape(image_id)}: {escape(why)}")
+                st.caption(f"{escape(image_id)}: {escape(told(why))}")
             st.caption("Update the index on Start.")
 
 
 def fires_in_line(choice: Choice, unit: Unit, found: Sequence[Answer]) -> None:
-    """One line of numbers about a map, then what is missing from its answers."""
-    maps = resources.maps_of(choice, unit.layer)
-    row = maps.iloc[unit.channel]
-    total = _images(choice, choice.label)
-    whose = f" with label {escape(choice.label)}" if choice.label else ""
-    if row["dead"] and len(found) == 1:
-        st.info(f"Fires in none of {total:,} images{whose}.", icon=":material/block:")
-        return
-    st.caption(
-        f"Fires in {round(row['share'] * total):,} of {total:,} images{whose} · strongest "
-        f"{row['max']:.4g} · mean peak {row['mean']:.4g}"
-    )
+    """A line of numbers about a map for each answer, or that it never fires there."""
+    near = choice.index is not None and choice.index.precision != "float32"
+    lines = []
     for answer in found:
+        total = _images(choice, answer.label)
+        whose = f" with label {escape(answer.label)}" if answer.label else ""
         if not answer.activations:
-            st.info(
-                f"Fires in none of {_images(choice, answer.label):,} images"
-                f"{f' with label {escape(answer.label)}' if answer.label else ''}.",
-                icon=":material/block:",
-            )
+            st.info(f"Fires in none of {total:,} images{whose}.", icon=":material/block:")
+            continue
+        row = resources.maps_of(choice, unit.layer, answer.label).iloc[unit.channel]
+        lines.append(
+            f"Fires in {round(row['share'] * total):,} of {total:,} images{whose} · strongest "
+            f"{activation_text(row['max'], approximate=near)} · mean peak "
+            f"{activation_text(row['mean'], approximate=near)}"
+        )
+    if lines:
+        st.caption("  \n".join(lines))
 
 
 def _images(choice: Choice, label: str | None) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import streamlit as st
 
 from dashboard import address, resources
 from dashboard.downloads import shortened
-from dashboard.shell import Choice
+from dashboard.serving import told
+from dashboard.shell import Choice, escape
 from dashboard.tiles import Panel, Tile, gallery
 from deconv_core.errors import DeconvError
 from deconv_core.images import ImageFolder, Pixels
@@ -44,7 +44,7 @@ def choose_image(choice: Choice) -> Shown | None:
     try:
         folder = resources.images_of(choice.dataset)
     except DeconvError as error:
-        st.warning(str(error), icon=":material/folder_off:")
+        st.warning(escape(told(error)), icon=":material/folder_off:")
         return uploaded
     names = [entry.image_id for entry in folder if choice.label in (None, entry.label)]
     asked = choice.values.get("image", "")
@@ -52,7 +52,8 @@ def choose_image(choice: Choice) -> Shown | None:
         return uploaded
     if asked and asked not in {entry.image_id for entry in folder}:
         st.warning(
-            f"This dataset has no image “{asked}”; showing another.", icon=":material/link_off:"
+            f"This dataset has no image “{escape(shortened(asked, 60))}”; showing another.",
+            icon=":material/link_off:",
         )
         asked = ""
     if not names:
@@ -65,7 +66,8 @@ def _read(choice: Choice, folder: ImageFolder, image_id: str) -> Shown | None:
     try:
         pixels = resources.image_pixels(choice, image_id)
     except DeconvError as error:
-        st.error(f"{image_id} cannot be read: {error}", icon=":material/broken_image:")
+        said = escape(f"{image_id} cannot be read: {told(error)}")
+        st.error(said, icon=":material/broken_image:")
         return None
     return Shown(image_id, image_id, folder, pixels, f"{choice.dataset.dataset_id}:{image_id}")
 
@@ -81,7 +83,8 @@ def _uploaded(choice: Choice) -> Shown | None:
             return None
         return Shown(f"{name} (uploaded)", folder[0].image_id, folder, folder.read(0), digest)
     except DeconvError as error:
-        st.error(f"{name} cannot be read: {error}", icon=":material/broken_image:")
+        said = escape(f"{name} cannot be read: {told(error)}")
+        st.error(said, icon=":material/broken_image:")
         return None
 
 
@@ -117,10 +120,12 @@ def _take_upload() -> None:
     file = st.session_state.get("image_upload")
     if file is None:
         return
+    if file.size > _LARGEST * 2**20:  # a browser would not send it; somebody else may
+        return
     content = file.getvalue()
     digest = hashlib.sha256(content).hexdigest()[:16]
-    suffix = Path(file.name).suffix.lower()
-    st.session_state["uploaded_image"] = (file.name, digest, suffix, content)
+    # The name says nothing about the content, and may be no name for a file at all.
+    st.session_state["uploaded_image"] = (file.name, digest, ".png", content)
     address.visit("image", image=None, position=None)
 
 

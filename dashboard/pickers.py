@@ -12,6 +12,7 @@ import streamlit as st
 
 from dashboard import address
 from dashboard.address import SCALES
+from dashboard.choice import whole_number
 from dashboard.shell import Choice
 from deconv_core.receptive_field import Layer
 
@@ -71,7 +72,7 @@ def _cell(layer: Layer) -> dict[str, object]:
 def _map_within(layer: Layer) -> dict[str, int | None]:
     """The remembered map, kept inside a layer."""
     remembered = address.target().get("map", "0")
-    return {"map": min(int(remembered) if remembered.isdigit() else 0, layer.channels - 1)}
+    return {"map": min(max(whole_number(remembered), 0), layer.channels - 1)}
 
 
 def arrow_keys(page: str, choice: Choice) -> None:
@@ -97,7 +98,7 @@ def arrow_keys(page: str, choice: Choice) -> None:
 def step(page: str, layer: Layer, by: int) -> None:
     """Move to a neighbouring map, counted from what was asked for last."""
     remembered = address.target().get("map", "0")
-    here = int(remembered) if remembered.isdigit() else 0
+    here = max(whole_number(remembered), 0)
     address.visit(page, map=min(layer.channels - 1, max(0, here + by)))
 
 

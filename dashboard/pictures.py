@@ -104,7 +104,7 @@ def reconstructions(
         folder = resources.images_of(choice.dataset) if images is None else images
 
         def work(cancel: threading.Event) -> None:
-            network = _matching_network(choice)
+            network = matching_network(choice)
             began = time.perf_counter()
             log.info("reconstructing %d of %s", len(wanted), activations[0].unit)
             for first in range(0, len(wanted), _CHUNK):
@@ -126,7 +126,12 @@ def reconstructions(
     return Pictures(dict(sorted(found.items())), missing)
 
 
-def _matching_network(choice: Choice) -> Network:
+def matching_network(choice: Choice) -> Network:
+    """The chosen network, if the index was made with it.
+
+    Raises:
+        DeconvError: it was made with other weights, or these are missing.
+    """
     network = resources.network_of(choice)
     if choice.index is not None and choice.index.manifest.fingerprint != network.fingerprint:
         raise DeconvError(

@@ -29,7 +29,8 @@ def look(
     kept: dict[object, Preview] = st.session_state.setdefault("previews", {})
     if key not in kept:
         with st.spinner("Looking into the folder"):
-            found = preview(ImageFolder(root, extensions or None, labels or None))
+            folder = ImageFolder(root, extensions or None, labels or None, within=registry.within)
+            found = preview(folder)
         while len(kept) > 3:
             kept.pop(next(iter(kept)))
         kept[key] = found
@@ -65,4 +66,4 @@ def others(shown: Preview) -> str:
     if not listed:
         return "No other files."
     rest = f" and {len(listed) - 6} more types" if len(listed) > 6 else ""
-    return f"Other files, left out: {', '.join(listed[:6])}{rest}."
+    return f"Other files, left out: {escape(', '.join(listed[:6]))}{rest}."

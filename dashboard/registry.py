@@ -24,12 +24,13 @@ from typing import Any, TypeVar
 
 import filelock
 
-from dashboard.folders import check_allowed
+from dashboard.folders import FolderRules, folder_rules, typed_path
 from deconv_core.demo import demo_images, demo_index, demo_weights
 from deconv_core.errors import DeconvError
 
 WEIGHT_SUFFIXES = (".pth", ".pt", ".safetensors", ".npy")
 _Entry = TypeVar("_Entry")
+_KINDS = ("folder", "upload", "caltech256")
 _ID = re.compile(r"[0-9a-z]{1,16}")
 
 
@@ -81,14 +82,31 @@ def data_home() -> Path:
 class Registry:
     """Datasets, networks and indexes below one data folder."""
 
-    def __init__(self, home: Path | None = None) -> None:
-        """Use ``home``, or the folder that ``$DECONV_HOME`` names."""
+    def __init__(self, home: Path | None = None, rules: FolderRules | None = None) -> None:
+        """Use ``home``, or the folder that ``$DECONV_HOME`` names; ``rules`` of the server."""
         self.home = (data_home() if home is None else home).absolute()
+        self._rules = rules
+
+    @property
+    def rules(self) -> FolderRules:
+        """Which folders may be opened; those of a server on loopback if none were given."""
+        return folder_rules() if self._rules is None else self._rules
+
+    @property
+    def within(self) -> tuple[Path, ...] | None:
+        """Where links in a dataset may lead: the data folder, what is offered; None: anywhere."""
+        roots = self.rules.roots
+        return None if roots is None else (self.home.resolve(), *roots)
+
+    def _reachable(self, path: Path) -> bool:
+        """True if what is registered lies in the data folder or where it may be opened now."""
+        return FolderRules(self.within).allows(path)
 
     def datasets(self) -> list[Dataset]:
-        """The demo, then everything registered, newest first."""
+        """The demo, then everything registered that may be opened, newest first."""
         demo = Dataset("demo", "Demo drawings", "demo", demo_images())
-        return [demo, *self._read_all("datasets", _dataset)]
+        registered = self._read_all("datasets", _dataset)
+        return [demo, *(dataset for dataset in registered if self._reachable(dataset.root))]
 
     def dataset(self, dataset_id: str) -> Dataset:
         """The dataset with this id.
@@ -116,7 +134,7 @@ class Registry:
         Raises:
             DeconvError: it is not a folder, or not below one of ``$DECONV_FOLDERS``.
         """
-        path = Path(root).expanduser().absolute()
+        path = typed_path(os.fspath(root))
         if kind == "folder":
             self.check_folder(path)
         kinds = None if extensions is None else tuple(sorted({_dotted(e) for e in extensions}))
@@ -134,18 +152,21 @@ class Registry:
         Raises:
             DeconvError: it is not a folder, or not below one of ``$DECONV_FOLDERS``.
         """
+        rules = self.rules
+        rules.check(root)
         try:
-            check_allowed(root)
             there = root.is_dir()
-        except (OSError, ValueError):  # a name too long, or with characters that no name has
+        except OSError:  # a name too long
             there = False
         if not there:
-            raise DeconvError(f"{root} is not a folder; give the path of a folder of images")
+            shown = rules.shown(root)
+            raise DeconvError(f"{shown} is not a folder; give the path of a folder of images")
 
     def networks(self) -> list[NetworkChoice]:
-        """The demo network, VGG19, weight files that were added, random weights."""
-        added = self._read_all("networks", lambda content: NetworkChoice(**content))
-        return [DEMO_NETWORK, VGG19, *added, RANDOM]
+        """The demo network, VGG19, weight files that were added and may be read, random weights."""
+        added = self._read_all("networks", _network)
+        reachable = [network for network in added if self._reachable(Path(network.source))]
+        return [DEMO_NETWORK, VGG19, *reachable, RANDOM]
 
     def network(self, network_id: str) -> NetworkChoice:
         """The network with this id.
@@ -164,16 +185,17 @@ class Registry:
         """Register a weight file; its content is checked when it is loaded.
 
         Raises:
-            DeconvError: no such file, or one of another type.
+            DeconvError: no such file, one of another type, or not below ``$DECONV_FOLDERS``.
         """
-        file = Path(path).expanduser().absolute()
+        file = typed_path(os.fspath(path))
         if file.suffix.lower() not in WEIGHT_SUFFIXES:
             raise DeconvError(
                 f"{file.name or path!r} is not a weight file; choose one that ends in "
                 f"{', '.join(WEIGHT_SUFFIXES)}"
             )
+        self.rules.check(file)
         if not file.is_file():
-            raise DeconvError(f"there is no file {file}; check the path")
+            raise DeconvError(f"there is no file {self.rules.shown(file)}; check the path")
         network_id = _short_hash([str(file), preprocessing])
         name = file.name + (f" ({preprocessing})" if preprocessing else "")
         network = NetworkChoice(network_id, name, str(file), preprocessing)
@@ -268,10 +290,24 @@ class Registry:
         return entries
 
 
+def _network(content: dict[str, Any]) -> NetworkChoice:
+    network = NetworkChoice(**content)
+    texts = (network.network_id, network.name, network.source, network.preprocessing or "")
+    if not all(isinstance(text, str) for text in texts) or not _ID.fullmatch(network.network_id):
+        raise ValueError("not a network")
+    return network
+
+
 def _dataset(content: dict[str, Any]) -> Dataset:
     def listed(name: str) -> tuple[str, ...] | None:
-        return None if content[name] is None else tuple(content[name])
+        return None if content[name] is None else tuple(str(item) for item in content[name])
 
+    texts = (content["dataset_id"], content["name"], content["root"])
+    known = content["kind"] in _KINDS and content["resize"] in ("stretch", "crop")
+    if not known or not all(isinstance(text, str) for text in texts):
+        raise ValueError("not a dataset")
+    if not _ID.fullmatch(content["dataset_id"]):
+        raise ValueError("not an id")
     return Dataset(
         **{
             **content,

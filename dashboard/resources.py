@@ -7,6 +7,7 @@ picture is computed, so that a page's frame never waits for it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections import OrderedDict
@@ -19,8 +20,9 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from dashboard.compute import PictureStore, Turn
+from dashboard.compute import PictureStore, SettledAnswers, Turn
 from dashboard.registry import Dataset, NetworkChoice, Registry
+from dashboard.serving import rules
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import DeconvError, WeightsError
 from deconv_core.images import ImageFolder, Pixels
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 def registry() -> Registry:
     """Datasets, networks and indexes of this data folder."""
     home = os.environ.get("DECONV_HOME")
-    return Registry(Path(home).expanduser() if home else Path.home() / ".deconv")
+    return Registry(Path(home).expanduser() if home else Path.home() / ".deconv", rules())
 
 
 # --- what is shared ------------------------------------------------------------------------------
@@ -73,8 +75,10 @@ def images_of(dataset: Dataset) -> ImageFolder:
     Raises:
         DeconvError: the folder is gone.
     """
+    within = registry().within
     return _images(
-        str(dataset.root), dataset.extensions, dataset.labels, dataset.resize, _folder_age(dataset)
+        *(str(dataset.root), dataset.extensions, dataset.labels, dataset.resize),
+        *(within, _folder_age(dataset)),
     )
 
 
@@ -91,10 +95,11 @@ def _images(
     extensions: tuple[str, ...] | None,
     labels: tuple[str, ...] | None,
     resize: Any,
+    within: tuple[Path, ...] | None,
     age: int,
 ) -> ImageFolder:
     del age
-    return ImageFolder(root, extensions, labels, resize=resize)
+    return ImageFolder(root, extensions, labels, resize=resize, within=within)
 
 
 def index_stamp(path: Path) -> str:
@@ -134,6 +139,19 @@ def top_of(
     return _top(str(choice.index_path), index_stamp(choice.index_path), layer, channel, k, label)
 
 
+def question(
+    choice: Choice, layer: str, channel: int | None, k: int, label: str | None
+) -> tuple[Any, ...]:
+    """Names one question to one state of one index."""
+    return str(choice.index_path), index_stamp(choice.index_path), layer, channel, k, label
+
+
+@st.cache_resource(show_spinner=False)
+def settled_answers() -> SettledAnswers:
+    """Answers of bfloat16 indexes that were checked in float32, shared by all sessions."""
+    return SettledAnswers()
+
+
 def best_of_maps(choice: Choice, layer: str, channels: Sequence[int]) -> list[Activation | None]:
     """The strongest activation of each of several maps; None for a dead one."""
     path, stamp = str(choice.index_path), index_stamp(choice.index_path)
@@ -146,9 +164,9 @@ def _maps(path: str, stamp: str, layer: str, label: str | None) -> pd.DataFrame:
     return _index(path, stamp).maps(layer, label)
 
 
-def maps_of(choice: Choice, layer: str) -> pd.DataFrame:
-    """``index.maps`` within the chosen label, kept."""
-    return _maps(str(choice.index_path), index_stamp(choice.index_path), layer, choice.label)
+def maps_of(choice: Choice, layer: str, label: str | None) -> pd.DataFrame:
+    """``index.maps``, kept."""
+    return _maps(str(choice.index_path), index_stamp(choice.index_path), layer, label)
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
@@ -262,10 +280,27 @@ def tile_png(
     return png_bytes(drawn)
 
 
-def png_bytes(image: Any) -> bytes:
+def overlay_png(pixels: Pixels, plane: npt.NDArray[np.float32] | None = None) -> bytes:
+    """An image as PNG, or a feature map's plane over it; kept by content."""
+    content = hashlib.blake2b(pixels.tobytes(), digest_size=16)
+    if plane is not None:
+        content.update(plane.tobytes())
+    return _overlay(pixels, plane, content.hexdigest())
+
+
+@st.cache_data(max_entries=300, show_spinner=False)
+def _overlay(_pixels: Pixels, _plane: npt.NDArray[np.float32] | None, key: str) -> bytes:
+    from dashboard.overlays import plain, plane_over
+
+    del key
+    drawn = plain(_pixels) if _plane is None else plane_over(_pixels, _plane)
+    return png_bytes(drawn, compress_level=1)  # half the time, and it goes no farther than here
+
+
+def png_bytes(image: Any, compress_level: int = 3) -> bytes:
     """A PIL image as PNG."""
     import io
 
     stream = io.BytesIO()
-    image.save(stream, "PNG", compress_level=3)
+    image.save(stream, "PNG", compress_level=compress_level)
     return stream.getvalue()

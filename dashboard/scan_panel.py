@@ -6,16 +6,16 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.folder_browser import folders_offered
 from dashboard.jobs import ScanState, cancel_scan, changes_since, scan_state, start_scan
 from dashboard.registry import Dataset, NetworkChoice, Registry
+from dashboard.serving import told
 from dashboard.shell import escape
 from dashboard.wording import counted, duration, file_size
 from deconv_core.errors import DeconvError
 from deconv_core.images import ImageFolder
 from deconv_core.index_files import IndexFolder
 
-VGG19_DOWNLOAD = "548 MB"
+VGG19_DOWNLOAD = "575 MB"
 
 
 def scan_panel(
@@ -37,7 +37,7 @@ def scan_panel(
         state = scan_state(path)
         if state.status != seen or _showable(path) != showable:
             st.rerun()
-        with st.container(border=True, key="scan_panel"):
+        with st.container(border=state.status != "done", key="scan_panel"):
             if state.status == "running":
                 _running(registry, dataset, network, state)
             elif state.status == "done":
@@ -46,6 +46,11 @@ def scan_panel(
                 _waiting(registry, dataset, network, state, len(images or ()))
 
     st.fragment(draw, run_every=1.0 if seen == "running" else 5.0)()
+    say_scan_trouble()
+
+
+def say_scan_trouble() -> None:
+    """Why a scan that was asked for did not start."""
     if message := st.session_state.pop("scan_error", ""):
         st.error(message, icon=":material/error:")
 
@@ -70,7 +75,7 @@ def begin(
     try:
         start_scan(registry, dataset, network, update=update)
     except DeconvError as error:
-        st.session_state["scan_error"] = f"The scan did not start: {error}."
+        st.session_state["scan_error"] = escape(f"The scan did not start: {told(error)}.")
 
 
 def progress_text(state: ScanState) -> str:
@@ -126,6 +131,7 @@ def _done(
     right.button(
         "Update",
         key="update_scan",
+        type="secondary" if changed else "tertiary",
         icon=":material/sync:",
         help="Reads every file again and scans only what was added or changed since the last scan.",
         on_click=begin,
@@ -138,12 +144,12 @@ def _waiting(
     registry: Registry, dataset: Dataset, network: NetworkChoice, state: ScanState, images: int
 ) -> None:
     """Not scanned, stopped, or failed."""
-    left, right = st.columns([2, 1], vertical_alignment="center")
+    left, right = st.columns([3, 2], vertical_alignment="center")
     left.markdown(_headline(dataset, network, state))
     message, changed, _ = state.message.partition(". Ask for an update")
     if message:
-        told = message if folders_offered() else _without_paths(message, registry)
-        left.error(escape(f"{told[:1].upper()}{told[1:]}."), icon=":material/error:")
+        message = told(message)
+        left.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
     again = state.status in ("cancelled", "failed") and state.total > 0
     if not images and not again:
         return
@@ -158,14 +164,6 @@ def _waiting(
         disabled=not registry.ready(network) and network.source != "vgg19",
         width="stretch",
     )
-
-
-def _without_paths(message: str, registry: Registry) -> str:
-    """For people who do not sit at this computer."""
-    roots = {str(dataset.root): dataset.name for dataset in registry.datasets()}
-    for path, name in {str(registry.home): "the data folder", **roots}.items():
-        message = message.replace(path, name)
-    return message
 
 
 def _headline(dataset: Dataset, network: NetworkChoice, state: ScanState) -> str:

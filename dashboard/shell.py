@@ -1,22 +1,27 @@
-"""The frame of every page: page setup, sidebar, header. Each page calls ``shell`` first.
+"""The frame of every page: page setup, sidebar, heading. Each page calls ``shell`` first.
 
-It paints before anything heavy happens, and it opens no weights and no images.
+It paints before anything heavy happens, and it opens no weights and no images. ``heading`` comes
+next, with the words that only the page knows.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator as Place
 
 from dashboard import address, pictures
 from dashboard.choice import Choice, choose, escape, short_name
+from dashboard.repair import damage_note
 from dashboard.sidebar import PAGES, PRODUCT, sidebar
 from deconv_core.activation_index import ActivationIndex
 
-__all__ = ["PAGES", "Choice", "escape", "require_index", "shell", "short_name"]
-ICON = str(Path(__file__).parent / "components" / "icon.png")
+__all__ = ["PAGES", "Choice", "escape", "heading", "require_index", "shell", "short_name"]
+_FILES = Path(__file__).parent / "components"
+ICON = str(_FILES / "icon.png")
 
 
 def shell(page: str, *, title: str) -> Choice:
@@ -32,41 +37,53 @@ def shell(page: str, *, title: str) -> Choice:
         layout="wide",
         initial_sidebar_state=268,
     )
+    st.html(_FILES / "page.css")
     pictures.begin_request()
     notes: list[str] = []
     choice = choose(page, notes)
     address.settle(page, choice.values)
     with st.sidebar:
         sidebar(page, choice)
-    _header(page, choice)
-    for note in notes:
+    return replace(choice, notes=tuple(notes))
+
+
+def heading(choice: Choice, title: str, *, names_dataset: bool = True) -> Place:
+    """The title row of a page, then what the address got wrong and what is not finished yet.
+
+    Args:
+        choice: from ``shell``.
+        title: what the page shows, in plain text.
+        names_dataset: the small print says whose images are shown.
+
+    Returns:
+        The right end of the row, for buttons.
+    """
+    around = [short_name(choice.network), *([choice.dataset.name] if names_dataset else [])]
+    if choice.page in ("layer", "feature_map") and choice.label:
+        around.append(f"label {choice.label}")
+    with st.container(horizontal=True, key="page_heading", vertical_alignment="center"):
+        st.markdown(f"## {escape(title)}", width="content")
+        st.caption(escape(" · ".join(around)), width="stretch")
+        buttons = st.container(horizontal=True, width="content", gap="small")
+    for note in choice.notes:
         st.warning(note, icon=":material/link_off:")
-    return choice
-
-
-def _header(page: str, choice: Choice) -> None:
-    parts = [short_name(choice.network), choice.dataset.name]
-    if page in ("layer", "feature_map") and choice.layer is not None:
-        parts.append(choice.layer.name)
-    if page == "feature_map" and choice.layer is not None:
-        parts.append(f"feature map {choice.map}")
-    if page in ("layer", "feature_map") and choice.label:
-        parts.append(f"label {choice.label}")
-    st.caption(escape(" · ".join(parts)))
     if choice.index is not None and not choice.index.complete:
         st.info(
             f"Answers so far: {len(choice.index.images):,} of {choice.index.total:,} images are "
             "scanned. They can still change.",
             icon=":material/hourglass_top:",
         )
+    return buttons
 
 
 def require_index(choice: Choice) -> ActivationIndex:
     """The index; without one, says what to do and ends the page."""
     if choice.index is not None:
         return choice.index
-    if choice.problem:
-        st.error(f"The index cannot be read: {choice.problem}", icon=":material/error:")
+    if choice.damaged:
+        damage_note(choice, choice.problem)
+    elif choice.problem:
+        st.error(escape(f"The index cannot be read: {choice.problem}"), icon=":material/error:")
     else:
         if choice.dataset.kind == "demo" and not choice.dataset.root.is_dir():
             st.info(
@@ -74,7 +91,7 @@ def require_index(choice: Choice) -> ActivationIndex:
                 "your own on Start.",
                 icon=":material/inventory_2:",
             )
-        st.subheader("Nothing has been scanned yet")
+        st.markdown("### Nothing has been scanned yet")
         names = escape(choice.dataset.name), escape(short_name(choice.network))
         st.write(
             f"{names[0]} has not been scanned with {names[1]}. "

@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import address, resources
 from dashboard.choice import Choice, escape, short_name
 from dashboard.jobs import ScanState, running_scans, scan_state
+from dashboard.serving import told
 from dashboard.wording import duration
 
 PRODUCT = "Deconvnet dashboard"
@@ -21,8 +22,9 @@ PAGES = {
     "method": ("Method", ":material/menu_book:"),
 }
 _KEYS = {
-    "layer": "Keys: ↑ deeper layer, ↓ earlier layer, Enter opens a picture",
-    "feature_map": "Keys: ← → feature map, ↑ deeper layer, ↓ earlier layer",
+    "layer": "Keys: ↑ deeper layer, ↓ earlier layer; on a picture Enter opens, Z enlarges",
+    "feature_map": "Keys: ← → feature map, ↑ deeper layer, ↓ earlier layer; on a picture Z "
+    "enlarges",
 }
 _ALL = "All labels"
 
@@ -30,15 +32,15 @@ _ALL = "All labels"
 def sidebar(page: str, choice: Choice) -> None:
     """Draw it; call inside ``st.sidebar``."""
     st.markdown(f"**{PRODUCT}**")
-    for name, (label, icon) in PAGES.items():
-        st.page_link(
-            address.PAGE_FILES[name],
-            label=label,
-            icon=icon,
-            query_params=address.link_to() or None,
-            width="stretch",
-        )
-    st.space("xsmall")
+    with st.container(gap=None):
+        for name, (label, icon) in PAGES.items():
+            st.page_link(
+                address.PAGE_FILES[name],
+                label=label,
+                icon=icon,
+                query_params=address.link_to() or None,
+                width="stretch",
+            )
     _network_picker(page, choice)
     _dataset_picker(page, choice)
     if page in ("layer", "feature_map", "image"):
@@ -104,8 +106,9 @@ def _about_demo() -> None:
         st.markdown(
             "This is a small network (VGG19's layers, a quarter as wide) trained on drawings. "
             "It is **not** ImageNet VGG19, and its map numbers mean other things.\n\n"
-            "To use VGG19: choose *VGG19 (ImageNet)* above and download its weights on Start, "
-            "or add a weight file there."
+            "To use VGG19, choose *VGG19 (ImageNet)* above. Its weights are downloaded once, when "
+            "you ask for it: on Start, under *Networks*, or with the first scan (575 MB). There "
+            "you can also add a weight file of your own."
         )
 
 
@@ -143,6 +146,6 @@ def _draw_state(state: ScanState) -> None:
     elif state.status == "cancelled":
         st.caption(f":material/pause_circle: Paused at {state.done:,} of {state.total:,}")
     elif state.status == "failed":
-        st.caption(f":material/error: Scan failed: {state.message}")
+        st.caption(f":material/error: Scan failed: {escape(told(state.message))}")
     else:
         st.caption(":material/radio_button_unchecked: Not scanned yet")

@@ -8,10 +8,11 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard.address import visit
-from dashboard.folder_browser import folders_offered
+from dashboard.folder_browser import paths_shown
 from dashboard.folders import folder_size
 from dashboard.jobs import scan_state
 from dashboard.registry import Dataset, Registry
+from dashboard.serving import told
 from dashboard.shell import escape
 from dashboard.wording import counted, file_size
 from deconv_core.demo import demo_index
@@ -55,7 +56,7 @@ def _dataset_row(registry: Registry, dataset: Dataset, current: Dataset) -> None
 
 def _place(dataset: Dataset) -> str:
     if dataset.kind == "folder":
-        place = escape(str(dataset.root)) if folders_offered() else "a folder of the server"
+        place = escape(str(dataset.root)) if paths_shown() else "a folder of the server"
         gone = "" if dataset.root.is_dir() else " (not there now)"
         parts = [place + gone]
         if dataset.extensions:
@@ -98,7 +99,9 @@ def _ask_what_to_delete(registry: Registry, dataset: Dataset) -> None:
     options = [f"The scan with {network}" for network in scans]
     if dataset.kind != "demo":
         options.insert(0, whole)
-    chosen = st.radio("What", [*options], key="delete_what", label_visibility="collapsed")
+    chosen = st.radio(
+        "What", options, key="delete_what", label_visibility="collapsed", format_func=escape
+    )
     kept = dataset.kind in ("folder", "demo") or chosen != whole
     st.caption(
         "The pictures stay where they are."
@@ -131,13 +134,13 @@ def _delete(registry: Registry, dataset: Dataset, index: Path | None) -> None:
 
 
 def _say_trouble() -> None:
-    if message := st.session_state.pop("stored_trouble", ""):
-        st.error(f"{message[:1].upper()}{message[1:]}.", icon=":material/error:")
+    if message := told(st.session_state.pop("stored_trouble", "")):
+        st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
 
 
 def data_folder(registry: Registry) -> None:
     """Where everything is, and how much it is."""
-    place = f"`{registry.home}`" if folders_offered() else "the server's data folder"
+    place = f"`{registry.home}`" if paths_shown() else "the server's data folder"
     size = file_size(folder_size(registry.home))
     st.caption(
         f"Indexes, uploads and converted weights are kept in {place}: {size}. "

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import address
 from dashboard.shell import Choice, escape
-from deconv_core.demo import demo_stories
+from deconv_core.demo import Story, demo_stories
 from deconv_core.index_files import Manifest
 from deconv_core.units import Unit
 
@@ -57,14 +57,24 @@ def _measured() -> tuple[Stop, ...]:
     return tuple(
         Stop(
             story.unit,
-            story.title.partition(";")[0],
+            story.title,
             story.title,
             # One part is best seen among everything else; two answers, side by side.
             story.labels if len(story.labels) > 1 else (),
-            f"Measured on drawings that took no part in the search: average precision "
-            f"{story.score:.2f}, where a map that knows nothing would reach {story.chance:.3f}.",
+            _told(story),
         )
         for story in told
+    )
+
+
+def _told(story: Story) -> str:
+    """How the part was measured; of two answers, the first."""
+    whose = f"For the first, in pictures of {story.labels[0]}: " if len(story.labels) > 1 else ""
+    precision = f"average precision {story.score:.2f}"
+    said = f"{whose}{precision}" if whose else precision.capitalize()
+    return (
+        f"{said} on drawings that took no part in the search; a map that knows nothing would "
+        f"reach {story.chance:.3f}."
     )
 
 
@@ -80,27 +90,44 @@ def tour(choice: Choice, unit: Unit) -> None:
     if not listed:
         return
     here = [place for place, stop in enumerate(listed) if stop.unit == unit]
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        st.caption("Tour", width="content")
-        for place, stop in enumerate(listed):
-            st.page_link(
-                address.PAGE_FILES["feature_map"],
-                label=f"**{stop.name}**" if place in here else stop.name,
-                icon=":material/radio_button_checked:" if place in here else ":material/circle:",
-                query_params=_link(choice, stop),
-                help=f"{stop.unit}",
-            )
+    st.session_state["tour"] = here[0] if here else None
+
+    def go() -> None:
+        place = st.session_state["tour"]
+        stop = listed[here[0] if place is None else place]  # the chosen one, pressed again
+        address.visit("feature_map", **_changes(choice, stop))
+
+    st.pills(
+        "Tour",
+        range(len(listed)),
+        format_func=lambda place: listed[place].name,
+        key="tour",
+        on_change=go,
+        label_visibility="collapsed",
+    )
     if here:
         stop = listed[here[0]]
-        st.info(f"**{escape(stop.title)}.** {stop.measured}", icon=":material/tour:")
+        st.markdown(f":material/tour: **{escape(stop.title)}.** :small[{stop.measured}]")
 
 
-def _link(choice: Choice, stop: Stop) -> dict[str, str]:
+def tour_links(choice: Choice, most: int = 9) -> None:
+    """The stops as links, for a page that is not itself one of them."""
+    for stop in stops(choice)[:most]:
+        st.page_link(
+            address.PAGE_FILES["feature_map"],
+            label=stop.name,
+            query_params=address.link_to(**_changes(choice, stop)),
+            help=f"{stop.unit}",
+        )
+
+
+def _changes(choice: Choice, stop: Stop) -> dict[str, object]:
+    """The query parameters of a stop."""
     known = choice.index.labels if choice.index else {}
     labels = [label for label in stop.labels if label in known]
-    return address.link_to(
-        layer=stop.unit.layer,
-        map=stop.unit.channel,
-        label=labels[0] if labels else None,
-        label2=labels[1] if len(labels) > 1 else None,
-    )
+    return {
+        "layer": stop.unit.layer,
+        "map": stop.unit.channel,
+        "label": labels[0] if labels else None,
+        "label2": labels[1] if len(labels) > 1 else None,
+    }

@@ -10,8 +10,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.address import target, visit
-from dashboard.archive_checks import LARGEST_UPLOAD
 from dashboard.registry import NetworkChoice, Registry
+from dashboard.serving import told
+from dashboard.shell import escape
+from dashboard.upload_limits import upload_limits
 from dashboard.uploads import Upload, store_files, store_zip
 from dashboard.wording import counted, file_size
 from deconv_core.errors import DeconvError
@@ -29,11 +31,13 @@ def upload_panel(registry: Registry, network: NetworkChoice) -> None:
         key="upload_way",
         label_visibility="collapsed",
     )
+    largest = int(st.get_option("server.maxUploadSize"))
     round_ = st.session_state.setdefault("upload_round", 0)
     files = st.file_uploader(
-        "Up to 500 MB. Folders become labels. Nothing leaves the computer this app runs on.",
+        f"Up to {largest:,} MB. Folders become labels. Nothing leaves the computer this app runs "
+        "on.",
         accept_multiple_files="directory" if way == "folder" else True,
-        max_upload_size=LARGEST_UPLOAD // 2**20,
+        max_upload_size=largest,
         key=f"upload {way} {round_}",
     )
     if message := st.session_state.pop("upload_error", ""):
@@ -46,20 +50,21 @@ def upload_panel(registry: Registry, network: NetworkChoice) -> None:
     size = sum(file.size for file in files)
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Use this upload", key="use_upload", type="primary", icon=":material/check:"):
-            _take(registry, [(file.name, cast("BinaryIO", file)) for file in files], size)
+            _take(registry, [(file.name, cast("BinaryIO", file)) for file in files], largest)
         st.caption(
             f"{counted(len(files), 'file')}, {file_size(size)}; the pictures are copied into the "
             f"data folder, then they can be scanned with {network.name}."
         )
 
 
-def _take(registry: Registry, files: Sequence[tuple[str, BinaryIO]], size: int) -> None:
+def _take(registry: Registry, files: Sequence[tuple[str, BinaryIO]], largest: int) -> None:
     """Store an upload, choose it, and empty the uploader."""
     try:
         with st.spinner("Checking and storing the upload"):
-            upload = _store(registry, files, size)
+            upload = _store(registry, files, largest)
     except DeconvError as error:
-        st.session_state["upload_error"] = f"{str(error)[:1].upper()}{str(error)[1:]}."
+        message = told(error)
+        st.session_state["upload_error"] = escape(f"{message[:1].upper()}{message[1:]}.")
     else:
         visit("start", dataset=upload.dataset.dataset_id, label=None)
         passed_over = [(skipped.name, skipped.reason) for skipped in upload.passed_over]
@@ -68,23 +73,19 @@ def _take(registry: Registry, files: Sequence[tuple[str, BinaryIO]], size: int) 
     st.rerun()
 
 
-def _store(registry: Registry, files: Sequence[tuple[str, BinaryIO]], size: int) -> Upload:
+def _store(registry: Registry, files: Sequence[tuple[str, BinaryIO]], largest: int) -> Upload:
+    limits = upload_limits(largest)
     zips = [file for file in files if Path(file[0]).suffix.lower() == ".zip"]
     if zips and len(files) > 1:
         raise DeconvError("give one zip alone, or pictures without a zip; remove the others")
-    if size > LARGEST_UPLOAD:
-        raise DeconvError(
-            f"the files have {file_size(size)} together; at most {file_size(LARGEST_UPLOAD)} can "
-            "be uploaded at once: take fewer, or scan them as a folder"
-        )
     if zips:
         bar = st.progress(0.0, "Unpacking")
         return store_zip(
-            registry, zips[0][1], zips[0][0], lambda done, total: _move(bar, done, total)
+            registry, zips[0][1], zips[0][0], lambda done, total: _move(bar, done, total), limits
         )
     folder, slash, _ = files[0][0].partition("/")
     name = folder if slash else f"{counted(len(files), 'uploaded picture')}"
-    return store_files(registry, files, name)
+    return store_files(registry, files, name, limits)
 
 
 def _move(bar: DeltaGenerator, done: int, total: int) -> None:

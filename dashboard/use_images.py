@@ -7,7 +7,9 @@ import streamlit as st
 from dashboard.address import visit
 from dashboard.jobs import scan_state
 from dashboard.registry import NetworkChoice, Registry
-from dashboard.scan_panel import begin, scan_label
+from dashboard.scan_panel import VGG19_DOWNLOAD, begin, scan_label
+from dashboard.serving import told
+from dashboard.shell import escape
 from deconv_core.errors import DeconvError
 
 
@@ -38,7 +40,7 @@ def use_buttons(
             disabled=not images or blocked,
         )
         st.button(
-            "Choose without scanning",
+            "Open without scanning",
             key="use_only",
             type="tertiary",
             on_click=_use,
@@ -46,13 +48,23 @@ def use_buttons(
             kwargs={"scan": False},
             disabled=not images,
         )
-        st.caption(f"with {network.name}; choose another network in the sidebar")
+    st.caption(_seen_by(network))
     if blocked:
         st.warning(
             f"The weights of {network.name} are not on this computer. Choose another network in "
             "the sidebar, or add a weight file below.",
             icon=":material/info:",
         )
+
+
+def _seen_by(network: NetworkChoice) -> str:
+    """Which network will look, and which other one could."""
+    if network.network_id == "demo":
+        return (
+            "The demo network learnt from drawings: good for trying this out. For "
+            f"photographs choose VGG19 in the sidebar ({VGG19_DOWNLOAD}, downloaded once)."
+        )
+    return f"Seen by {network.name}; choose another network in the sidebar."
 
 
 def _use(
@@ -77,7 +89,8 @@ def _use(
             resize=resize,
         )
     except DeconvError as error:
-        st.session_state["scan_error"] = f"{str(error)[:1].upper()}{str(error)[1:]}."
+        message = told(error)
+        st.session_state["scan_error"] = escape(f"{message[:1].upper()}{message[1:]}.")
         return
     visit("start", dataset=dataset.dataset_id, label=None)
     st.session_state["folder_path"] = ""  # it has become the dataset that is shown

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import address, answers, overlays, pictures, resources
+from dashboard import address, answers, pictures, resources
+from dashboard.serving import told
 from dashboard.shell import Choice, escape
 from dashboard.tiles import Mark, pick_position
 from deconv_core.errors import DeconvError
@@ -37,7 +38,7 @@ def where_it_fired(choice: Choice, picked: answers.Picked) -> None:
     try:
         _draw(choice, picked, activation, mark, places)
     except DeconvError as error:
-        st.caption(f"The image cannot be shown: {escape(str(error))}")
+        st.caption(f"The image cannot be shown: {escape(told(error))}")
 
 
 def _draw(
@@ -51,13 +52,13 @@ def _draw(
     unit = activation.unit
     with places[0]:
         st.caption("The image and the receptive field")
-        png = resources.png_bytes(overlays.plain(pixels))
+        png = resources.overlay_png(pixels)
         _still(png, "fired_image", f"{activation.image_id} with its receptive field", [mark])
     with places[1]:
         st.caption(f"Feature map {unit.channel} over the image")
         name = f"{choice.dataset.dataset_id}:{activation.image_id}"
         plane = pictures.planes(choice, name, pixels, unit.layer)[unit.channel]
-        png = resources.png_bytes(overlays.plane_over(pixels, plane))
+        png = resources.overlay_png(pixels, plane)
         _still(png, "fired_plane", f"Plane of {unit} over {activation.image_id}", [mark])
     with places[2]:
         st.caption("The reconstruction, on its own scale")

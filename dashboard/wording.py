@@ -27,6 +27,11 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def activation_text(value: float, *, approximate: bool = False) -> str:
+    """An activation in four digits, for example "23.20", "1234", "≈ 8.490": columns line up."""
+    return f"{'≈ ' if approximate else ''}{value:#.4g}".rstrip(".")
+
+
 def label_name(label: str) -> str:
     """A label for people; pictures in the root folder have none."""
     return label or "(no folder)"

@@ -1,4 +1,4 @@
-"""The command line: ``python -m deconv_core scan`` and ``python -m deconv_core top``."""
+"""The command line: ``python -m deconv_core scan``, ``top`` and ``check``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from deconv_core.errors import CancelledError, DeconvError
 
 if TYPE_CHECKING:
     from deconv_core.images import Resize
+    from deconv_core.index_files import IndexFolder, Manifest
     from deconv_core.network import Network
     from deconv_core.scanning import ScanProgress
 
@@ -43,9 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deconv_core", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="scan | top")
+    commands = parser.add_subparsers(required=True, metavar="scan | top | check")
     _add_scan(commands)
     _add_top(commands)
+    _add_check(commands)
     return parser
 
 
@@ -61,7 +64,16 @@ def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command.add_argument("--preprocessing", choices=["torchvision", "caffe"])
     command.add_argument("--extensions", help="file types to take, for example .jpg,.jpeg")
     command.add_argument("--labels", help="first-level folders to take, separated by commas")
+    command.add_argument(
+        "--label", action="append", help="one first-level folder to take; may be repeated"
+    )
     command.add_argument("--resize", choices=["stretch", "crop"], default="stretch")
+    command.add_argument(
+        "--within",
+        action="append",
+        metavar="FOLDER",
+        help="take files that are links only if they lead into this folder (may be repeated)",
+    )
     command.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
     command.add_argument("--block-size", type=int, help="images in a block of the index")
     command.add_argument(
@@ -93,6 +105,19 @@ def _add_top(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     command.set_defaults(run=_top)
 
 
+def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "check", help="read every byte of an index and name what is damaged, exchanged or missing"
+    )
+    command.add_argument("index", help="the index folder")
+    command.add_argument(
+        "--repair", action="store_true", help="scan what is damaged again, and nothing else"
+    )
+    command.add_argument("--images", help="the folder of images, if it was moved since the scan")
+    command.add_argument("--network", help="the network, if its file was moved since the scan")
+    command.set_defaults(run=_check)
+
+
 def _scan(options: argparse.Namespace, cancel: threading.Event) -> int:
     from deconv_core.images import ImageFolder
     from deconv_core.scanning import scan
@@ -100,8 +125,9 @@ def _scan(options: argparse.Namespace, cancel: threading.Event) -> int:
     images = ImageFolder(
         options.images,
         extensions=options.extensions.split(",") if options.extensions else None,
-        labels=options.labels.split(",") if options.labels is not None else None,
+        labels=_labels(options.labels, options.label),
         resize=options.resize,
+        within=options.within,
     )
     network = _load(options.network, options.preprocessing, options.progress, cancel)
     index = scan(
@@ -126,6 +152,13 @@ def _scan(options: argparse.Namespace, cancel: threading.Event) -> int:
         for skipped in images.skipped:
             print(f"skipped: {skipped.name!a}: {skipped.reason}")
     return 0 if index.complete else _CANCELLED
+
+
+def _labels(listed: str | None, single: Sequence[str] | None) -> list[str] | None:
+    """Both ways of naming labels together; None takes all."""
+    if listed is None and single is None:
+        return None
+    return [*(listed.split(",") if listed is not None else []), *(single or [])]
 
 
 def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
@@ -168,6 +201,51 @@ def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
     if not index.complete:
         print(f"the scan is unfinished: {len(index.images):,} of {index.total:,} images")
     return 0
+
+
+def _check(options: argparse.Namespace, cancel: threading.Event) -> int:
+    from deconv_core.index_check import check_index
+
+    damages = check_index(options.index)
+    for damage in damages:
+        print(f"error: {damage.reason}", file=sys.stderr)
+    if damages and options.repair:
+        _repair(options, cancel)
+        damages = check_index(options.index)
+    if damages:
+        print(f"{options.index}: files not as they should be: {len(damages)}", file=sys.stderr)
+        return 1
+    print(f"nothing is wrong with {options.index}")
+    return 0
+
+
+def _repair(options: argparse.Namespace, cancel: threading.Event) -> None:
+    """Scan again as the manifest says; what is whole is kept."""
+    from deconv_core.images import ImageFolder
+    from deconv_core.index_files import IndexFolder
+    from deconv_core.scanning import scan
+
+    folder = IndexFolder(options.index)
+    made = folder.read_manifest()
+    images = ImageFolder(
+        options.images or folder.image_root(made),
+        **_types_and_labels(folder, made),
+        resize=_resize(made.resize),
+    )
+    network = _load(options.network or made.network, made.preprocessing, "bar", cancel)
+    scan(network, images, folder.path, progress=_scan_reporter("bar"), cancel=cancel)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+
+
+def _types_and_labels(folder: IndexFolder, made: Manifest) -> dict[str, set[str]]:
+    """What the scan was restricted to, as far as the list of images shows it."""
+    try:
+        plan = folder.read_plan(made)
+    except DeconvError:  # then the folder as it is, or the blocks, have to tell
+        return {}
+    endings = {Path(image_id).suffix for image_id in plan["image_id"]}
+    return {"extensions": endings, "labels": set(plan["label"])}
 
 
 def file_stem(layer: str, channel: int | None, label: str | None) -> str:
@@ -229,7 +307,9 @@ def _draw_bar(what: str, done: int, total: int, text: str) -> None:
 
 
 def _say_json(event: str, **fields: object) -> None:
-    print(json.dumps({"event": event, **fields}), flush=True)
+    """One line of progress; where nobody can read it (a full disk, a closed pipe) there is none."""
+    with suppress(OSError):
+        print(json.dumps({"event": event, **fields}), flush=True)
 
 
 if __name__ == "__main__":

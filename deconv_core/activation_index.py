@@ -12,7 +12,7 @@ network, an image file or torch.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -20,8 +20,9 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from deconv_core.errors import DeconvError
-from deconv_core.index_files import BlockFile, IndexFolder, LayerPeaks, Manifest
+from deconv_core.errors import DeconvError, IndexDamagedError
+from deconv_core.index_check import PlannedImages
+from deconv_core.index_files import REPAIR, BlockFile, ImageRow, IndexFolder, LayerPeaks, Manifest
 from deconv_core.index_summary import KEPT, read_maps, read_top
 from deconv_core.receptive_field import Layer
 from deconv_core.units import Activation, Unit
@@ -49,7 +50,9 @@ class ActivationIndex:
             missing = sorted({int(block) for block in live["block"]} - there)
             self._files += [folder.block_file(number) for number in missing]
         self.total = len(live)
-        self._done = _done_images(folder, manifest, plan, self._files)
+        self._planned = PlannedImages(plan, manifest)
+        self._checked: set[Path] = set()
+        self._done = self._done_images(plan)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> ActivationIndex:
@@ -60,7 +63,8 @@ class ActivationIndex:
             IndexDamagedError: a file cannot be read.
         """
         folder = IndexFolder(path)
-        return cls(folder, folder.read_manifest(), folder.read_plan())
+        manifest = folder.read_manifest()
+        return cls(folder, manifest, folder.read_plan(manifest))
 
     @property
     def layers(self) -> Mapping[str, Layer]:
@@ -216,6 +220,10 @@ class ActivationIndex:
         order = ["value", "row", "column", "channel"]
         ranked = found.sort_values(order, ascending=[False, True, True, True])
         once = ranked.drop_duplicates("image")
+        if not once["image"].isin(self._by_ordinal.index).all():
+            raise IndexDamagedError(
+                f"the summary of {self._folder.path} names images that it does not have; {REPAIR}"
+            )
         return once.assign(image_id=self._by_ordinal["image_id"].loc[once["image"]].to_numpy())
 
     @cached_property
@@ -249,9 +257,12 @@ class ActivationIndex:
         self._check_channel(layer, channel)
         channels = self.layers[layer].channels
         wanted = range(channels) if channel is None else range(channel, channel + 1)
+        files = self._files_with(label)
+        for file in files:
+            if file.path not in self._checked:
+                self._check(file)
         parts = [
-            self._folder.read_peaks(file, self.manifest.layers, stored, channel)
-            for file in self._files_with(label)
+            self._folder.read_peaks(file, self.manifest.layers, stored, channel) for file in files
         ]
         empty = np.zeros((0, len(wanted)))
         found = LayerPeaks(
@@ -265,6 +276,28 @@ class ActivationIndex:
             return found
         halved = found.rows // 2, found.columns // 2
         return LayerPeaks(found.ordinals, wanted, found.values, *halved)
+
+    def _check(self, file: BlockFile) -> list[ImageRow]:
+        """What a block learned about its images, once it is known to be whole and in its place."""
+        rows = self._folder.check_block(file, self.manifest)
+        self._planned.check(file, rows)
+        self._checked.add(file.path)
+        return rows
+
+    def _done_images(self, plan: pd.DataFrame) -> pd.DataFrame:
+        """Live images whose block is there, with their ordinal."""
+        if self.complete:
+            rows = plan.assign(ordinal=np.arange(len(plan)))
+        else:
+            learned = [row for file in self._files for row in self._check(file)]
+            columns = ["ordinal", "image_id", "label", "width", "height", "error"]
+            rows = pd.DataFrame(
+                [[getattr(row, name) for name in columns] for row in learned], columns=columns
+            )
+            for name in ("removed", "block"):
+                rows[name] = plan[name].to_numpy()[rows["ordinal"].to_numpy(int)]
+        live = rows[~rows["removed"].astype(bool)]
+        return live.sort_values("image_id").reset_index(drop=True)
 
     def _check_channel(self, layer: str, channel: int | None) -> None:
         channels = self.layers[layer].channels
@@ -290,21 +323,3 @@ def best_channel(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> n
     where = rows.astype(np.int64) * 256 + columns
     chosen: np.ndarray = np.where(values == best, where, np.iinfo(np.int64).max).argmin(axis=1)
     return chosen
-
-
-def _done_images(
-    folder: IndexFolder, manifest: Manifest, plan: pd.DataFrame, files: Sequence[BlockFile]
-) -> pd.DataFrame:
-    """Live images whose block is there, with their ordinal."""
-    if manifest.complete:
-        rows = plan.assign(ordinal=np.arange(len(plan)))
-    else:
-        learned = [row for file in files for row in folder.read_block_images(file)]
-        columns = ["ordinal", "image_id", "label", "width", "height", "error"]
-        rows = pd.DataFrame(
-            [[getattr(row, name) for name in columns] for row in learned], columns=columns
-        )
-        for name in ("removed", "block"):
-            rows[name] = plan[name].to_numpy()[rows["ordinal"].to_numpy(int)]
-    live = rows[~rows["removed"].astype(bool)]
-    return live.sort_values("image_id").reset_index(drop=True)

@@ -21,6 +21,10 @@ class IndexDamagedError(DeconvError):
     """A file of an index is missing, truncated or fails its checksum."""
 
 
+class IndexForeignError(IndexDamagedError):
+    """A file of an index is whole, but that of another index or of another place in it."""
+
+
 class ScanRunningError(DeconvError):
     """Another process is scanning into the same index."""
 

@@ -105,6 +105,7 @@ class ImageFolder:
         labels: Iterable[str] | None = None,
         *,
         resize: Resize = "stretch",
+        within: Iterable[str | os.PathLike[str]] | None = None,
     ) -> None:
         """List the folder.
 
@@ -114,6 +115,8 @@ class ImageFolder:
                 format Pillow reads.
             labels: first-level folders to take ("" for files in the root itself); None takes all.
             resize: how pictures become 224x224.
+            within: folders; files that are links are then taken only if they lead into one of
+                these. None takes them wherever they lead.
 
         Raises:
             DeconvError: no such folder, an extension that cannot be read, or another ``resize``.
@@ -126,6 +129,7 @@ class ImageFolder:
         self.resize: Resize = resize
         self._extensions = _wanted_extensions(extensions)
         self._labels = None if labels is None else frozenset(labels)
+        self._within = None if within is None else tuple(Path(p).resolve() for p in within)
         self.other_files: Counter[str] = Counter()
         skipped: list[Skipped] = []
         entries = sorted(self._walk(skipped), key=lambda entry: entry.image_id)
@@ -181,7 +185,8 @@ class ImageFolder:
 
     def _walk(self, skipped: list[Skipped]) -> Iterator[ImageEntry]:
         def note(error: OSError) -> None:
-            skipped.append(Skipped(str(error.filename), error.strerror or "cannot be listed"))
+            name = os.path.relpath(error.filename, self.root)
+            skipped.append(Skipped(name, error.strerror or "cannot be listed"))
 
         for folder, subfolders, files in os.walk(self.root, onerror=note):
             place = Path(folder).relative_to(self.root)
@@ -198,8 +203,16 @@ class ImageFolder:
                 image_id = (place / name).as_posix()
                 if not _is_text(image_id):
                     skipped.append(Skipped(ascii(image_id), "its name is not valid Unicode"))
+                elif self._leads_out(os.path.join(folder, name)):
+                    skipped.append(Skipped(image_id, "a link out of the folders that are offered"))
                 elif self._labels is None or label_of(image_id) in self._labels:
                     yield ImageEntry(image_id, label_of(image_id), Path(folder, name))
+
+    def _leads_out(self, path: str) -> bool:
+        if self._within is None or not os.path.islink(path):
+            return False
+        real = Path(os.path.realpath(path))
+        return not any(real.is_relative_to(folder) for folder in self._within)
 
 
 def _wanted_extensions(extensions: Iterable[str] | None) -> frozenset[str]:

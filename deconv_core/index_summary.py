@@ -10,23 +10,31 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from deconv_core import index_limits
 from deconv_core.errors import IndexDamagedError
 from deconv_core.index_files import (
+    MISTAKES,
+    REPAIR,
     BlockFile,
+    Identity,
     IndexFolder,
     LayerPeaks,
     Manifest,
+    check_identity,
+    identified,
     open_writer,
     row_groups,
-    write_whole,
+    write_table,
 )
 from deconv_core.receptive_field import Layer
+from deconv_core.sealed import check_seal, sealed, write_whole
 
 KEPT = 100
 """Images kept of every map."""
@@ -45,7 +53,7 @@ _TOP_SCHEMA = pa.schema(
 )
 
 
-def merge_blocks(folder: IndexFolder, layers: Sequence[Layer]) -> None:
+def merge_blocks(folder: IndexFolder, manifest: Manifest) -> None:
     """Merge the block files of a large index into runs of about 4,096 images.
 
     A run is written whole before the files in it are deleted; killed in between, the next scan
@@ -60,17 +68,17 @@ def merge_blocks(folder: IndexFolder, layers: Sequence[Layer]) -> None:
         run.append(file)
         images += len(folder.read_block_images(file))
         if images >= MERGED_IMAGES or file is files[-1]:
-            _merge(folder, layers, run)
+            _merge(folder, manifest, run)
             run, images = [], 0
 
 
-def _merge(folder: IndexFolder, layers: Sequence[Layer], run: Sequence[BlockFile]) -> None:
+def _merge(folder: IndexFolder, manifest: Manifest, run: Sequence[BlockFile]) -> None:
     if len(run) < 2:
         return
     rows = [row for file in run for row in folder.read_block_images(file)]
 
     def peaks(layer: str) -> LayerPeaks:
-        parts = [folder.read_peaks(file, layers, layer, None) for file in run]
+        parts = [folder.read_peaks(file, manifest.layers, layer, None) for file in run]
         return LayerPeaks(
             np.concatenate([part.ordinals for part in parts]),
             parts[0].channels,
@@ -80,7 +88,7 @@ def _merge(folder: IndexFolder, layers: Sequence[Layer], run: Sequence[BlockFile
         )
 
     merged = folder.block_file(run[0].numbers.start, run[-1].numbers.stop - 1)
-    folder.write_block(merged, rows, layers, peaks)
+    folder.write_block(merged, rows, manifest, peaks)
     for file in run:
         file.path.unlink()
 
@@ -150,20 +158,23 @@ class _Best:
         )
 
 
-def write_summary(folder: IndexFolder, layers: Sequence[Layer], plan: pd.DataFrame) -> str:
+def write_summary(folder: IndexFolder, manifest: Manifest, plan: pd.DataFrame) -> str:
     """Write the summary of all blocks, one layer in memory at a time.
 
     Returns:
         Its version, a hash of the list of images. An index that somebody opened before an update
         does not find the new version, and answers from its blocks as before.
     """
-    live = ~plan["removed"].to_numpy(bool)
+    layers, live = manifest.layers, ~plan["removed"].to_numpy(bool)
+    listed = plan[["image_id", "removed", "content_hash"]].to_csv().encode()
+    version = hashlib.sha256(listed).hexdigest()[:8]
     ranks = np.empty(len(plan), np.uint64)
     ranks[np.argsort(plan["image_id"].to_numpy(object), kind="stable")] = np.arange(len(plan))
     buffer = pa.BufferOutputStream()
     maps: list[pd.DataFrame] = []
     groups = row_groups(layers)
-    with open_writer(buffer, _TOP_SCHEMA) as writer:
+    identity = identified(Identity.of(manifest, f"top-{version}"))
+    with open_writer(buffer, _TOP_SCHEMA.with_metadata(identity)) as writer:
         for layer in (layer for layer in layers if not layer.is_pool):
             best = _Best(layer.channels)
             for file in folder.block_files():
@@ -173,13 +184,12 @@ def write_summary(folder: IndexFolder, layers: Sequence[Layer], plan: pd.DataFra
                 if name == layer.name:
                     writer.write_table(best.table(channels))
             maps.append(_statistics(layer, best))
-    statistics = pa.Table.from_pandas(pd.concat(maps, ignore_index=True), preserve_index=False)
-    written = pa.BufferOutputStream()
-    pq.write_table(statistics, written, compression="zstd", write_page_checksum=True)
-    listed = plan[["image_id", "removed", "content_hash"]].to_csv().encode()
-    version = hashlib.sha256(listed).hexdigest()[:8]
-    write_whole(folder.path / f"maps-{version}.parquet", written.getvalue().to_pybytes())
-    write_whole(folder.path / f"top-{version}.parquet", buffer.getvalue().to_pybytes())
+    write_table(
+        folder.path / f"maps-{version}.parquet",
+        pd.concat(maps, ignore_index=True),
+        Identity.of(manifest, f"maps-{version}"),
+    )
+    write_whole(folder.path / f"top-{version}.parquet", sealed(memoryview(buffer.getvalue())))
     return version
 
 
@@ -234,6 +244,7 @@ def read_top(
     path = folder.path / f"top-{manifest.summary}.parquet"
     if not path.is_file():
         return None
+    _check(path, manifest)
     numbers = [
         number
         for number, (name, channels) in enumerate(row_groups(manifest.layers))
@@ -241,8 +252,16 @@ def read_top(
     ]
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            found: pd.DataFrame = file.read_row_groups(numbers).to_pandas()
-    except (OSError, pa.ArrowException, ValueError) as error:
+            index_limits.check_peak_rows(file.metadata, path.stat().st_size)
+            if file.num_row_groups <= max(numbers):
+                raise ValueError("it lacks feature maps")
+            table = file.read_row_groups(numbers)
+            here = next(found for found in manifest.layers if found.name == layer)
+            index_limits.check_peak_columns(table, _TOP_SCHEMA, here)
+            found: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+            if (found["channel"] >= here.channels).any():
+                raise ValueError(f"{layer} has no such feature map")
+    except MISTAKES as error:
         raise _damaged(path, error) from error
     return found if channel is None else found[found["channel"] == channel]
 
@@ -256,17 +275,54 @@ def read_maps(folder: IndexFolder, manifest: Manifest, layer: str) -> pd.DataFra
     path = folder.path / f"maps-{manifest.summary}.parquet"
     if not path.is_file():
         return None
+    _check(path, manifest)
+    channels = {found.name: found.channels for found in manifest.layers if not found.is_pool}
     try:
+        if pq.read_metadata(path).num_rows != sum(channels.values()):
+            raise ValueError("it does not have a row for each feature map")
         table = pq.read_table(
             path, filters=[("layer", "==", layer)], page_checksum_verification=True
         )
-    except (OSError, pa.ArrowException, ValueError) as error:
+        index_limits.check_map_columns(table)
+        found: pd.DataFrame = table.drop_columns(["layer"]).to_pandas(ignore_metadata=True)
+        if found["channel"].tolist() != list(range(channels[layer])):
+            raise ValueError(f"it does not have a row for each feature map of {layer}")
+    except MISTAKES as error:
         raise _damaged(path, error) from error
-    found: pd.DataFrame = table.drop_columns(["layer"]).to_pandas()
     return found
+
+
+def summary_damage(folder: IndexFolder, manifest: Manifest) -> list[tuple[Path, str]]:
+    """What is wrong with the summary of a finished index, every byte of it: (file, reason)."""
+    found = []
+    for kind in ("maps", "top"):
+        path = folder.path / f"{kind}-{manifest.summary}.parquet"
+        try:
+            _check(path, manifest, whole=True)
+        except IndexDamagedError as error:
+            found.append((path, str(error)))
+    return found
+
+
+def _check(path: Path, manifest: Manifest, *, whole: bool = False) -> None:
+    """Check a file's seal, and whose it is.
+
+    Raises:
+        IndexDamagedError: something is wrong with it.
+    """
+    try:
+        with path.open("rb") as file:
+            has_seal = check_seal(file, whole=whole)
+        schema = pq.read_schema(path)
+        if whole and not has_seal:
+            pq.read_table(path, page_checksum_verification=True)
+    except MISTAKES as error:
+        raise _damaged(path, error) from error
+    check_identity(path, schema, has_seal, manifest, path.stem)
 
 
 def _damaged(path: object, error: Exception) -> IndexDamagedError:
     return IndexDamagedError(
-        f"{path} is damaged ({error}); delete it: answers then come from the blocks, more slowly"
+        f"{path} is missing or damaged ({error}); {REPAIR}: it is made again from the blocks. "
+        "Without the file answers come from the blocks, more slowly"
     )

@@ -3,6 +3,7 @@
 The folder is cut into blocks of a few images. ``scan_block`` turns one block of images into its
 peaks and depends on nothing else, so blocks may be made in any order, by any process. A block is
 written whole or not at all; a scan that was stopped goes on at the first block that is missing.
+Blocks that are there are checked before anything is built on them; a damaged one is scanned again.
 """
 
 from __future__ import annotations
@@ -18,12 +19,19 @@ import pandas as pd
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.compute import PRECISIONS, ScanNetwork, choose_compute, torch_version
 from deconv_core.download import CancelFlag
-from deconv_core.errors import DeconvError, IndexMismatchError, ScanRunningError
+from deconv_core.errors import (
+    DeconvError,
+    IndexDamagedError,
+    IndexMismatchError,
+    ScanRunningError,
+)
 from deconv_core.images import ImageEntry, ImageFolder
+from deconv_core.index_check import missing_blocks
 from deconv_core.index_files import IndexFolder, Manifest
+from deconv_core.index_repair import found_without_manifest, put_right
 from deconv_core.index_summary import drop_summaries, merge_blocks, write_summary
 from deconv_core.network import Network
-from deconv_core.scan_block import scan_block
+from deconv_core.scan_block import Block, scan_block
 from deconv_core.scan_plan import learned, plan_rows, updated_plan
 
 BLOCK_SIZE = 32
@@ -113,16 +121,22 @@ def _scan_locked(
     cancel: CancelFlag | None,
     update: bool,
 ) -> None:
-    folder.clean()
     manifest, plan = _begin(network, images, folder, precision, block_size, update)
     finished = _scan_blocks(network, images, folder, manifest, plan, progress, cancel)
     if finished and not manifest.complete:
-        merge_blocks(folder, manifest.layers)
+        if lost := missing_blocks(folder, plan):
+            raise DeconvError(
+                f"blocks {', '.join(map(str, lost[:5]))} of {folder.path} were deleted while it "
+                "was being scanned; scan again: only their images are read again"
+            )
+        merge_blocks(folder, manifest)
         plan = learned(folder, plan)
-        folder.write_plan(plan)
-        version = write_summary(folder, manifest.layers, plan)
-        folder.write_manifest(replace(manifest, complete=True, summary=version))
-        drop_summaries(folder, version)
+        folder.write_plan(plan, manifest)
+        version = write_summary(folder, manifest, plan)
+        manifest = replace(manifest, complete=True, summary=version)
+        folder.write_manifest(manifest)
+    if manifest.complete:
+        drop_summaries(folder, manifest.summary)
 
 
 def _check_arguments(images: ImageFolder, precision: str, block_size: int | None) -> None:
@@ -147,18 +161,43 @@ def _begin(
     update: bool,
 ) -> tuple[Manifest, pd.DataFrame]:
     """The manifest and plan to work by: new, or those of the index that is there."""
-    if folder.exists():
-        manifest, plan = folder.read_manifest(), folder.read_plan()
-        _check_same_making(manifest, network, images, precision, block_size)
-        updated = updated_plan(folder, manifest, plan, images, update)
-        if folder.image_root(manifest) != images.root:  # moved or cloned: the same images
-            manifest = replace(manifest, image_root=str(images.root))
-            folder.write_manifest(manifest)
-        if updated is not None:
-            manifest, plan = replace(manifest, complete=False, summary=""), updated
-            folder.write_manifest(manifest)
-            folder.write_plan(plan)
+    there = _manifest_there(folder)
+    if there is None and not folder.all_block_files():
+        folder.clean()
+        manifest = _new_manifest(network, images, precision, block_size)
+        plan = plan_rows(list(images), first_block=0, block_size=manifest.block_size)
+        folder.write_plan(plan, manifest)
+        folder.write_manifest(manifest)  # last: its presence says that the index exists
         return manifest, plan
+    if there is None:
+        new = _new_manifest(network, images, precision, block_size)
+        manifest, plan = found_without_manifest(folder, new, images)
+    else:
+        _check_same_making(there, network, images, precision, block_size)
+        manifest, plan = put_right(folder, there, images)
+    folder.clean()
+    updated = updated_plan(folder, manifest, plan, images, update)
+    if folder.image_root(manifest) != images.root:  # moved or cloned: the same images
+        manifest = replace(manifest, image_root=str(images.root))
+        folder.write_manifest(manifest)
+    if updated is not None:
+        manifest, plan = replace(manifest, complete=False, summary=""), updated
+        folder.write_manifest(manifest)
+        folder.write_plan(plan, manifest)
+    return manifest, plan
+
+
+def _manifest_there(folder: IndexFolder) -> Manifest | None:
+    """The manifest, or None if there is none or it is damaged."""
+    try:
+        return folder.read_manifest() if folder.exists() else None
+    except IndexDamagedError:
+        return None
+
+
+def _new_manifest(
+    network: Network, images: ImageFolder, precision: str, block_size: int | None
+) -> Manifest:
     manifest = Manifest(
         network=network.source,
         fingerprint=network.fingerprint,
@@ -170,10 +209,7 @@ def _begin(
         compute=choose_compute(network, images, precision),
         block_size=block_size or BLOCK_SIZE,
     )
-    plan = plan_rows(list(images), first_block=0, block_size=manifest.block_size)
-    folder.write_plan(plan)
-    folder.write_manifest(manifest)  # last: its presence says that the index exists
-    return manifest, plan
+    return manifest.keyed(entry.image_id for entry in images)
 
 
 def _check_same_making(
@@ -231,9 +267,38 @@ def _scan_blocks(
         made = scan_block(prepared, images, entries, meter.count, cancel)
         if made is None:
             return False
+        _check_still_there(folder, manifest, images, made)
         file = folder.block_file(int(str(block)))
-        folder.write_block(file, made.images, manifest.layers, made.peaks.__getitem__)
+        folder.write_block(file, made.images, manifest, made.peaks.__getitem__)
     return True
+
+
+def _check_still_there(
+    folder: IndexFolder, manifest: Manifest, images: ImageFolder, made: Block
+) -> None:
+    """Check that neither the index nor the images were taken away since the scan began.
+
+    Raises:
+        DeconvError: they were.
+    """
+    there = _manifest_there(folder)
+    if there is None or there.key != manifest.key:
+        raise DeconvError(
+            f"the index at {folder.path} was removed or replaced while it was being scanned; scan "
+            "again"
+        )
+    if any(row.error for row in made.images) and not _holds_anything(images):
+        raise DeconvError(
+            f"the folder of images {images.root} was removed while it was being scanned. Finished "
+            "blocks are kept; bring it back and scan again"
+        )
+
+
+def _holds_anything(images: ImageFolder) -> bool:
+    try:
+        return any(True for _ in images.root.iterdir())
+    except OSError:
+        return False
 
 
 def _entry_of(images: ImageFolder, image_id: str, label: str) -> ImageEntry:

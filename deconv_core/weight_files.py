@@ -2,7 +2,8 @@
 
 Three formats: PyTorch checkpoints (zip or the legacy format, ``weights_only``), safetensors, and
 the ``vgg19.npy`` of tensorflow-vgg (a Python 2 pickle, read by an unpickler that admits nothing
-but arrays). Each reader returns the same thing: a chain of (weight, bias) pairs and ``POOL``.
+but arrays). Pickles are walked before they are read, so that none builds more than its file is
+worth. Each reader returns the same thing: a chain of (weight, bias) pairs and ``POOL``.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ import math
 import pickle
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
+from deconv_core.checkpoint_checks import check_checkpoint
 from deconv_core.errors import WeightsError
+from deconv_core.pickle_checks import check_pickle
 from deconv_core.receptive_field import POOL
 
 Chain = Sequence[tuple[Tensor, Tensor] | str]
@@ -30,8 +33,10 @@ SUFFIXES = (".pth", ".pt", ".safetensors", ".npy")
 LARGEST_FILE = 4 * 2**30
 """Bytes; VGG19 with its fully connected layers has 0.55e9."""
 
-_FEATURE = re.compile(r"(?:module\.)?features\.(\d+)\.(\w+)")
-_CAFFE = re.compile(r"conv(\d+)_(\d+)")
+_ARRAY_TYPE = re.compile(r"[biufc](1|2|4|8|16)|b1|O8?")
+_MOST_AXES, _LONGEST = 8, 2**40
+_FEATURE = re.compile(r"(?:module\.)?features\.([0-9]{1,4})\.(\w{1,40})")
+_CAFFE = re.compile(r"conv([0-9]{1,2})_([0-9]{1,2})")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +77,7 @@ def _read_safetensors(path: Path) -> WeightFile:
             metadata = file.metadata() or {}
             names = [name for name in file.keys() if _FEATURE.fullmatch(name)]  # noqa: SIM118
             state = {name: file.get_tensor(name).clone() for name in names}
-    except (SafetensorError, OSError, ValueError) as error:
+    except Exception as error:  # also types that this torch does not know
         raise WeightsError(f"{path.name} is not a whole safetensors file: {error}") from error
     preprocessing = metadata.get("preprocessing", "torchvision")
     return WeightFile(_chain_from_state(path, state), preprocessing)
@@ -80,6 +85,7 @@ def _read_safetensors(path: Path) -> WeightFile:
 
 def _read_checkpoint(path: Path) -> Mapping[str, Tensor]:
     try:
+        check_checkpoint(path)
         loaded = torch.load(
             path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
         )
@@ -101,22 +107,30 @@ def _read_checkpoint(path: Path) -> Mapping[str, Tensor]:
         raise WeightsError(
             f"{path.name} holds a {type(loaded).__name__}; expected a state dict of tensors"
         )
-    return {
-        name: _own(path, name, tensor)
+    features = {
+        name: tensor
         for name, tensor in loaded.items()
         if isinstance(name, str) and isinstance(tensor, Tensor) and _FEATURE.fullmatch(name)
     }
+    for name, tensor in features.items():
+        _check_whole(path, name, tensor)
+    size = sum(tensor.numel() * tensor.element_size() for tensor in features.values())
+    if size > path.stat().st_size:
+        raise WeightsError(
+            f"the tensors in {path.name} share their values: together they claim {size:,} bytes, "
+            "more than the file has; expected each to hold its own"
+        )
+    return {name: tensor.clone() for name, tensor in features.items()}  # needs the file no more
 
 
-def _own(path: Path, name: str, tensor: Tensor) -> Tensor:
-    """A copy that needs the file no more, of a tensor that holds all the values it claims."""
+def _check_whole(path: Path, name: str, tensor: Tensor) -> None:
+    """Refuse a tensor that does not hold all the values it claims."""
     dense = tensor.layout is torch.strided and tensor.device.type == "cpu"
     if not dense or tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
         raise WeightsError(
             f"{name} in {path.name} does not hold a value for each place of its shape "
             f"{tuple(tensor.shape)} ({tensor.layout}, {tensor.device.type}); expected dense tensors"
         )
-    return tensor.clone()
 
 
 def _chain_from_state(path: Path, state: Mapping[str, Tensor]) -> Chain:
@@ -199,6 +213,9 @@ def _read_npy(path: Path) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
     try:
         with path.open("rb") as file:
             _skip_object_header(path, file)
+            start = file.tell()
+            check_pickle(file, path.stat().st_size)
+            file.seek(start)
             loaded: Any = _ArrayUnpickler(file, encoding="latin1").load()
         content = loaded.array.item() if isinstance(loaded, _PickledArray) else loaded
     except WeightsError:
@@ -252,8 +269,8 @@ class _PickledType:
     """A ``numpy.dtype`` as a pickle describes it; only plain numbers and objects."""
 
     def __init__(self, code: str, *_: object) -> None:
-        if re.fullmatch(r"[biufc](1|2|4|8|16)|b1|O8?", code) is None:
-            raise pickle.UnpicklingError(f"an array of type {code!r}")
+        if not isinstance(code, str) or _ARRAY_TYPE.fullmatch(code) is None:
+            raise pickle.UnpicklingError("an array of a type that is no plain number")
         self.dtype = np.dtype(code)
 
     def __setstate__(self, state: Any) -> None:
@@ -273,6 +290,8 @@ class _PickledArray:
 
     def __setstate__(self, state: Any) -> None:
         shape, kind, fortran, data = state[-4:]
+        if len(shape) > _MOST_AXES or not all(0 <= side <= _LONGEST for side in shape):
+            raise pickle.UnpicklingError("an array of an impossible shape")
         if kind.dtype == object:
             content = np.empty(len(data), object)
             content[:] = data
@@ -280,25 +299,43 @@ class _PickledArray:
             content = np.frombuffer(
                 data.encode("latin1") if isinstance(data, str) else data, kind.dtype
             )
-        if min(shape, default=0) < 0 or math.prod(shape) != content.size:
+        if math.prod(shape) != content.size:
             raise pickle.UnpicklingError(f"{content.size} values for an array of shape {shape}")
         self.array = content.reshape(shape, order="F" if fortran else "C")
 
 
-_NDARRAY = object()
-"""Stands for ``numpy.ndarray`` in a pickle: something that cannot be called."""
+class _Admitted:
+    """What a pickle may ask for: no attribute can be set on it, unlike on a function or a class."""
+
+    __slots__ = ("_call",)
+    _call: Callable[..., object] | None
+
+    def __init__(self, call: Callable[..., object] | None) -> None:
+        object.__setattr__(self, "_call", call)
+
+    def __call__(self, *arguments: object) -> object:
+        if self._call is None:
+            raise pickle.UnpicklingError("an array made without its content")
+        return self._call(*arguments)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise pickle.UnpicklingError("a change to the program itself")
+
+
+_NDARRAY = _Admitted(None)
+"""Stands for ``numpy.ndarray``: nothing can be made from it."""
 
 
 def _reconstruct(kind: object, *_: object) -> _PickledArray:
     if kind is not _NDARRAY:
-        raise pickle.UnpicklingError(f"an array made from {kind!r}")
+        raise pickle.UnpicklingError("an array made from something else")
     return _PickledArray()
 
 
 def _latin1(text: str, codec: str) -> bytes:
     """The one use of ``_codecs.encode`` in pickles of arrays: bytes written as text."""
-    if codec not in ("latin1", "latin-1"):
-        raise pickle.UnpicklingError(f"text encoded as {codec!r}")
+    if not isinstance(text, str) or codec not in ("latin1", "latin-1"):
+        raise pickle.UnpicklingError("text encoded otherwise than as latin1")
     return text.encode("latin1")
 
 
@@ -306,11 +343,11 @@ class _ArrayUnpickler(pickle.Unpickler):
     """Admits what pickled arrays need and nothing else."""
 
     _ADMITTED: ClassVar = {
-        ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-        ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+        ("numpy.core.multiarray", "_reconstruct"): _Admitted(_reconstruct),
+        ("numpy._core.multiarray", "_reconstruct"): _Admitted(_reconstruct),
         ("numpy", "ndarray"): _NDARRAY,
-        ("numpy", "dtype"): _PickledType,
-        ("_codecs", "encode"): _latin1,
+        ("numpy", "dtype"): _Admitted(_PickledType),
+        ("_codecs", "encode"): _Admitted(_latin1),
     }
 
     def find_class(self, module: str, name: str) -> Any:
@@ -318,11 +355,10 @@ class _ArrayUnpickler(pickle.Unpickler):
             return self._ADMITTED[module, name]
         except KeyError:
             raise WeightsError(
-                f"this .npy file asks for {module}.{name}: it carries code, and nothing in it was "
-                "executed; expected tensorflow-vgg's dict of arrays"
+                f"this .npy file asks for {module[:80]}.{name[:80]}: it carries code, and nothing "
+                "in it was executed; expected tensorflow-vgg's dict of arrays"
             ) from None
 
     def persistent_load(self, pid: object) -> Any:
-        raise WeightsError(
-            f"this .npy file refers to outside data ({pid!r}); expected plain arrays"
-        )
+        del pid  # its text may be endless
+        raise WeightsError("this .npy file refers to outside data; expected plain arrays")

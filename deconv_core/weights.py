@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import filelock
 import torch
 from safetensors.torch import save_file
 
 from deconv_core.demo import demo_weights
 from deconv_core.download import CancelFlag, Progress, download, sha256_of
-from deconv_core.errors import WeightsError
+from deconv_core.errors import CancelledError, WeightsError
 from deconv_core.network import Convolution, Network, build_network, preprocessing_named
 from deconv_core.receptive_field import POOL
 from deconv_core.weight_files import SUFFIXES, read_weight_file
@@ -115,6 +118,34 @@ def published_vgg19(
     converted = home / "weights" / f"{Path(published).stem}.features.safetensors"
     if converted.exists():
         return converted
+    with _alone(converted, cancel):
+        return _fetched(url, prefix, converted, progress, cancel)
+
+
+@contextmanager
+def _alone(converted: Path, cancel: CancelFlag | None) -> Iterator[None]:
+    """Two processes must not write one download: the second waits, and finds it done."""
+    converted.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(converted.with_name(f"{converted.name}.lock"))
+    while True:
+        try:
+            lock.acquire(timeout=0.2)
+            break
+        except filelock.Timeout:
+            if cancel is not None and cancel.is_set():
+                raise CancelledError("stopped while another process downloads") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _fetched(
+    url: str, prefix: str, converted: Path, progress: Progress | None, cancel: CancelFlag | None
+) -> Path:
+    if converted.exists():  # by whom this one waited for
+        return converted
+    published = url.rsplit("/", 1)[-1]
     kept = Path(torch.hub.get_dir()) / "checkpoints" / published
     if kept.is_file() and sha256_of(kept).startswith(prefix):
         _convert(kept, converted)

@@ -3,9 +3,9 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator as Place
 
-from dashboard import answers, contact_sheet, notes, pickers
+from dashboard import answers, contact_sheet, exact, notes, pickers
 from dashboard.downloads import downloads, file_stem
-from dashboard.shell import Choice, require_index, shell
+from dashboard.shell import Choice, heading, require_index, shell
 from dashboard.tiles import gallery
 from deconv_core.activation_index import TOP, ActivationIndex
 from deconv_core.receptive_field import Layer
@@ -13,27 +13,25 @@ from deconv_core.receptive_field import Layer
 PAGE = "layer"
 
 
-def top_of_layer(choice: Choice, index: ActivationIndex, layer: Layer) -> None:
+def top_of_layer(choice: Choice, index: ActivationIndex, layer: Layer, buttons: Place) -> None:
     """The two grids, with what belongs to them."""
     size = layer.receptive_field.size
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"### {layer.name}: the {TOP} images that activate it most", width="stretch")
-        download_place = st.container(width="content")
     st.caption(
-        f"The strongest activation of any of its {layer.channels} feature maps in each image. One "
-        f"location sees {size} × {size} of 224 × 224 pixels. A picture opens its feature map."
+        f"Each image counts with the strongest of {layer.channels} feature maps. One location sees "
+        f"{size} × {size} of 224 × 224 pixels. A picture opens its feature map."
     )
     answer = answers.find(choice, layer.name, None, TOP, choice.label)
     answers.fires_in(choice, answer, TOP)
     (answer,) = answers.with_pictures(choice, [answer])
     if answer.pictures.found:
-        grids(choice, layer, answer, download_place)
+        grids(choice, layer, answer, buttons)
+    exact.settle(choice, layer.name, None, TOP, [answer])
     if answer.activations:
         with st.expander("Table", icon=":material/table_rows:"):
             notes.table(answer.activations, index.layers, "layer_table")
 
 
-def grids(choice: Choice, layer: Layer, answer: answers.Answer, download_place: Place) -> None:
+def grids(choice: Choice, layer: Layer, answer: answers.Answer, buttons: Place) -> None:
     """Reconstructions beside patches; the buttons go to their place in the heading."""
     name = choice.values.get("scale", "clipped")
     scale = answers.scale_for(name, [answer])
@@ -54,17 +52,21 @@ def grids(choice: Choice, layer: Layer, answer: answers.Answer, download_place: 
     notes.missing_note([answer])
     notes.changed_note(choice)
     stem = file_stem(choice, layer.name, None, choice.label)
-    heading = " · ".join(filter(None, [layer.name, choice.label, choice.dataset.name]))
-    with download_place:
-        downloads(answer.pictures.all, stem, layer, scale, "layer_top", heading=heading)
+    words = " · ".join(filter(None, [layer.name, choice.label, choice.dataset.name]))
+    with buttons:
+        downloads(answer.pictures.all, stem, layer, scale, "layer_top", heading=words)
 
 
 choice = shell(PAGE, title="Layer")
+name = choice.layer.name if choice.layer else "Layer"
+buttons = heading(
+    choice, f"{name}: the {TOP} images that activate it most" if choice.layer else name
+)
 index = require_index(choice)
 layer = index.layers[choice.values["layer"]]
 pickers.layer_strip(PAGE, index.layers, layer.name)
 pickers.arrow_keys(PAGE, choice)
 with notes.explained(choice):
-    top_of_layer(choice, index, layer)
+    top_of_layer(choice, index, layer, buttons)
 with notes.explained(choice):
     contact_sheet.all_maps(choice, layer)

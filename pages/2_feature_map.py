@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator as Place
 
-from dashboard import answers, notes, pickers, resources, stories
+from dashboard import answers, exact, notes, pickers, resources, stories
 from dashboard.answers import Answer
 from dashboard.downloads import downloads, file_stem
-from dashboard.shell import Choice, require_index, shell
+from dashboard.shell import Choice, heading, require_index, shell
 from dashboard.tiles import gallery
 from dashboard.where_it_fired import where_it_fired
 from deconv_core.activation_index import ActivationIndex
@@ -17,6 +17,7 @@ from deconv_core.receptive_field import Layer
 from deconv_core.units import Unit
 
 PAGE = "feature_map"
+BARS = "#7d94a8"  # quiet in light and dark: the accent belongs to the marks
 
 
 def toolbar(choice: Choice, index: ActivationIndex, layer: Layer) -> None:
@@ -31,29 +32,31 @@ def toolbar(choice: Choice, index: ActivationIndex, layer: Layer) -> None:
             pickers.label_picker(PAGE, "label2", "Compare with", labels, chosen, nothing="Nothing")
 
 
-def top_of_map(choice: Choice, index: ActivationIndex, layer: Layer, unit: Unit) -> None:
+def top_of_map(
+    choice: Choice, index: ActivationIndex, layer: Layer, unit: Unit, buttons: Place
+) -> None:
     """The grids, the place of one tile in its image, the histogram and the table."""
     k, second = int(choice.values.get("k", "9")), choice.values.get("label2")
     asked = [choice.label, *([second] if second else [])]
     found = [answers.find(choice, layer.name, unit.channel, k, label) for label in asked]
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"### Feature map {unit.channel} of {layer.name}", width="stretch")
-        places = [st.container(width="content") for _ in found]
     notes.fires_in_line(choice, unit, found)
+    checking = st.container()
     if any(answer.activations for answer in found):
         found = answers.with_pictures(choice, found)
     if any(answer.pictures.found for answer in found):
-        grids(choice, layer, unit, found, places)
+        grids(choice, layer, unit, found, buttons)
         picked = answers.chosen(found, unit, st.session_state.get("chosen_tile", ""))
         if picked is not None:
             where_it_fired(choice, picked)
     numbers(choice, index, unit, found)
+    with checking:
+        exact.settle(choice, layer.name, unit.channel, k, found)
 
 
 def grids(
-    choice: Choice, layer: Layer, unit: Unit, shown: Sequence[Answer], places: Sequence[Place]
+    choice: Choice, layer: Layer, unit: Unit, shown: Sequence[Answer], buttons: Place
 ) -> None:
-    """Reconstructions and patches on one scale; the buttons go to their places in the heading."""
+    """Reconstructions and patches on one scale; the buttons go to the heading."""
     name = choice.values.get("scale", "clipped")
     scale = answers.scale_for(name, shown)
 
@@ -68,14 +71,14 @@ def grids(
         pickers.scale_picker(PAGE, name)
         pickers.count_picker(PAGE, int(choice.values.get("k", "9")))
         st.caption(f"Reconstructions: {scale.caption}.", width="content")
-    for place, answer in zip(places, shown, strict=True):
+    for answer in shown:
         stem = file_stem(choice, layer.name, unit.channel, answer.label)
         words = [f"Feature map {unit.channel} of {layer.name}", answer.label, choice.dataset.name]
-        heading = " · ".join(filter(None, words))
+        line = " · ".join(filter(None, words))
         title = f"Download {answer.label or 'all'}" if len(shown) > 1 else "Download"
-        with place:
+        with buttons:
             key = f"map_{answer.label}"
-            downloads(answer.pictures.all, stem, layer, scale, key, title, heading)
+            downloads(answer.pictures.all, stem, layer, scale, key, title, line)
 
 
 def numbers(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[Answer]) -> None:
@@ -83,10 +86,13 @@ def numbers(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[
     left, right = st.columns(2, gap="medium")
     everything = [activation for answer in shown for activation in answer.activations]
     with left:
-        st.markdown("### Peaks over the images")
+        st.markdown("### Peaks over all images")
         peaks = resources.peaks_of(choice, unit.layer, unit.channel)
+        figure = peak_histogram(peaks, everything, unit)
+        figure.update_traces(marker_color=BARS, selector={"type": "histogram"})
+        figure.update_layout(legend={"x": 1, "xanchor": "right"})
         st.plotly_chart(
-            peak_histogram(peaks, everything, unit),
+            figure,
             key="histogram",
             config={"displayModeBar": False},
             alt=f"Histogram of the peaks of {unit}",
@@ -100,6 +106,8 @@ def numbers(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[
 
 
 choice = shell(PAGE, title="Feature map")
+named = f"Feature map {choice.map} of {choice.layer.name}" if choice.layer else "Feature map"
+buttons = heading(choice, named)
 index = require_index(choice)
 layer = index.layers[choice.values["layer"]]
 unit = Unit(layer.name, choice.map)
@@ -107,4 +115,4 @@ pickers.arrow_keys(PAGE, choice)
 toolbar(choice, index, layer)
 stories.tour(choice, unit)
 with notes.explained(choice):
-    top_of_map(choice, index, layer, unit)
+    top_of_map(choice, index, layer, unit, buttons)

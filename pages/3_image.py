@@ -3,11 +3,13 @@
 import numpy as np
 import streamlit as st
 
-from dashboard import address, answers, notes, overlays, pickers, pictures, resources
+from dashboard import address, answers, notes, pickers, pictures, resources
+from dashboard.choice import whole_number
 from dashboard.one_image import Shown, choose_image, image_menu
-from dashboard.shell import Choice, escape, shell
+from dashboard.shell import Choice, heading, shell
 from dashboard.tiles import Mark, Panel, Tile, gallery, pick_position
-from deconv_core.receptive_field import Layer
+from dashboard.wording import activation_text
+from deconv_core.receptive_field import INPUT_SIDE, Layer
 from deconv_core.units import Activation, Unit
 
 PAGE, MOST = "image", 12
@@ -21,9 +23,8 @@ def layers_of(choice: Choice) -> dict[str, Layer]:
 def position_of(choice: Choice) -> tuple[int, int] | None:
     """The pixel in the address, if it is one."""
     x, comma, y = choice.values.get("position", "").partition(",")
-    if not (comma and x.isdigit() and y.isdigit() and int(x) < 224 and int(y) < 224):
-        return None
-    return int(x), int(y)
+    place = whole_number(x), whole_number(y)
+    return place if comma and all(0 <= number < INPUT_SIDE for number in place) else None
 
 
 def strongest_maps(
@@ -52,7 +53,7 @@ def strongest_maps(
 
 def map_tiles(choice: Choice, shown: Shown, found: list[Activation], chosen: int) -> None:
     """The maps as pictures; one of them is laid over the image."""
-    with st.skeleton(height=300):
+    with st.skeleton(height=480):
         made = pictures.reconstructions(choice, found, images=shown.folder)
     tiles = []
     for rank, activation in enumerate(found, 1):
@@ -67,7 +68,7 @@ def map_tiles(choice: Choice, shown: Shown, found: list[Activation], chosen: int
             Tile(
                 pngs[0],
                 alt,
-                f"map {channel} · {activation.value:.3g}",
+                f"map {channel} · {activation_text(activation.value)}",
                 "",
                 str(channel),
                 chosen=channel == chosen,
@@ -85,16 +86,17 @@ def map_tiles(choice: Choice, shown: Shown, found: list[Activation], chosen: int
 
 def page(choice: Choice) -> None:
     """Everything below the header."""
-    head = st.container(horizontal=True, vertical_alignment="center")
+    above = st.container()  # troubles with choosing are said below the title
     shown = choose_image(choice)
-    with head:
-        name = escape(shown.name) if shown else "No image"
-        st.markdown(f"### {name}", width="stretch")
+    with above:
+        buttons = heading(choice, shown.name if shown else "No image")
+    with buttons:
         image_menu(choice, shown)
     if shown is None:
         return
     layers = layers_of(choice)
-    layer = layers.get(choice.values.get("layer", ""), layers["conv4_4"])
+    default = layers.get("conv4_4") or list(layers.values())[-1]
+    layer = layers.get(choice.values.get("layer", "")) or default
     pickers.layer_strip(PAGE, layers, layer.name)
     place = position_of(choice)
     left, right = st.columns([5, 7], gap="medium")
@@ -102,7 +104,7 @@ def page(choice: Choice) -> None:
         status = st.container(horizontal=True, vertical_alignment="center")
     planes = pictures.planes(choice, shown.key, shown.pixels, layer.name)
     found = strongest_maps(planes, layer, shown.image_id, place)
-    asked = int(choice.values["map"]) if choice.values.get("map", "").isdigit() else -1
+    asked = whole_number(choice.values.get("map", ""))
     listed = [activation.unit.channel for activation in found]
     chosen = asked if 0 <= asked < layer.channels else (listed[0] if listed else 0)
     with left:
@@ -145,9 +147,8 @@ def picture(
         stride = 224 // layer.height
         box = layer.receptive_field.box(place[1] // stride, place[0] // stride).clip(224, 224)
         marks = [Mark(box.left, box.top, box.width, box.height), Mark(*place)]
-    drawn = overlays.plane_over(shown.pixels, plane) if over else overlays.plain(shown.pixels)
     pick_position(
-        resources.png_bytes(drawn),
+        resources.overlay_png(shown.pixels, plane if over else None),
         "image_picture",
         alt=shown.name,
         marks=marks,
@@ -161,7 +162,6 @@ def picture(
         x, y = place
         hint = f"Column {x}, row {y}; the frame is what one location of {layer.name} sees there."
     st.caption(hint)
-    del choice
 
 
 def open_link(layer: Layer, channel: int) -> None:

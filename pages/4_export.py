@@ -2,10 +2,12 @@
 
 import streamlit as st
 
+from dashboard import notes
 from dashboard.address import SCALES
 from dashboard.export_panel import export_list
 from dashboard.exports import start_export
-from dashboard.shell import Choice, require_index, shell
+from dashboard.serving import told
+from dashboard.shell import Choice, escape, heading, require_index, shell
 from dashboard.wording import counted
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import DeconvError
@@ -81,7 +83,7 @@ def build_button(choice: Choice, selection: Selection, trouble: str) -> None:
     """What would be built, and the button that does."""
     total = len(selection.units) + len(selection.layers)
     if trouble:
-        st.error(f"{trouble[:1].upper()}{trouble[1:]}.", icon=":material/error:")
+        st.error(escape(f"{trouble[:1].upper()}{trouble[1:]}."), icon=":material/error:")
     elif total > MOST:
         st.error(
             f"{total:,} maps and layers are chosen; at most {MOST:,} fit one export. Choose fewer "
@@ -90,7 +92,7 @@ def build_button(choice: Choice, selection: Selection, trouble: str) -> None:
         )
     elif not choice.registry.ready(choice.network):
         st.error(
-            f"The weights of {choice.network.name} are not on this computer; see Start.",
+            f"The weights of {escape(choice.network.name)} are not on this computer; see Start.",
             icon=":material/error:",
         )
         total = 0
@@ -110,14 +112,15 @@ def build_button(choice: Choice, selection: Selection, trouble: str) -> None:
         try:
             start_export(choice.registry, choice.dataset, choice.network, selection)
         except DeconvError as error:
-            st.error(f"The export did not start: {error}.", icon=":material/error:")
+            said = escape(f"The export did not start: {told(error)}.")
+            st.error(said, icon=":material/error:")
 
 
 choice = shell("export", title="Export")
-st.subheader("Take pictures and numbers with you")
+heading(choice, "Take pictures and numbers with you")
 index = require_index(choice)
 settings, built = st.columns([5, 6], gap="large")
-with settings:
+with settings, notes.explained(choice):
     above = st.container()
     drawn = how_drawn(index, choice.label)
     with above:

@@ -5,11 +5,11 @@ import streamlit as st
 
 from dashboard import notes, resources
 from dashboard.drawing import method_drawing
-from dashboard.shell import shell
+from dashboard.shell import escape, heading, shell
 from deconv_core.errors import DeconvError
 
 choice = shell("method", title="Method")
-st.markdown("### How a reconstruction is made")
+heading(choice, "How a reconstruction is made")
 words, drawing = st.columns([5, 6], gap="large")
 with words:
     st.markdown(
@@ -23,8 +23,8 @@ value. Everything else in the layer is set to zero.
 
 **Down, the deconvnet.** The same layers are walked back. *Unpooling* puts each value where the
 switch says it came from. *Rectification* keeps what is positive. *Filtering* uses the same weights,
-transposed, without bias. What arrives at the input is the **reconstruction**: the part of the image
-that made this map fire.
+transposed, without bias. What arrives at the input is the **reconstruction**: a signed picture of
+what led to this one activation.
 
 **Top 9.** Every image is scanned once. For each map its largest activation in each image is
 stored, with its place. The nine images with the largest are shown; an image never appears twice.
@@ -36,7 +36,7 @@ After M. Zeiler and R. Fergus, *Visualizing and Understanding Convolutional Netw
 with drawing:
     st.image(
         method_drawing(dark=st.context.theme.type == "dark"),
-        width="stretch",
+        width=580,
         alt="The convnet goes up on the left, the deconvnet down on the right; switches connect "
         "each pooling with its unpooling.",
     )
@@ -76,7 +76,7 @@ st.markdown(
 """
 )
 
-st.markdown(f"### The layers of {choice.network.name}")
+st.markdown(f"### The layers of {escape(choice.network.name)}")
 layers = dict(choice.layers)
 if not layers:
     try:
@@ -101,6 +101,7 @@ if rows:
         pd.DataFrame(rows, columns=names),
         hide_index=True,
         height="content",
+        width=900,
         alt="Layers with their receptive fields",
     )
     st.caption(

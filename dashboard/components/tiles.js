@@ -10,10 +10,9 @@ function element(name, className, text) {
   return made;
 }
 
-// Text that may break after the signs that join words in file names.
-function breakable(className, text) {
-  const made = element("div", className);
-  (text || "").split(/(?<=[_\-. ])/).forEach((part) => made.append(part, element("wbr")));
+function drawn(kind, values) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", kind);
+  Object.entries(values).forEach(([key, value]) => made.setAttribute(key, value));
   return made;
 }
 
@@ -34,7 +33,7 @@ function picture(src, alt) {
   return image;
 }
 
-function makeTile(data, place, twins, pick) {
+function makeTile(data, place, twins, pick, enlarge) {
   const leads = Boolean(data.value);
   const tile = element(leads ? "a" : "div", "tile");
   if (leads) {
@@ -52,6 +51,11 @@ function makeTile(data, place, twins, pick) {
       event.stopPropagation();
       pick(data.value);
     });
+    tile.addEventListener("keydown", (event) => {
+      if (event.key.toLowerCase() !== "z" || event.ctrlKey || event.metaKey) return;
+      event.preventDefault();
+      enlarge(place);
+    });
   } else {
     tile.classList.add("still");
   }
@@ -66,11 +70,13 @@ function makeTile(data, place, twins, pick) {
     if (src) frame.append(picture(src, number ? "" : data.alt));
     pair.append(frame);
   });
+  if (data.src) pair.append(magnifier(() => enlarge(place)));
   tile.append(pair);
   if (data.title || data.text) {
     const caption = element("div", "caption");
-    caption.append(element("div", "title", data.title));
-    if (data.text) caption.append(breakable("text", data.text));
+    if (data.title) caption.append(element("div", "title", data.title));
+    if (data.text) caption.append(element("div", "text", data.text));
+    caption.title = [data.title, data.text].filter(Boolean).join(" · ");
     tile.append(caption);
   }
   const light = (on) => (twins[place] || []).forEach((t) => t.classList.toggle("twin", on));
@@ -80,10 +86,80 @@ function makeTile(data, place, twins, pick) {
   return tile;
 }
 
+function magnifier(open) {
+  const button = element("button", "magnifier");
+  button.type = "button";
+  button.tabIndex = -1; // the keyboard has Z
+  button.title = "Enlarge (key Z)";
+  button.setAttribute("aria-label", "Enlarge");
+  const svg = drawn("svg", { viewBox: "0 0 24 24" });
+  svg.append(drawn("path", {
+    d: "M10 4a6 6 0 1 0 0 12a6 6 0 0 0 0-12M14.5 14.5L20 20M10 7.5v5M7.5 10h5",
+  }));
+  button.append(svg);
+  button.addEventListener("click", (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    open();
+  });
+  return button;
+}
+
+// One place of a grid, large: the pictures of that rank side by side. Arrow keys go through the
+// ranks. All of it is on the page already; nothing is asked of the server.
+function enlargePlace(root, panels, panel, place) {
+  const dialog = element("dialog", "large");
+  dialog.setAttribute("role", "dialog");
+  dialog.setAttribute("aria-label", "Enlarged pictures");
+  const shown = panels.length === 4 ? [panel % 2, (panel % 2) + 2] : panels.map((_, n) => n);
+  const last = panels[panel].tiles.length - 1;
+  const show = (rank) => {
+    place = Math.min(last, Math.max(0, rank));
+    const row = element("div", "row");
+    shown.forEach((number) => {
+      const tile = panels[number].tiles[place];
+      [tile.src, tile.second].filter(Boolean).forEach((src) => {
+        const figure = element("figure");
+        const image = picture(src, tile.alt);
+        figure.append(image);
+        const caption = element("figcaption");
+        const words = [panels[number].heading, tile.title, tile.text].filter(Boolean);
+        caption.append(words.join(" · "));
+        figure.append(caption);
+        row.append(figure);
+      });
+    });
+    const close = element("button", "close", "Close");
+    close.type = "button";
+    close.addEventListener("click", () => dialog.close());
+    const foot = element("div", "foot");
+    foot.append(element("span", "", `${place + 1} of ${last + 1} · ← → go through them, Esc closes`));
+    foot.append(close);
+    dialog.replaceChildren(row, foot);
+  };
+  dialog.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    show(place + step);
+  });
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    root.querySelector(`[data-place="${place}"][data-panel="${panel}"]`)
+      ?.focus({ preventScroll: true });
+  });
+  show(place);
+  root.append(dialog);
+  dialog.showModal();
+}
+
 function drawGallery(root, data, send) {
   const active = root.getRootNode().activeElement;
   const focused = active && active.dataset ? [active.dataset.place, active.dataset.panel] : null;
   const panels = element("div", data.smallest < 72 ? "panels compact" : "panels");
+  panels.classList.toggle("four", data.panels.length === 4);
   panels.style.gridTemplateColumns = `repeat(${data.panelColumns}, minmax(0, 1fr))`;
   const twins = {};
   data.panels.forEach((panel, number) => {
@@ -103,7 +179,8 @@ function drawGallery(root, data, send) {
       ? `repeat(${panel.columns}, minmax(0, 1fr))`
       : `repeat(auto-fill, minmax(${data.smallest}px, 1fr))`;
     panel.tiles.forEach((tile, place) => {
-      const made = makeTile(tile, place, twins, (value) => send(value));
+      const large = (rank) => enlargePlace(root, data.panels, number, rank);
+      const made = makeTile(tile, place, twins, (value) => send(value), large);
       made.dataset.panel = String(number);
       grid.append(made);
     });
@@ -118,21 +195,16 @@ function drawGallery(root, data, send) {
 }
 
 function drawMarks(svg, marks) {
-  const name = (kind, values) => {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", kind);
-    Object.entries(values).forEach(([key, value]) => made.setAttribute(key, value));
-    return made;
-  };
   const strokes = [["#000", 3], ["#ffd84d", 1.5]];
   svg.replaceChildren();
   marks.forEach((mark) => strokes.forEach(([stroke, width]) => {
     const style = { stroke, "stroke-width": width, fill: "none", "vector-effect": "non-scaling-stroke" };
     if (mark.width > 0) {
       const place = { x: mark.left, y: mark.top, width: mark.width, height: mark.height };
-      svg.append(name("rect", { ...place, ...style }));
+      svg.append(drawn("rect", { ...place, ...style }));
     } else {
       const path = `M ${mark.left - 6} ${mark.top} h 12 M ${mark.left} ${mark.top - 6} v 12`;
-      svg.append(name("path", { d: path, ...style }));
+      svg.append(drawn("path", { d: path, ...style }));
     }
   }));
 }
@@ -140,8 +212,7 @@ function drawMarks(svg, marks) {
 function drawPosition(root, data, send) {
   const box = element("div", data.pickable ? "position pickable" : "position");
   box.style.maxWidth = `${data.widest}px`;
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", `0 0 ${SIDE} ${SIDE}`);
+  const svg = drawn("svg", { viewBox: `0 0 ${SIDE} ${SIDE}` });
   drawMarks(svg, data.marks);
   box.append(picture(data.src, data.alt), svg);
   if (data.pickable) {

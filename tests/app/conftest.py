@@ -1,5 +1,6 @@
 """Pages without a browser: a data folder with one scanned dataset, and a way to open pages."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -72,9 +73,10 @@ def open_page(home: Home) -> OpenPage:
 
 
 def words(app: AppTest) -> str:
-    """Everything the page says."""
+    """Everything the page says, as it is read: without the backslashes of Markdown."""
     kinds = ("markdown", "caption", "info", "warning", "error", "success", "subheader")
-    return "\n".join(str(part.value) for kind in kinds for part in app.get(kind))
+    text = "\n".join(str(part.value) for kind in kinds for part in app.get(kind))
+    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text)
 
 
 def address(app: AppTest) -> dict[str, str]:

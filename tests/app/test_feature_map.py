@@ -76,7 +76,7 @@ def test_k_and_scale_are_in_the_address(open_page: OpenPage) -> None:
 
 
 def test_no_tour_for_other_weights(open_page: OpenPage) -> None:
-    assert "Tour" not in words(open_page("feature_map"))
+    assert "tour" not in [group.key for group in open_page("feature_map").button_group]
 
 
 def test_the_published_stories_are_the_original_four() -> None:
@@ -127,6 +127,12 @@ def test_a_tour_leads_from_map_to_map(open_page: OpenPage, monkeypatch: pytest.M
     monkeypatch.setattr(stories, "stops", lambda choice: told)
     app = open_page("feature_map", layer="conv3_1", map="2")
     assert "Answers to curves" in words(app)
+    assert app.button_group(key="tour").value == 0
     app = open_page("feature_map", layer="conv3_1", map="3")
     assert "Answers to curves" not in words(app)
-    assert "Tour" in words(app)
+    assert app.button_group(key="tour").value is None
+    app.button_group(key="tour").set_value(1).run()
+    assert (address(app)["layer"], address(app)["map"]) == ("conv4_1", "1")
+    assert "label" not in address(app)
+    app.button_group(key="tour").set_value(0).run()
+    assert address(app)["label2"] == "people"

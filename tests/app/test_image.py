@@ -13,7 +13,7 @@ NAME = "dog/square.png"
 
 def test_it_opens_the_image_in_the_address(open_page: OpenPage) -> None:
     app = open_page("image", image=NAME)
-    assert "dog/square\\.png" in words(app)
+    assert "dog/square.png" in words(app)
     assert address(app)["image"] == NAME
 
 

@@ -122,12 +122,17 @@ def test_labels_extensions_and_resizing_reach_the_scan(
     assert (index.manifest.resize, index.manifest.preprocessing) == ("crop", "caffe")
 
 
-def test_a_label_that_a_command_line_cannot_carry(
-    registry: Registry, images: ImageFolder, weight_file: Path
+def test_labels_with_commas_and_dashes(
+    registry: Registry, weight_file: Path, tmp_path: Path
 ) -> None:
-    dataset = registry.add_folder(images.root, labels=["a,b"])
-    with pytest.raises(DeconvError, match="comma"):
-        start_scan(registry, dataset, registry.add_weights(weight_file))
+    names = [f"{label}/{n}.png" for label in ("cats, dogs", "-x", "other") for n in (1, 2)]
+    folder = drawings.save(tmp_path / "zoo", {name: drawings.noise(1, 16) for name in names})
+    dataset = registry.add_folder(folder, labels=["cats, dogs", "-x"])
+    network = registry.add_weights(weight_file)
+    start_scan(registry, dataset, network)
+    path = registry.index_path(dataset, network)
+    assert ended(path).status == "done"
+    assert ActivationIndex.open(path).labels == {"-x": 2, "cats, dogs": 2}
 
 
 def test_changes_are_counted_by_name(index: ActivationIndex, images: ImageFolder) -> None:
@@ -150,3 +155,36 @@ def test_a_process_id_that_now_belongs_to_another_program(tmp_path: Path) -> Non
 def test_half_a_line_of_progress_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "job.progress").write_text('{"event": "scan", "done": 3}\n{"event": "sc')
     assert ChildProcess(tmp_path / "job").last_event() == {"event": "scan", "done": 3}
+
+
+@pytest.mark.parametrize("place", ["indexes", "job.json"])
+def test_where_nothing_can_be_written_no_process_is_left_running(
+    registry: Registry, pair: tuple[Dataset, NetworkChoice], place: str
+) -> None:
+    path = registry.index_path(*pair)
+    if place == "indexes":
+        path.parent.write_text("a file, not a folder")
+    else:
+        path.with_name(f"{path.name}.job.json").mkdir(parents=True)
+    with pytest.raises(DeconvError, match="could not start a process in"):
+        start_scan(registry, *pair)
+    assert not ChildProcess(path).running
+    assert not list(registry.home.rglob("*.part"))
+
+
+def test_a_scan_is_cancelled_though_the_disk_is_full(
+    registry: Registry, tmp_path: Path, weight_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = drawings.save(tmp_path / "many", {f"{n}.png": drawings.noise(n) for n in range(90)})
+    dataset, network = registry.add_folder(folder), registry.add_weights(weight_file)
+    path = registry.index_path(dataset, network)
+    start_scan(registry, dataset, network)
+
+    def full(child: ChildProcess, job: dict[str, object]) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ChildProcess, "_write_job", full)
+        cancel_scan(path)
+    assert ended(path).status in ("cancelled", "failed")
+    assert not ActivationIndex.open(path).complete if path.exists() else True

@@ -2,24 +2,19 @@
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from playwright.sync_api import Error as BrowserError
 
-from dashboard.registry import Registry
+from deconv_core.activation_index import ActivationIndex
+from deconv_core.images import ImageFolder
+from tests.browser.server import Scanned, Server, filled, serving
 
-ROOT = Path(__file__).parents[2]
 _OWN_404 = ("/_stcore/health", "/_stcore/host-config")  # Streamlit asks for these on deep links
 expect.set_options(timeout=30_000)
 _SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -45,65 +40,6 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-@dataclass
-class Server:
-    """``streamlit run app.py`` on a free port, with a data folder of its own."""
-
-    home: Path
-    port: int = 0
-    process: subprocess.Popen[bytes] | None = None
-    environment: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def registry(self) -> Registry:
-        return Registry(self.home)
-
-    def url(self, page: str = "", **parameters: str) -> str:
-        query = f"?{urlencode(parameters)}" if parameters else ""
-        return f"http://127.0.0.1:{self.port}/{page}{query}"
-
-    def start(self) -> None:
-        self.port = self.port or _free_port()
-        command = [sys.executable, "-m", "streamlit", "run", "app.py"]
-        command += ["--server.port", str(self.port), "--server.headless", "true"]
-        command += ["--server.fileWatcherType", "none"]
-        environment = {**os.environ, **self.environment, "DECONV_HOME": str(self.home)}
-        with (self.home / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command, cwd=ROOT, env=environment, stdout=log, stderr=log
-            )
-        _wait_until_healthy(f"http://127.0.0.1:{self.port}/_stcore/health", self.process)
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-            self.process = None
-
-    def log(self) -> str:
-        return (self.home / "server.log").read_text("utf-8", "replace")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 60
-    while time.monotonic() < until and process.poll() is None:
-        with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
-            if answer.status == 200:
-                return
-        time.sleep(0.1)
-    raise AssertionError("the server did not start")
-
-
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """A fresh server; its data folder is empty."""
@@ -122,6 +58,27 @@ def _end_child(job: Path) -> None:
     from dashboard.child_process import ChildProcess
 
     ChildProcess(job.with_name(job.name.removesuffix(".job.json"))).cancel(kill=True)
+
+
+@pytest.fixture
+def scanned(
+    server: Server, images: ImageFolder, index: ActivationIndex, weight_file: Path
+) -> Scanned:
+    """A server of its own, with the drawn images scanned, that was asked nothing yet."""
+    return filled(server, images, index, weight_file)
+
+
+@pytest.fixture(scope="module")
+def shared(
+    images: ImageFolder,
+    index: ActivationIndex,
+    weight_file: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Scanned]:
+    """One such server for the tests of a module."""
+    home = tmp_path_factory.mktemp("home")
+    with serving(home, images, index, weight_file) as found:
+        yield found
 
 
 OpenPage = Callable[..., Page]

@@ -1,39 +1,14 @@
 """Arrow keys: every press counts, and only the newest request is worked on."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from deconv_core.activation_index import ActivationIndex
-from deconv_core.images import ImageFolder
-from tests.browser.conftest import OpenPage, Server
-from tests.browser.scanned import Scanned, filled, serving
+from tests.browser.conftest import OpenPage
+from tests.browser.server import Scanned
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def scanned(
-    server: Server, images: ImageFolder, index: ActivationIndex, weight_file: Path
-) -> Scanned:
-    """A server of its own that was asked nothing yet."""
-    return filled(server, images, index, weight_file)
-
-
-@pytest.fixture(scope="module")
-def shared(
-    images: ImageFolder,
-    index: ActivationIndex,
-    weight_file: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Scanned]:
-    """One server for the tests of this module."""
-    home = tmp_path_factory.mktemp("home")
-    with serving(home, images, index, weight_file) as found:
-        yield found
 
 
 def opened(page: Page, channel: int, layer: str) -> None:

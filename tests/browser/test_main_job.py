@@ -1,6 +1,7 @@
 """From a folder to a downloaded picture, as a person does it."""
 
 import io
+import re
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from deconv_core import ActivationIndex, ImageFolder, Scale, compose_grid, load_network, reconstruct
-from tests.browser.conftest import OpenPage, Server
+from tests.browser.conftest import OpenPage
+from tests.browser.server import Server
 
 pytestmark = pytest.mark.browser
 LAYER = "conv3_1"
@@ -70,3 +72,28 @@ def test_a_folder_that_is_none(server: Server, open_page: OpenPage, tmp_path: Pa
     page = open_page(server.url())
     give_folder(page, tmp_path / "nothing")
     expect(page.get_by_text("is not a folder; give the path of a folder")).to_be_visible()
+
+
+def test_the_first_page_of_a_fresh_server_shows_the_demo(
+    server: Server, open_page: OpenPage
+) -> None:
+    page = open_page(server.url())
+    for kind, name in (("reconstruction", "Reconstruction"), ("patch", "Image patch")):
+        shown = page.locator(f"section.{kind} .tile img")
+        expect(shown).to_have_count(9)
+        expect(shown.first).to_have_attribute("alt", re.compile(f"{name}: feature map"))
+        expect(shown.last).to_be_visible()
+    assert page.get_by_role("button", name="Browse").bounding_box()["y"] < 800
+    assert not list(server.home.rglob("*.job.json")), "nothing is scanned"
+
+
+def test_a_chosen_folder_comes_into_view_with_its_button(
+    server: Server, open_page: OpenPage, images: ImageFolder
+) -> None:
+    page = open_page(server.url())
+    expect(page.locator("section.patch .tile img")).to_have_count(9)
+    give_folder(page, images.root)
+    button = page.get_by_role("button", name=f"Scan {len(images)} images")
+    expect(button).to_be_in_viewport()
+    page.get_by_role("button", name="Back").click()
+    expect(page.locator("section.patch .tile img")).to_have_count(9)

@@ -1,44 +1,20 @@
 """The pages in a real browser: cold links, pictures one can click, positions one can pick."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from deconv_core.activation_index import ActivationIndex
-from deconv_core.images import ImageFolder
-from tests.browser.conftest import OpenPage, Server
-from tests.browser.scanned import Scanned, filled, serving
+from tests.browser.conftest import OpenPage
+from tests.browser.server import Scanned
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def scanned(
-    server: Server, images: ImageFolder, index: ActivationIndex, weight_file: Path
-) -> Scanned:
-    """A server of its own that was asked nothing yet."""
-    return filled(server, images, index, weight_file)
-
-
-@pytest.fixture(scope="module")
-def shared(
-    images: ImageFolder,
-    index: ActivationIndex,
-    weight_file: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Scanned]:
-    """One server for the tests of this module."""
-    home = tmp_path_factory.mktemp("home")
-    with serving(home, images, index, weight_file) as found:
-        yield found
-
-
 SHOWN = {
     "layer": "All 7 feature maps",
-    "feature_map": "Peaks over the images",
+    "feature_map": "Peaks over all images",
     "image": "The strongest map of every layer",
     "method": "What they cannot tell",
 }
@@ -161,3 +137,58 @@ def test_names_of_files_are_only_text(
     page = open_page(shared.url("feature_map", label=label))
     expect(page.get_by_text(label)).to_be_visible()
     expect(page.locator("img[src=x]")).to_have_count(0)
+
+
+def test_a_tile_can_be_enlarged_and_gone_through(shared: Scanned, open_page: OpenPage) -> None:
+    page = open_page(shared.url("feature_map", layer="conv3_1", map="4"))
+    tile = tiles(page, "reconstruction").nth(1)
+    expect(tile.locator("img")).to_be_visible()
+    tile.focus()
+    tile.press("z")
+    large = page.get_by_role("dialog", name="Enlarged pictures")
+    expect(large.locator("figure")).to_have_count(2)
+    expect(large).to_contain_text("Reconstructions · 2")
+    page.keyboard.press("ArrowRight")
+    expect(large).to_contain_text("Reconstructions · 3")
+    assert "map=4" in page.url, "arrow keys go through the tiles, not the maps"
+    sides = [figure.bounding_box()["width"] for figure in large.locator("img").all()]
+    assert min(sides) >= 500
+    page.keyboard.press("Escape")
+    expect(large).to_have_count(0)
+    expect(tiles(page, "reconstruction").nth(2)).to_be_focused()
+
+
+def test_the_magnifier_enlarges_and_does_not_choose(shared: Scanned, open_page: OpenPage) -> None:
+    page = open_page(shared.url("layer", layer="conv4_4"))
+    tile = tiles(page, "patch").nth(3)
+    expect(tile.locator("img")).to_be_visible()
+    tile.hover()
+    tile.get_by_role("button", name="Enlarge").click()
+    large = page.get_by_role("dialog", name="Enlarged pictures")
+    expect(large).to_contain_text("Image patches · 4")
+    large.get_by_role("button", name="Close").click()
+    expect(large).to_have_count(0)
+    assert "/layer" in page.url
+
+
+def test_the_page_begins_at_the_top_and_fits_a_desktop(
+    shared: Scanned, open_page: OpenPage
+) -> None:
+    page = open_page(shared.url("feature_map", layer="conv4_4", map="1"))
+    heading = page.get_by_role("heading", name="Feature map 1 of conv4_4")
+    expect(tiles(page, "patch").first.locator("img")).to_be_visible()
+    assert heading.bounding_box()["y"] < 40
+    last = tiles(page, "patch").nth(8).locator("img").bounding_box()
+    assert last["y"] + last["height"] <= 800, "both grids are in the first screen"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    page.get_by_test_id("stSidebar").hover()
+    page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
+    opener = page.get_by_test_id("stExpandSidebarButton")
+    expect(opener).to_be_visible()
+    expect(page.get_by_role("heading", name="Feature map 1 of conv4_4")).to_be_visible()
+    assert (
+        opener.bounding_box()["y"] + opener.bounding_box()["height"]
+        <= (heading.bounding_box()["y"])
+    ), "the button does not cover the title"
+    opener.click()
+    expect(page.get_by_role("link", name="Layer", exact=True)).to_be_visible()

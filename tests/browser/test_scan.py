@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import expect
 
 from deconv_core import ImageFolder
-from tests.browser.conftest import OpenPage, Server
+from tests.browser.conftest import OpenPage
+from tests.browser.server import Server
 from tests.core import drawings
 
 pytestmark = pytest.mark.browser

@@ -11,7 +11,8 @@ from playwright.sync_api import expect
 
 from dashboard.jobs import scan_state, start_scan
 from deconv_core import ImageFolder
-from tests.browser.conftest import OpenPage, Server
+from tests.browser.conftest import OpenPage
+from tests.browser.server import Server
 from tests.core import drawings
 
 pytestmark = pytest.mark.browser

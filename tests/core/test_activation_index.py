@@ -347,7 +347,9 @@ def ask_everything(path: Path) -> dict[tuple[str, int | None], list[Activation]]
 def test_a_truncated_block_is_named(copied: Path) -> None:
     block = copied / "blocks" / "000001.parquet"
     block.write_bytes(block.read_bytes()[:-1000])
-    with pytest.raises(IndexDamagedError, match=r"000001\.parquet .*delete that file and scan"):
+    with pytest.raises(
+        IndexDamagedError, match=r"000001\.parquet .*scan the same images into this index again"
+    ):
         ask_everything(copied)
 
 
@@ -420,8 +422,8 @@ def test_a_damaged_list_of_images_is_named(copied: Path) -> None:
 def test_another_format_is_refused(copied: Path) -> None:
     manifest = copied / "manifest.json"
     text = manifest.read_text()
-    assert '"format_version": 1' in text
-    manifest.write_text(text.replace('"format_version": 1', '"format_version": 99'))
+    assert '"format_version": 2' in text
+    manifest.write_text(text.replace('"format_version": 2', '"format_version": 99'))
     with pytest.raises(IndexMismatchError, match="format 99"):
         ActivationIndex.open(copied)
 

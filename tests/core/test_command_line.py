@@ -1,4 +1,4 @@
-"""``python -m deconv_core scan`` and ``top``: files, columns, progress lines and exit codes."""
+"""``python -m deconv_core scan``, ``top``, ``check``: files, columns, progress, exit codes."""
 
 import json
 import signal
@@ -101,6 +101,13 @@ def test_labels_and_resize_are_passed_on(weights: str, photos: Path, tmp_path: P
     made = ActivationIndex.open(index)
     assert made.labels == {"b": 5}
     assert made.manifest.resize == "crop"
+
+
+def test_labels_one_by_one(weights: str, photos: Path, tmp_path: Path) -> None:
+    index = str(tmp_path / "index")
+    arguments = ["scan", str(photos), "--network", weights, "--index", index, "--progress", "none"]
+    assert main([*arguments, "--label", "b", "--label", "no, such"]) == 0
+    assert ActivationIndex.open(index).labels == {"b": 5}
 
 
 def test_top_of_a_layer_draws_two_grids_and_a_table(
@@ -282,3 +289,45 @@ def test_an_interrupted_scan_ends_with_130_and_goes_on(
     first = json.loads(done.stdout.splitlines()[0])
     assert first["found"] >= 2
     assert ActivationIndex.open(tmp_path / "index").complete
+
+
+def test_check_names_damage_and_repairs_it(
+    weights: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index, block = str(tmp_path / "index"), tmp_path / "index/blocks/000001.parquet"
+    arguments = ["scan", str(photos), "--network", weights, "--index", index, "--labels", "a"]
+    arguments += ["--extensions", "png", "--block-size", "2", "--progress", "none"]
+    assert main(arguments) == 0
+    capsys.readouterr()
+    assert main(["check", index]) == 0
+    assert f"nothing is wrong with {index}" in capsys.readouterr().out
+
+    whole = block.read_bytes()
+    block.write_bytes(whole[:-9])
+    assert main(["check", index]) == 1
+    said = capsys.readouterr().err
+    assert f"error: block {block} is missing or damaged" in said
+    assert f"{index}: files not as they should be: 1" in said
+    assert block.read_bytes() == whole[:-9], "without --repair nothing is changed"
+
+    assert main(["check", index, "--repair"]) == 0
+    assert "nothing is wrong" in capsys.readouterr().out
+    assert block.read_bytes() == whole
+
+
+def test_check_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(tmp_path)]) == 1
+    assert "there is no index at" in capsys.readouterr().err
+
+
+def test_check_cannot_repair_a_lost_manifest_and_says_what_can(
+    weights: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = tmp_path / "index"
+    arguments = ["scan", str(photos), "--network", weights, "--index", str(index)]
+    assert main([*arguments, "--progress", "none"]) == 0
+    (index / "manifest.json").unlink()
+    assert main(["check", str(index), "--repair"]) == 1
+    assert "scan the same images with the same network" in capsys.readouterr().err
+    assert main([*arguments, "--progress", "none"]) == 0
+    assert main(["check", str(index)]) == 0

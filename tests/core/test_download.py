@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import filelock
 import pytest
 import torch
 
@@ -225,6 +226,10 @@ def with_classifier_once() -> dict[str, torch.Tensor]:
     return with_classifier()
 
 
+def files_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
+
+
 def test_the_published_file_is_fetched_and_converted_once(
     server: Server, published: str, tmp_path: Path
 ) -> None:
@@ -232,8 +237,7 @@ def test_the_published_file_is_fetched_and_converted_once(
     converted = published_vgg19(home, url=published)
     assert converted.suffix == ".safetensors"
     assert_is_features(load_network(converted))
-    files = [path for path in home.rglob("*") if path.is_file()]
-    assert files == [converted], "the large file is not kept"
+    assert files_below(home) == [converted], "the large file is not kept"
     assert len(server.asked) == 1
 
     assert published_vgg19(home, url=published) == converted
@@ -256,7 +260,7 @@ def test_a_published_file_of_another_hash_is_refused(
     server.content = server.content[:-1] + b"!"
     with pytest.raises(WeightsError, match="arrived damaged"):
         published_vgg19(tmp_path / "home", url=published)
-    assert not [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
+    assert not files_below(tmp_path / "home")
 
 
 def test_the_copy_torch_keeps_is_used_if_its_hash_is_right(
@@ -272,6 +276,20 @@ def test_the_copy_torch_keeps_is_used_if_its_hash_is_right(
     kept.write_bytes(b"damaged")
     assert_is_features(load_network(published_vgg19(tmp_path / "other", url=published)))
     assert len(server.asked) == 1
+
+
+def test_two_processes_do_not_write_one_download(
+    server: Server, published: str, tmp_path: Path
+) -> None:
+    home, cancel = tmp_path / "home", threading.Event()
+    (home / "weights").mkdir(parents=True)
+    name = published.rsplit("/", 1)[1].removesuffix(".pth")
+    with filelock.FileLock(home / "weights" / f"{name}.features.safetensors.lock"):
+        cancel.set()
+        with pytest.raises(CancelledError, match="another process"):
+            published_vgg19(home, url=published, cancel=cancel)
+    assert server.asked == []
+    assert_is_features(load_network(published_vgg19(home, url=published)))
 
 
 def test_torchvisions_own_address_carries_the_known_digits() -> None:

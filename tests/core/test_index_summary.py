@@ -93,7 +93,7 @@ def test_a_scan_killed_while_merging_is_tidied_up(
     monkeypatch.setattr(summary, "MERGE_FROM", 2)
     monkeypatch.setattr(summary, "MERGED_IMAGES", 6)
     folder = small._folder
-    summary.merge_blocks(folder, small.manifest.layers)
+    summary.merge_blocks(folder, small.manifest)
     for name, content in saved.items():
         (blocks / name).write_bytes(content)  # as if killed before they were deleted
     assert answers(ActivationIndex.open(tmp_path / "index")) == expected

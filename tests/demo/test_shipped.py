@@ -1,13 +1,24 @@
 """What ships in deconv_core/demo: pictures, weights, index and stories agree with one another."""
 
+import io
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from deconv_core import ActivationIndex, ImageFolder, load_network, scan
-from deconv_core.demo import demo_images, demo_index, demo_stories, demo_weights
+from deconv_core import ActivationIndex, ImageFolder, Scale, load_network, reconstruct, scan
+from deconv_core.demo import (
+    demo_images,
+    demo_index,
+    demo_opening,
+    demo_stories,
+    demo_weights,
+    opening_files,
+)
+from deconv_core.rendering import tile
+from demo.opening import LAYER, SCALE
 from demo.stories import LEAST_CROSSED_SCORE, LEAST_GAIN, LEAST_SCORE, SCORE_SEED, Set
 
 
@@ -62,6 +73,30 @@ def test_the_network_is_vgg19_narrow() -> None:
     network = load_network("demo")
     assert network.architecture == "VGG19"
     assert [layer.name for layer in network.layers.values()][-2:] == ["conv5_4", "pool5"]
+
+
+def test_the_opening_is_what_the_public_functions_give(shipped: ActivationIndex) -> None:
+    opening, found = demo_opening(), shipped.top(LAYER)
+    assert (opening.layer, opening.scale) == (LAYER, SCALE)
+    assert list(opening.activations) == found
+    pictures = reconstruct(load_network("demo"), ImageFolder(demo_images()), found)
+    scale = Scale.named(SCALE, pictures)
+    assert opening.caption == scale.caption
+    for picture, drawn, patch in zip(
+        pictures, opening.reconstructions, opening.patches, strict=True
+    ):
+        np.testing.assert_array_equal(pixels_of(patch), np.asarray(tile(picture, "patch", scale)))
+        now = np.asarray(tile(picture, "reconstruction", scale)).astype(int)
+        # Another processor may round a value to the next of the 256 greys.
+        assert np.abs(pixels_of(drawn).astype(int) - now).max() <= 2
+
+
+def test_the_opening_is_small() -> None:
+    assert sum(file.stat().st_size for file in opening_files()) <= 300_000
+
+
+def pixels_of(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
 def test_stories_pick_out_parts_well_above_chance() -> None:

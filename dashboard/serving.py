@@ -1,0 +1,32 @@
+"""Who reaches this server, and what they are told."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.folders import FolderRules, folder_rules, without_paths
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def is_local() -> bool:
+    """True if only this computer reaches the server."""
+    return st.get_option("server.address") in _LOOPBACK
+
+
+def rules() -> FolderRules:
+    """Which folders may be opened here."""
+    return folder_rules(local=is_local())
+
+
+def told(error: object) -> str:
+    """An error in words for the person at the browser: no path of this computer elsewhere."""
+    message = str(error)
+    if is_local():
+        return message
+    from dashboard import resources
+
+    registry = resources.registry()
+    known = [(dataset.root, dataset.name) for dataset in registry.datasets()]
+    known += [(root, root.name) for root in registry.rules.roots or ()]
+    return without_paths(message, [(registry.home, "the data folder"), *known])

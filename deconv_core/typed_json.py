@@ -1,0 +1,46 @@
+"""From JSON to frozen dataclasses, believing nothing: every field there, and of its type."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+_Made = TypeVar("_Made")
+_LARGEST = 2**53
+"""Whole numbers beyond it are nobody's."""
+
+
+def from_json(kind: type[_Made], content: object) -> _Made:
+    """A dataclass from a JSON object.
+
+    Fields may be str, bool, int, float, dict[str, float], tuples of dataclasses, and dataclasses.
+
+    Raises:
+        ValueError: a field is missing, unknown or of another type.
+    """
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{kind.__name__} is no object")
+    types = typing.get_type_hints(kind)
+    if unknown := set(content) - set(types):
+        raise ValueError(f"{kind.__name__} has the unknown field {min(unknown)[:40]!a}")
+    made = {name: _value(types[name], f"{name}", value) for name, value in content.items()}
+    try:
+        return kind(**made)
+    except TypeError as error:
+        raise ValueError(f"{kind.__name__}: {error}") from None
+
+
+def _value(wanted: Any, name: str, value: object) -> Any:
+    if dataclasses.is_dataclass(wanted):
+        return from_json(typing.cast("type[object]", wanted), value)
+    arguments = typing.get_args(wanted)
+    if typing.get_origin(wanted) is tuple and isinstance(value, list):
+        return tuple(_value(arguments[0], name, item) for item in value)
+    if typing.get_origin(wanted) is dict and isinstance(value, Mapping):
+        return {key: _value(arguments[1], name, item) for key, item in value.items()}
+    right = type(value) is wanted or (wanted is float and type(value) is int)
+    if not right or (isinstance(value, int) and abs(value) > _LARGEST):
+        raise ValueError(f"{name} is not of the right type or size")
+    return value

@@ -1,0 +1,92 @@
+"""A bfloat16 index: an approximate answer at once, then the float32 answer in its place."""
+
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from dashboard import answers, exact, resources
+from dashboard.answers import Answer
+from deconv_core import ActivationIndex, ImageFolder, Network, exact_top, scan
+from deconv_core.exact import ExactTop
+from tests.app.conftest import Home, OpenPage, words
+from tests.app.test_start import start
+
+LAYER, MAP = "conv4_1", 1
+
+
+@pytest.fixture
+def near(home: Home, network: Network, images: ImageFolder) -> ActivationIndex:
+    """The home's index, scanned again in bfloat16."""
+    shutil.rmtree(home.index_path)
+    return scan(network, images, home.index_path, precision="bfloat16")
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Answer]:
+    """Every answer whose tiles were drawn, in order."""
+    seen: list[Answer] = []
+    panels: Callable[..., object] = answers.panels
+
+    def watched(choice: object, answer: Answer, *rest: object, **more: object) -> object:
+        made = panels(choice, answer, *rest, **more)
+        seen.append(answer)
+        approximate = [tile.text.startswith("≈ ") for tile in made[0].tiles]  # type: ignore[index]
+        assert approximate == [answer.approximate] * len(answer.activations)
+        return made
+
+    monkeypatch.setattr(answers, "panels", watched)
+    return seen
+
+
+def test_a_map_is_shown_at_once_and_then_exactly(
+    open_page: OpenPage,
+    near: ActivationIndex,
+    drawn: list[Answer],
+    network: Network,
+    images: ImageFolder,
+) -> None:
+    app = open_page("feature_map", layer=LAYER, map=str(MAP))
+    assert [answer.approximate for answer in drawn] == [True, False]
+    assert drawn[0].activations == near.top(LAYER, channel=MAP)
+    assert drawn[1].activations == list(exact_top(network, images, near, LAYER, MAP))
+    assert list(app.dataframe[0].value["value"]) == [a.value for a in drawn[1].activations]
+    assert "checking in float32" not in words(app)
+
+
+def test_what_was_checked_is_not_checked_again(
+    open_page: OpenPage, near: ActivationIndex, drawn: list[Answer]
+) -> None:
+    open_page("feature_map", layer=LAYER, map=str(MAP))
+    drawn.clear()
+    open_page("feature_map", layer=LAYER, map=str(MAP))
+    assert [answer.approximate for answer in drawn] == [False]
+
+
+def test_a_layer_and_the_first_page_too(
+    open_page: OpenPage, home: Home, near: ActivationIndex, drawn: list[Answer]
+) -> None:
+    open_page("layer", layer=LAYER)
+    assert [answer.approximate for answer in drawn] == [True, False]
+    drawn.clear()
+    start(**home.names)
+    assert [answer.approximate for answer in drawn] == [True, False]
+
+
+def test_what_cannot_be_told_apart_stays_marked(
+    open_page: OpenPage, near: ActivationIndex, drawn: list[Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = ExactTop(near.top(LAYER, channel=MAP), exact=False, examined=400)
+    monkeypatch.setattr(exact, "_exact", lambda *_: short)
+    app = open_page("feature_map", layer=LAYER, map=str(MAP))
+    assert "too many images are too close" in words(app)
+    assert [answer.approximate for answer in drawn] == [True, True]
+
+
+def test_a_float32_index_is_never_checked(
+    open_page: OpenPage, drawn: list[Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exact, "_exact", lambda *_: pytest.fail("nothing to check"))
+    open_page("feature_map", layer=LAYER, map=str(MAP))
+    assert [answer.approximate for answer in drawn] == [False]
+    assert not resources.settled_answers()._kept

@@ -1,0 +1,119 @@
+"""The download of VGG19's weights: a child process, watched and stopped from the Networks tab."""
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dashboard import weights_panel
+from dashboard.registry import VGG19, Registry
+from dashboard.vgg19_download import (
+    WeightsState,
+    cancel_weights_download,
+    start_weights_download,
+    weights_state,
+)
+from tests.app.conftest import Home, words
+from tests.app.test_start import keys, pressed, start
+from tests.core import test_download
+from tests.core.test_download import Handler, Server
+
+published = test_download.published
+
+
+class Slow(Handler):
+    """Sends half of the file, then waits until it is let go."""
+
+    go_on = threading.Event()
+
+    def do_GET(self) -> None:  # noqa: N802
+        content = self.server.content
+        asked = self.headers.get("Range")
+        self.server.asked.append((self.path, asked))
+        start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked else 0
+        self.send_response(206 if asked else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        half = len(content) // 2
+        self.wfile.write(content[start:half])
+        self.wfile.flush()
+        self.go_on.wait(20)
+        self.wfile.write(content[max(start, half) :])
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    Slow.go_on.clear()
+    with Server(("127.0.0.1", 0), Slow) as made:
+        made.asked = []
+        thread = threading.Thread(target=made.serve_forever, args=(0.02,))
+        thread.start()
+        yield made
+        Slow.go_on.set()
+        made.shutdown()
+        thread.join()
+
+
+def until(registry: Registry, *wanted: str) -> WeightsState:
+    end = time.monotonic() + 60
+    while (state := weights_state(registry)).status not in wanted:
+        assert time.monotonic() < end, state
+        time.sleep(0.05)
+    return state
+
+
+def test_downloaded_by_a_child_and_known_as_ready(
+    server: Server, published: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry(tmp_path / "home")
+    assert weights_state(registry).status == "none"
+    Slow.go_on.set()
+    start_weights_download(registry, published)
+    start_weights_download(registry, published)  # the second does nothing
+    assert until(registry, "done", "failed").status == "done"
+    assert registry.ready(VGG19)
+    assert len(server.asked) == 1
+
+
+def test_stopped_and_gone_on_with(server: Server, published: str, tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "home")
+    server.content += bytes(3 * 2**20 - len(server.content) % 2**20)  # several pieces
+    start_weights_download(registry, published)
+    end = time.monotonic() + 60
+    while not weights_state(registry).done:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    cancel_weights_download(registry)
+    Slow.go_on.set()
+    state = until(registry, "cancelled")
+    assert 0 < state.done < state.total
+    start_weights_download(registry, published)
+    assert until(registry, "failed").message.startswith(published.rsplit("/", 1)[1])  # its hash
+    assert server.asked[1][1] == f"bytes={state.done}-"
+
+
+def test_no_connection_is_said_and_can_be_tried_again(home: Home) -> None:
+    start_weights_download(home.registry, "http://127.0.0.1:9/vgg19-00000000.pth")
+    assert "could not download" in until(home.registry, "failed").message
+    app = start(**home.names)
+    app.session_state["start_tab"] = "Networks"
+    app.run()
+    assert "Could not download" in words(app)
+    assert "Try again" in [button.label for button in app.button]
+
+
+def test_the_networks_tab_offers_it_and_says_its_size(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Registry] = []
+    monkeypatch.setattr(weights_panel, "start_weights_download", asked.append)
+    app = start(**home.names)
+    assert "weights_download" not in keys(app)
+    app.session_state["start_tab"] = "Networks"
+    app.run()
+    assert "575 MB once" in words(app)
+    pressed(app, "weights_download")
+    assert [registry.home for registry in asked] == [home.registry.home]

@@ -1,0 +1,114 @@
+"""A server of its own for a test, and one whose data folder holds a scanned dataset."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlencode
+
+from dashboard.registry import Registry
+from deconv_core.activation_index import ActivationIndex
+from deconv_core.images import ImageFolder
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Server:
+    """``streamlit run app.py`` on a free port, with a data folder of its own."""
+
+    home: Path
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.home)
+
+    def url(self, page: str = "", **parameters: str) -> str:
+        query = f"?{urlencode(parameters)}" if parameters else ""
+        return f"http://127.0.0.1:{self.port}/{page}{query}"
+
+    def start(self) -> None:
+        self.port = self.port or _free_port()
+        command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+        command += ["--server.port", str(self.port), "--server.headless", "true"]
+        command += ["--server.fileWatcherType", "none"]
+        environment = {**os.environ, **self.environment, "DECONV_HOME": str(self.home)}
+        with (self.home / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=log, stderr=log
+            )
+        _wait_until_healthy(f"http://127.0.0.1:{self.port}/_stcore/health", self.process)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+            self.process = None
+
+    def log(self) -> str:
+        return (self.home / "server.log").read_text("utf-8", "replace")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until and process.poll() is None:
+        with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
+            if answer.status == 200:
+                return
+        time.sleep(0.1)
+    raise AssertionError("the server did not start")
+
+
+@dataclass
+class Scanned:
+    """A server, and the names of what was scanned on it."""
+
+    server: Server
+    network: str
+    dataset: str
+
+    def url(self, page: str, **parameters: str) -> str:
+        names = {"network": self.network, "dataset": self.dataset}
+        return self.server.url(page, **{**names, **parameters})
+
+
+def filled(server: Server, images: ImageFolder, index: ActivationIndex, weights: Path) -> Scanned:
+    """The drawn images and the narrow network, scanned, in a server's data folder."""
+    registry = server.registry
+    dataset, network = registry.add_folder(images.root), registry.add_weights(weights)
+    shutil.copytree(index._folder.path, registry.index_path(dataset, network))
+    return Scanned(server, network.network_id, dataset.dataset_id)
+
+
+@contextmanager
+def serving(
+    home: Path, images: ImageFolder, index: ActivationIndex, weights: Path
+) -> Iterator[Scanned]:
+    """A server for several tests."""
+    server = Server(home)
+    server.start()
+    try:
+        yield filled(server, images, index, weights)
+    finally:
+        server.stop()
+    assert "Traceback" not in server.log(), server.log()

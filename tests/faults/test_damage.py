@@ -1,0 +1,427 @@
+"""Every way a file of an index can be wrong: it is named, and only that is scanned again."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from deconv_core.activation_index import ActivationIndex
+from deconv_core.demo import demo_images, demo_index
+from deconv_core.errors import DeconvError, IndexDamagedError, IndexForeignError
+from deconv_core.images import ImageFolder
+from deconv_core.index_check import check_index
+from deconv_core.index_files import IndexFolder
+from deconv_core.network import Network
+from deconv_core.scanning import scan
+from deconv_core.sealed import check_seal
+from deconv_core.weights import load_network
+from tests.core import drawings
+from tests.core.networks import narrow_network
+from tests.faults.indexes import contents, everything
+
+BLOCKS = 5
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return drawings.save(
+        tmp_path_factory.mktemp("photos"),
+        {f"{'ab'[n % 2]}/{n}.png": drawings.noise(n, 4 + n) for n in range(10)},
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(network: Network, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index nothing is wrong with. Do not write to it."""
+    path = tmp_path_factory.mktemp("whole")
+    scan(network, ImageFolder(photos), path, block_size=2)
+    assert len(contents(path, "blocks/*.parquet")) == BLOCKS
+    return path
+
+
+@pytest.fixture(scope="module")
+def others(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Indexes that are not this one: of another network, of other images of the same names."""
+    home = tmp_path_factory.mktemp("others")
+    scan(narrow_network(seed=1), ImageFolder(photos), home / "network", block_size=2)
+    changed = shutil.copytree(photos, home / "photos")
+    drawings.save(changed, {"a/2.png": drawings.noise(90)})
+    scan(narrow_network(), ImageFolder(changed), home / "content", block_size=2)
+    few = shutil.copytree(photos, home / "few")
+    (few / "a/0.png").unlink()
+    scan(narrow_network(), ImageFolder(few), home / "names", block_size=2)
+    return {name: home / name for name in ("network", "content", "names")}
+
+
+@pytest.fixture
+def copied(whole: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy to break; when the test ends it must be as whole as the original."""
+    path = tmp_path / "index"
+    shutil.copytree(whole, path)
+    yield path
+    assert not check_index(path)
+    assert everything(path) == everything(whole)
+    assert sorted(contents(path)) == sorted(contents(whole)), "no file too many, none missing"
+
+
+def ask(path: Path) -> None:
+    """Use every file of an index: one question to the summary, one to each table in the blocks."""
+    index = ActivationIndex.open(path)
+    index.top("conv4_4")
+    index.maps("conv4_4")
+    index.peaks("conv1_1", 0)
+
+
+def flip(path: Path, place: int, bit: int = 4) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1 << bit
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flip_in_the_middle(path: Path) -> None:
+    flip(path, path.stat().st_size // 2)
+
+
+def flip_in_the_footer(path: Path) -> None:
+    flip(path, path.stat().st_size - 200)
+
+
+def flip_in_the_seal(path: Path) -> None:
+    flip(path, path.read_bytes().rindex(b"deconvS1") + 3)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def overwrite(path: Path) -> None:
+    path.write_bytes(np.random.default_rng(0).bytes(path.stat().st_size))
+
+
+def delete(path: Path) -> None:
+    path.unlink()
+
+
+HARMS = [cut, flip_in_the_middle, flip_in_the_footer, flip_in_the_seal, empty, overwrite, delete]
+
+
+def rescanned(network: Network, photos: Path, path: Path, **how: object) -> set[str]:
+    """Scan again; the names of the blocks that were written."""
+    before = {name: (path / name).stat().st_mtime_ns for name in contents(path, "blocks/*.parquet")}
+    scan(network, ImageFolder(photos), path, **how)
+    after = {name: (path / name).stat().st_mtime_ns for name in contents(path, "blocks/*.parquet")}
+    return {name for name, changed in after.items() if before.get(name) != changed}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_harmed_block_is_named_and_scanned_again_alone(
+    copied: Path, network: Network, photos: Path, harm: Callable[[Path], None]
+) -> None:
+    harm(copied / "blocks/000002.parquet")
+    (damage,) = check_index(copied)
+    assert damage.path.name == "000002.parquet"
+    if harm is not flip_in_the_middle:  # that may be a page no question below reads
+        with pytest.raises(IndexDamagedError, match=r"000002\.parquet.*scan the same images"):
+            ask(copied)
+    assert rescanned(network, photos, copied) == {"blocks/000002.parquet"}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+@pytest.mark.parametrize("kind", ["top", "maps"])
+def test_a_harmed_summary_is_named_and_made_again_from_the_blocks(
+    copied: Path, network: Network, photos: Path, harm: Callable[[Path], None], kind: str
+) -> None:
+    (path,) = copied.glob(f"{kind}-*.parquet")
+    harm(path)
+    (damage,) = check_index(copied)
+    assert damage.path == path
+    if harm in (cut, flip_in_the_footer, empty, overwrite, flip_in_the_seal):
+        with pytest.raises(IndexDamagedError, match=path.name):
+            ask(copied)
+    assert rescanned(network, photos, copied) == set()
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_harmed_list_of_images_is_named_and_made_again(
+    copied: Path, network: Network, photos: Path, harm: Callable[[Path], None]
+) -> None:
+    harm(copied / "images.parquet")
+    assert check_index(copied)[0].path.name == "images.parquet"
+    with pytest.raises(
+        IndexDamagedError, match=r"images\.parquet is .*damaged.*scan the same images"
+    ):
+        ActivationIndex.open(copied)
+    assert rescanned(network, photos, copied) == set()
+
+
+@pytest.mark.parametrize("harm", [cut, flip_in_the_middle, empty, overwrite])
+def test_a_harmed_manifest_is_named_and_written_again_by_a_scan(
+    copied: Path, network: Network, photos: Path, harm: Callable[[Path], None]
+) -> None:
+    harm(copied / "manifest.json")
+    (damage,) = check_index(copied)
+    assert damage.path.name == "manifest.json"
+    with pytest.raises(IndexDamagedError, match=r"manifest\.json.*put a copy of it back"):
+        ActivationIndex.open(copied)
+    assert rescanned(network, photos, copied) == set()
+
+
+@pytest.mark.parametrize("lost", [["manifest.json"], ["manifest.json", "images.parquet"]])
+def test_a_lost_manifest_is_written_again_by_the_scan_that_made_it(
+    copied: Path, network: Network, photos: Path, lost: list[str]
+) -> None:
+    for name in lost:
+        (copied / name).unlink()
+    (damage,) = check_index(copied)
+    assert "manifest.json is missing; put a copy of it back" in damage.reason
+    assert rescanned(network, photos, copied) == set()
+
+
+def test_blocks_without_a_manifest_are_not_lost_to_another_scan(
+    copied: Path, whole: Path, network: Network, photos: Path
+) -> None:
+    (copied / "manifest.json").unlink()
+    (copied / "scan.lock").unlink(missing_ok=True)
+    before = contents(copied)
+    for other in (narrow_network(seed=1), "demo"):
+        with pytest.raises(IndexForeignError, match="holds 5 blocks but no readable manifest"):
+            scan(load_network(other) if other == "demo" else other, ImageFolder(photos), copied)
+    assert {k: v for k, v in contents(copied).items() if k != "scan.lock"} == before
+    scan(network, ImageFolder(photos), copied)
+
+
+def test_any_flipped_bit_of_the_manifest_is_noticed(copied: Path) -> None:
+    path = copied / "manifest.json"
+    content, before = path.read_bytes(), everything(copied)
+    for place in np.random.default_rng(1).integers(0, len(content), 60):
+        flip(path, int(place), int(place) % 8)
+        try:
+            assert everything(copied) == before  # white space between the fields
+        except DeconvError as error:
+            assert "manifest.json" in str(error) or "format" in str(error)  # noqa: PT017
+        path.write_bytes(content)
+
+
+def test_any_flipped_bit_of_a_block_is_noticed_by_a_check(copied: Path) -> None:
+    path = copied / "blocks/000003.parquet"
+    content = path.read_bytes()
+    for place in np.random.default_rng(2).integers(0, len(content), 150):
+        flip(path, int(place), int(place) % 8)
+        assert [damage.path for damage in check_index(copied)] == [path], place
+        path.write_bytes(content)
+
+
+def test_a_flipped_bit_is_noticed_on_use_or_changes_no_answer(copied: Path) -> None:
+    """What says how to read a page lies outside the page's own checksum."""
+    path = copied / "blocks/000000.parquet"
+    content = path.read_bytes()
+
+    def answer() -> str:
+        return ActivationIndex.open(copied).peaks("conv1_1", 0).to_csv()
+
+    before, group, noticed = answer(), pq.read_metadata(path).row_group(0), 0
+    columns = [group.column(number) for number in range(1, group.num_columns)]
+    starts = [c.dictionary_page_offset or c.data_page_offset for c in columns]
+    for place in range(starts[0], starts[-1] + columns[-1].total_compressed_size):
+        flip(path, place, place % 8)
+        try:
+            assert answer() == before, place
+        except IndexDamagedError as error:
+            assert path.name in str(error)  # noqa: PT017
+            noticed += 1
+        path.write_bytes(content)
+    assert noticed >= 100
+
+
+def test_exchanged_blocks_are_named_and_scanned_again(
+    copied: Path, network: Network, photos: Path
+) -> None:
+    one, other = (copied / f"blocks/00000{n}.parquet" for n in (1, 3))
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+    assert [(d.path, d.foreign) for d in check_index(copied)] == [(one, True), (other, True)]
+    with pytest.raises(IndexForeignError, match="it is blocks 3 to 3, not blocks 1 to 1"):
+        ask(copied)
+    assert len(rescanned(network, photos, copied)) == 2
+
+
+@pytest.mark.parametrize("other", ["network", "content", "names"])
+def test_a_block_of_another_index_is_named_and_scanned_again(
+    copied: Path, others: dict[str, Path], network: Network, photos: Path, other: str
+) -> None:
+    place = "blocks/000000.parquet"
+    assert not check_index(others[other])
+    shutil.copy(others[other] / place, copied / place)
+    (damage,) = check_index(copied)
+    assert damage.foreign
+    assert damage.path == copied / place
+    with pytest.raises(IndexForeignError, match=r"000000\.parquet does not"):
+        ask(copied)
+    assert rescanned(network, photos, copied) == {place}
+
+
+@pytest.mark.parametrize("other", ["network", "names"])
+def test_a_list_of_images_of_another_index_is_named_and_made_again(
+    copied: Path, others: dict[str, Path], network: Network, photos: Path, other: str
+) -> None:
+    shutil.copy(others[other] / "images.parquet", copied / "images.parquet")
+    (damage,) = check_index(copied)
+    assert damage.foreign
+    with pytest.raises(IndexForeignError, match=r"images\.parquet does not belong"):
+        ActivationIndex.open(copied)
+    assert rescanned(network, photos, copied) == set()
+
+
+def test_a_summary_of_another_index_is_named_and_made_again(
+    copied: Path, others: dict[str, Path], network: Network, photos: Path
+) -> None:
+    for kind in ("top", "maps"):
+        (ours,), (theirs,) = copied.glob(f"{kind}-*"), others["network"].glob(f"{kind}-*")
+        shutil.copy(theirs, ours)
+    assert [damage.foreign for damage in check_index(copied)] == [False, False]
+    for question in (lambda i: i.top("conv1_1"), lambda i: i.maps("conv1_1")):
+        with pytest.raises(IndexForeignError, match="does not belong"):
+            question(ActivationIndex.open(copied))
+    assert rescanned(network, photos, copied) == set()
+
+
+def test_a_manifest_of_another_index_is_refused_and_nothing_is_thrown_away(
+    copied: Path, others: dict[str, Path], network: Network, photos: Path
+) -> None:
+    shutil.copy(others["names"] / "manifest.json", copied / "manifest.json")
+    before = contents(copied, "blocks/*")
+    with pytest.raises(IndexForeignError, match=r"manifest\.json"):
+        ActivationIndex.open(copied)
+    with pytest.raises(IndexForeignError, match="one of both is of another index"):
+        scan(network, ImageFolder(photos), copied)
+    assert contents(copied, "blocks/*") == before
+    (copied / "manifest.json").unlink()  # what the message says
+    assert rescanned(network, photos, copied) == set()
+
+
+def test_much_damage_at_once(copied: Path, network: Network, photos: Path) -> None:
+    cut(copied / "blocks/000000.parquet")
+    delete(copied / "blocks/000004.parquet")
+    flip_in_the_footer(copied / "images.parquet")
+    delete(next(copied.glob("top-*")))
+    named = {damage.path.name for damage in check_index(copied)}
+    assert {"000000.parquet", "images.parquet"} <= named
+    assert len(rescanned(network, photos, copied)) == 2
+
+
+def test_every_block_damaged(copied: Path, network: Network, photos: Path) -> None:
+    for block in (copied / "blocks").iterdir():
+        flip_in_the_middle(block)
+    assert len(check_index(copied)) == BLOCKS
+    assert len(rescanned(network, photos, copied)) == BLOCKS
+
+
+def test_a_lost_list_of_images_of_an_updated_index_is_made_again_from_the_blocks(
+    network: Network, photos: Path, tmp_path: Path
+) -> None:
+    folder, path = shutil.copytree(photos, tmp_path / "photos"), tmp_path / "index"
+    scan(network, ImageFolder(folder), path, block_size=2)
+    (folder / "a/2.png").unlink()
+    drawings.save(folder, {"b/3.png": drawings.noise(60), "c/new.png": drawings.noise(61)})
+    scan(network, ImageFolder(folder), path, update=True)
+    before = everything(path)
+    (path / "images.parquet").unlink()
+    with pytest.raises(DeconvError, match=r"0 added, 1 removed, 0 changed"):
+        scan(network, ImageFolder(folder), path)  # the blocks do not know what was left out
+    assert rescanned(network, folder, path, update=True) == set()
+    assert everything(path) == before
+    assert not check_index(path)
+
+
+def test_a_damaged_merged_block(
+    network: Network, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from deconv_core import index_summary
+
+    monkeypatch.setattr(index_summary, "MERGE_FROM", 2)
+    monkeypatch.setattr(index_summary, "MERGED_IMAGES", 4)
+    path = tmp_path / "index"
+    scan(network, ImageFolder(photos), path, block_size=2)
+    before = everything(path)
+    assert sorted(contents(path, "blocks/*")) == [
+        "blocks/000000-000001.parquet",
+        "blocks/000002-000003.parquet",
+        "blocks/000004.parquet",
+    ]
+    flip_in_the_middle(path / "blocks/000002-000003.parquet")
+    assert [damage.path.name for damage in check_index(path)] == ["000002-000003.parquet"]
+    rescanned(network, photos, path)
+    assert everything(path) == before
+    assert not check_index(path)
+
+
+def test_a_damaged_block_of_an_unfinished_index(
+    network: Network, photos: Path, whole: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "index"
+    shutil.copytree(whole, path)
+    folder = IndexFolder(path)
+    from dataclasses import replace
+
+    folder.write_manifest(replace(folder.read_manifest(), complete=False, summary=""))
+    (path / "blocks/000004.parquet").unlink()
+    cut(path / "blocks/000001.parquet")
+    with pytest.raises(IndexDamagedError, match=r"000001\.parquet"):
+        ActivationIndex.open(path)
+    assert rescanned(network, photos, path) == {"blocks/000001.parquet", "blocks/000004.parquet"}
+    assert everything(path) == everything(whole)
+
+
+# -- what was written before there were seals ----------------------------------------------------
+
+
+def test_the_shipped_index_of_format_1_opens_and_is_checked(tmp_path: Path) -> None:
+    assert IndexFolder(demo_index()).read_manifest().format_version == 1
+    with next((demo_index() / "blocks").iterdir()).open("rb") as block:
+        assert not check_seal(block, whole=True)
+    assert not check_index(demo_index())
+    path = shutil.copytree(demo_index(), tmp_path / "index")
+    before = ActivationIndex.open(path).peaks("conv4_4", 3)
+    block = path / "blocks/000001.parquet"
+    for place in (2000, block.stat().st_size // 2, block.stat().st_size - 5):
+        content = block.read_bytes()
+        flip(block, place)
+        assert [damage.path for damage in check_index(path)] == [block]
+        block.write_bytes(content)
+    shutil.copy(path / "blocks/000000.parquet", block)
+    (damage,) = check_index(path)
+    assert damage.foreign
+    with pytest.raises(IndexForeignError, match="does not hold the images"):
+        ActivationIndex.open(path).peaks("conv4_4", 3)
+    shutil.copy(demo_index() / "blocks/000001.parquet", block)
+    assert ActivationIndex.open(path).peaks("conv4_4", 3).equals(before)
+
+
+def test_an_index_of_format_1_is_repaired_as_format_1(tmp_path: Path) -> None:
+    """The new block may round otherwise than the processor that made the old ones."""
+    path = shutil.copytree(demo_index(), tmp_path / "index")
+    folder, images = IndexFolder(path), ImageFolder(demo_images())
+    made = folder.read_manifest()
+    from dataclasses import replace
+
+    from deconv_core.compute import torch_version
+
+    folder.write_manifest(
+        replace(made, compute=replace(made.compute, torch_version=torch_version()))
+    )
+    before = ActivationIndex.open(path).peaks("conv3_1", 1)
+    cut(path / "blocks/000002.parquet")
+    assert rescanned(load_network("demo"), images.root, path) == {"blocks/000002.parquet"}
+    assert folder.read_manifest().format_version == 1
+    assert not check_index(path)
+    after = ActivationIndex.open(path).peaks("conv3_1", 1)
+    assert after["image_id"].equals(before["image_id"])
+    np.testing.assert_allclose(after["value"], before["value"], rtol=1e-4, atol=1e-4)

@@ -1,0 +1,61 @@
+"""Every bad or odd weight file is read or refused in words, running nothing, in bounded memory."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deconv_core import load_network
+from deconv_core.errors import DeconvError
+from deconv_core.weight_files import _ArrayUnpickler
+from tests.hostile.canary import nothing_happens
+from tests.hostile.weights import WEIGHTS
+
+
+@pytest.mark.parametrize("kind", WEIGHTS)
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_a_weight_file_is_read_or_refused(kind: str, tmp_path: Path) -> None:
+    case = WEIGHTS[kind]
+    path = tmp_path / f"a{case.suffix}"
+    path.write_bytes(case.make())
+    with nothing_happens(tmp_path):
+        try:
+            load_network(path)
+            found = ""
+        except DeconvError as error:
+            found = str(error)
+    assert re.search(case.expected, found) if case.expected else found == "", found
+    assert len(found) < 1000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited by the system here")
+def test_all_of_them_are_refused_within_a_gigabyte(tmp_path: Path) -> None:
+    for number, case in enumerate(WEIGHTS.values()):
+        (tmp_path / f"{number}{case.suffix}").write_bytes(case.make())
+    program = (
+        "import os, resource, sys, time, warnings; warnings.simplefilter('ignore')\n"
+        "from deconv_core import DeconvError, load_network\n"
+        "load_network('demo')\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 2**30,) * 2)\n"
+        "for name in sorted(os.listdir(sys.argv[1])):\n"
+        "    try: load_network(os.path.join(sys.argv[1], name))\n"
+        "    except DeconvError as error:\n"
+        "        assert 'MemoryError' not in str(error), (name, error)\n"
+        "status = open('/proc/self/status').read()\n"  # what getrusage says includes the parent's
+        "print(status.partition('VmHWM:')[2].split()[0])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout) < 2**20  # kB
+
+
+def test_nothing_that_a_pickle_may_ask_for_can_be_changed_by_it() -> None:
+    for admitted in _ArrayUnpickler._ADMITTED.values():
+        assert not hasattr(admitted, "__dict__")
+        with pytest.raises(Exception, match="a change to the program"):
+            admitted.anything = 1
