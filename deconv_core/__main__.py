@@ -75,6 +75,10 @@ def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="take files that are links only if they lead into this folder (may be repeated)",
     )
     command.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
+    command.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
+    command.add_argument(
+        "--compile", action="store_true", help="use torch.compile: a slow start, for large folders"
+    )
     command.add_argument("--block-size", type=int, help="images in a block of the index")
     command.add_argument(
         "--update", action="store_true", help="scan images added or changed since the last scan"
@@ -135,6 +139,8 @@ def _scan(options: argparse.Namespace, cancel: threading.Event) -> int:
         images,
         options.index,
         precision=options.precision,
+        device=options.device,
+        compiled=options.compile,
         block_size=options.block_size,
         progress=_scan_reporter(options.progress),
         cancel=cancel,

@@ -140,14 +140,13 @@ def _choose_device(network: Network, images: ImageFolder, device: str) -> str:
         raise DeconvError(f"device {device!r} is not known; choose {', '.join(DEVICES)}")
     if device == "cpu":
         return device
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device != "auto" and not there[device]:
+    if device != "auto" and not is_there(device):
         raise DeconvError(
             f"device {device!r} is not available to torch {torch.__version__} here; choose 'cpu', "
             "or 'auto' to use what there is"
         )
-    for name in there if device == "auto" else (device,):
-        sample = _sample(images) if there[name] else []
+    for name in ("cuda", "mps") if device == "auto" else (device,):
+        sample = _sample(images) if is_there(name) else []
         if not sample:
             continue
         trouble = _trouble_on(network, sample[0], name)
@@ -156,6 +155,13 @@ def _choose_device(network: Network, images: ImageFolder, device: str) -> str:
         if device != "auto":
             raise DeconvError(f"device {device!r} cannot be used: {trouble}; choose 'cpu'")
     return "cpu"
+
+
+def is_there(device: str) -> bool:
+    """True if torch says that it can compute on a device."""
+    if device == "cuda":
+        return torch.cuda.is_available()
+    return device == "cpu" or (device == "mps" and torch.backends.mps.is_available())
 
 
 def _trouble_on(network: Network, picture: Pixels, device: str) -> str:

@@ -17,7 +17,14 @@ import filelock
 import pandas as pd
 
 from deconv_core.activation_index import ActivationIndex
-from deconv_core.compute import PRECISIONS, ScanNetwork, choose_compute, torch_version
+from deconv_core.compute import (
+    DEVICES,
+    PRECISIONS,
+    ScanNetwork,
+    choose_compute,
+    is_there,
+    torch_version,
+)
 from deconv_core.download import CancelFlag
 from deconv_core.errors import (
     DeconvError,
@@ -58,6 +65,16 @@ class ScanProgress:
     seconds_left: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """How a caller wants an index made; what is already there is not changed by it."""
+
+    precision: str
+    block_size: int | None
+    device: str
+    compiled: bool
+
+
 def scan(
     network: Network,
     images: ImageFolder,
@@ -68,6 +85,8 @@ def scan(
     progress: Callable[[ScanProgress], None] | None = None,
     cancel: CancelFlag | None = None,
     update: bool = False,
+    device: str = "auto",
+    compiled: bool = False,
 ) -> ActivationIndex:
     """Scan a folder into an index, or go on with one.
 
@@ -83,6 +102,10 @@ def scan(
         cancel: set it to stop; finished blocks are kept, and the unfinished index is returned.
         update: when images were added, removed or changed since the scan began, scan those;
             otherwise that is an error.
+        device: "cpu", "cuda", "mps", or "auto": an accelerator if there is one that, tried, gives
+            the CPU's peaks. An index that was begun goes on with what it was begun on.
+        compiled: use ``torch.compile``, which takes a compiler and up to minutes before the first
+            image; for large folders.
 
     Returns:
         The index, opened.
@@ -93,12 +116,13 @@ def scan(
             version, or from other images and ``update`` is False.
         ScanRunningError: another process is scanning into this index.
     """
-    _check_arguments(images, precision, block_size)
+    making = _Making(precision, block_size, device, compiled)
+    _check_arguments(images, making)
     folder = IndexFolder(path)
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder.path / "scan.lock", blocking=False):
-            _scan_locked(network, images, folder, precision, block_size, progress, cancel, update)
+            _scan_locked(network, images, folder, making, progress, cancel, update)
     except filelock.Timeout:
         raise ScanRunningError(
             f"another process is scanning into {folder.path}; wait for it or cancel it"
@@ -115,13 +139,12 @@ def _scan_locked(
     network: Network,
     images: ImageFolder,
     folder: IndexFolder,
-    precision: str,
-    block_size: int | None,
+    making: _Making,
     progress: Callable[[ScanProgress], None] | None,
     cancel: CancelFlag | None,
     update: bool,
 ) -> None:
-    manifest, plan = _begin(network, images, folder, precision, block_size, update)
+    manifest, plan = _begin(network, images, folder, making, update)
     finished = _scan_blocks(network, images, folder, manifest, plan, progress, cancel)
     if finished and not manifest.complete:
         if lost := missing_blocks(folder, plan):
@@ -139,9 +162,14 @@ def _scan_locked(
         drop_summaries(folder, manifest.summary)
 
 
-def _check_arguments(images: ImageFolder, precision: str, block_size: int | None) -> None:
-    if precision not in PRECISIONS:
-        raise DeconvError(f"precision {precision!r} is not known; choose {', '.join(PRECISIONS)}")
+def _check_arguments(images: ImageFolder, making: _Making) -> None:
+    block_size = making.block_size
+    for what, given, known in (
+        ("precision", making.precision, PRECISIONS),
+        ("device", making.device, DEVICES),
+    ):
+        if given not in known:
+            raise DeconvError(f"{what} {given!r} is not known; choose {', '.join(known)}")
     if block_size is not None and block_size < 1:
         raise DeconvError(f"block_size is {block_size}; give at least 1")
     if len(images) == 0:
@@ -156,24 +184,23 @@ def _begin(
     network: Network,
     images: ImageFolder,
     folder: IndexFolder,
-    precision: str,
-    block_size: int | None,
+    making: _Making,
     update: bool,
 ) -> tuple[Manifest, pd.DataFrame]:
     """The manifest and plan to work by: new, or those of the index that is there."""
     there = _manifest_there(folder)
     if there is None and not folder.all_block_files():
         folder.clean()
-        manifest = _new_manifest(network, images, precision, block_size)
+        manifest = _new_manifest(network, images, making)
         plan = plan_rows(list(images), first_block=0, block_size=manifest.block_size)
         folder.write_plan(plan, manifest)
         folder.write_manifest(manifest)  # last: its presence says that the index exists
         return manifest, plan
     if there is None:
-        new = _new_manifest(network, images, precision, block_size)
+        new = _new_manifest(network, images, making)
         manifest, plan = found_without_manifest(folder, new, images)
     else:
-        _check_same_making(there, network, images, precision, block_size)
+        _check_same_making(there, network, images, making)
         manifest, plan = put_right(folder, there, images)
     folder.clean()
     updated = updated_plan(folder, manifest, plan, images, update)
@@ -195,9 +222,7 @@ def _manifest_there(folder: IndexFolder) -> Manifest | None:
         return None
 
 
-def _new_manifest(
-    network: Network, images: ImageFolder, precision: str, block_size: int | None
-) -> Manifest:
+def _new_manifest(network: Network, images: ImageFolder, making: _Making) -> Manifest:
     manifest = Manifest(
         network=network.source,
         fingerprint=network.fingerprint,
@@ -206,27 +231,34 @@ def _new_manifest(
         layers=tuple(network.layers.values()),
         image_root=str(images.root),
         resize=images.resize,
-        compute=choose_compute(network, images, precision),
-        block_size=block_size or BLOCK_SIZE,
+        compute=choose_compute(
+            network, images, making.precision, making.device, compiled=making.compiled
+        ),
+        block_size=making.block_size or BLOCK_SIZE,
     )
     return manifest.keyed(entry.image_id for entry in images)
 
 
 def _check_same_making(
-    manifest: Manifest,
-    network: Network,
-    images: ImageFolder,
-    precision: str,
-    block_size: int | None,
+    manifest: Manifest, network: Network, images: ImageFolder, making: _Making
 ) -> None:
-    asked = manifest.compute.precision if precision == "auto" else precision
+    compute = manifest.compute
+    precision, device = (
+        made if wanted == "auto" else wanted
+        for made, wanted in (
+            (compute.precision, making.precision),
+            (compute.device, making.device),
+        )
+    )
+    block_size = str(making.block_size or manifest.block_size)
     compared = [
         ("network", manifest.fingerprint, network.fingerprint),
         ("preprocessing", manifest.preprocessing, network.preprocessing.name),
         ("resizing", manifest.resize, images.resize),
-        ("precision", manifest.compute.precision, asked),
-        ("block size", str(manifest.block_size), str(block_size or manifest.block_size)),
-        ("torch version", manifest.compute.torch_version, torch_version()),
+        ("precision", compute.precision, precision),
+        ("device", compute.device, device),
+        ("block size", str(manifest.block_size), block_size),
+        ("torch version", compute.torch_version, torch_version()),
     ]
     for what, made, given in compared:
         if made != given:
@@ -234,6 +266,11 @@ def _check_same_making(
                 f"this index was made from network {manifest.network!r} with {what} {made}; now it "
                 f"is {given}. Use the same {what}, or scan into another folder"
             )
+    if not is_there(compute.device):
+        raise IndexMismatchError(
+            f"this index was made on the device {compute.device!r}, which is not available here; "
+            "go on where it is, or scan into another folder"
+        )
 
 
 def _scan_blocks(

@@ -2,16 +2,18 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from deconv_core.compute import ScanNetwork, choose_compute, to_batch
-from deconv_core.errors import DeconvError
+from deconv_core.errors import DeconvError, IndexMismatchError
 from deconv_core.images import ImageFolder
 from deconv_core.network import PREPROCESSINGS, Network, build_network
 from deconv_core.receptive_field import POOL
+from deconv_core.scanning import scan
 from tests.core.networks import random_chain
 
 
@@ -63,6 +65,25 @@ def test_a_device_that_computes_something_else_is_not_used(
     assert choose_compute(network, images, "float32").device == "cpu"
     with pytest.raises(DeconvError, match="conv1_1 differ from the CPU's"):
         choose_compute(network, images, "float32", "cuda")
+
+
+def test_a_scan_says_what_it_cannot_compute_on(
+    network: Network, images: ImageFolder, tmp_path: Path
+) -> None:
+    with pytest.raises(DeconvError, match="device 'tpu' is not known"):
+        scan(network, images, tmp_path / "index", device="tpu")
+    scan(network, images, tmp_path / "index", device="cpu")
+    with pytest.raises(IndexMismatchError, match="device cpu; now it is cuda"):
+        scan(network, images, tmp_path / "index", device="cuda")
+
+
+def test_an_index_begun_on_another_device_is_not_gone_on_with(
+    network: Network, images: ImageFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan(network, images, tmp_path / "index")
+    monkeypatch.setattr("deconv_core.scanning.is_there", lambda device: False)
+    with pytest.raises(IndexMismatchError, match="made on the device 'cpu', which is not"):
+        scan(network, images, tmp_path / "index")
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a compiler")
