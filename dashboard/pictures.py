@@ -30,6 +30,7 @@ log = logging.getLogger("deconv.dashboard")
 if os.environ.get("DECONV_LOG"):
     logging.basicConfig(level=os.environ["DECONV_LOG"].upper())
 
+PAINT_SECONDS = 0.3
 _CHUNK = 3
 """Reconstructions between two looks at whether somebody still wants them."""
 
@@ -40,6 +41,17 @@ def begin_request() -> threading.Event:
     flag: threading.Event = newest.begin()
     st.session_state["request_flag"] = flag
     return flag
+
+
+def let_them_paint() -> None:
+    """Once in a session, wait a moment before the first chart or table.
+
+    The browser has to load megabytes of code for those, and would do so before it paints the
+    pictures that it already has. A newer request ends the wait.
+    """
+    if not st.session_state.get("charts_loaded"):
+        st.session_state["charts_loaded"] = True
+        (st.session_state.get("request_flag") or begin_request()).wait(PAINT_SECONDS)
 
 
 def compute(work: Callable[[threading.Event], Any]) -> Any:

@@ -42,7 +42,7 @@ def load_network(
 
     Args:
         source: "demo" (the small network that ships with this package), "vgg19" (torchvision's
-            ImageNet weights, downloaded once, 548 MB), "random" (He-initialised VGG19 of full
+            ImageNet weights, downloaded once, 575 MB), "random" (He-initialised VGG19 of full
             width, always the same), or the path of a .pth, .pt, .safetensors or .npy file.
         preprocessing: "torchvision" or "caffe"; None takes what the source implies.
         home: data folder in place of ``data_home()``.
@@ -152,7 +152,7 @@ def _fetched(
         return converted
     fetched = download(url, converted.parent / published, prefix, progress=progress, cancel=cancel)
     _convert(fetched, converted)
-    fetched.unlink()  # 548 MB that nothing reads again
+    fetched.unlink()  # 575 MB that nothing reads again
     return converted
 
 

@@ -3,7 +3,7 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator as Place
 
-from dashboard import answers, contact_sheet, exact, notes, pickers
+from dashboard import answers, contact_sheet, exact, notes, pickers, pictures
 from dashboard.downloads import downloads, file_stem
 from dashboard.shell import Choice, heading, require_index, shell
 from dashboard.tiles import gallery
@@ -27,6 +27,7 @@ def top_of_layer(choice: Choice, index: ActivationIndex, layer: Layer, buttons: 
         grids(choice, layer, answer, buttons)
     exact.settle(choice, layer.name, None, TOP, [answer])
     if answer.activations:
+        pictures.let_them_paint()
         with st.expander("Table", icon=":material/table_rows:"):
             notes.table(answer.activations, index.layers, "layer_table")
 

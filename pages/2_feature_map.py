@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator as Place
 
-from dashboard import answers, exact, notes, pickers, resources, stories
+from dashboard import answers, exact, notes, pickers, pictures, resources, stories
 from dashboard.answers import Answer
 from dashboard.downloads import downloads, file_stem
 from dashboard.shell import Choice, heading, require_index, shell
@@ -48,6 +48,7 @@ def top_of_map(
         picked = answers.chosen(found, unit, st.session_state.get("chosen_tile", ""))
         if picked is not None:
             where_it_fired(choice, picked)
+    pictures.let_them_paint()
     numbers(choice, index, unit, found)
     with checking:
         exact.settle(choice, layer.name, unit.channel, k, found)

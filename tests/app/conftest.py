@@ -46,6 +46,7 @@ def home(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Home:
     monkeypatch.setenv("DECONV_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("dashboard.pictures.PAINT_SECONDS", 0.0)  # nothing paints here
     made = Home(tmp_path / "home", images, weight_file)
     shutil.copytree(index._folder.path, made.index_path)
     st.cache_data.clear()

@@ -1,6 +1,7 @@
 """The Feature map page."""
 
 import io
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -136,3 +137,21 @@ def test_a_tour_leads_from_map_to_map(open_page: OpenPage, monkeypatch: pytest.M
     assert "label" not in address(app)
     app.button_group(key="tour").set_value(0).run()
     assert address(app)["label2"] == "people"
+
+
+def test_pictures_paint_before_the_first_charts_of_a_session_only(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    class Flag(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout or 0.0)
+            return False
+
+    monkeypatch.setattr("dashboard.compute.Newest.begin", lambda self: Flag())
+    monkeypatch.setattr("dashboard.pictures.PAINT_SECONDS", 0.125)
+    app = open_page("feature_map", layer="conv4_4", map="3")
+    assert waited == [0.125]
+    app.button(key="next_map").click().run()
+    assert waited == [0.125]
