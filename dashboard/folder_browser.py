@@ -50,10 +50,10 @@ def browse(target_key: str) -> None:
             st.caption(f"This folder cannot be listed: {problem}.")
         elif not folders:
             st.caption("No folders in here.")
-        for folder in folders[:_MOST]:
+        for number, folder in enumerate(folders[:_MOST]):
             st.button(
                 escape(folder.name),
-                key=f"enter {folder}",
+                key=f"enter {place.name} {number}",  # keys reach the browser: no path
                 icon=":material/folder:",
                 type="tertiary",
                 on_click=_enter,
@@ -78,9 +78,11 @@ def _choose_root(roots: Sequence[Path]) -> None:
     if len(roots) < 2:
         return
     with st.container(horizontal=True):
-        for root in roots:
+        for number, root in enumerate(roots):
             name = escape(rules().shown(root))
-            st.button(name, key=f"root {root}", type="tertiary", on_click=_enter, args=(str(root),))
+            st.button(
+                name, key=f"root {number}", type="tertiary", on_click=_enter, args=(str(root),)
+            )
 
 
 def _place(typed: str) -> Path:

@@ -51,7 +51,7 @@ class ActivationIndex:
             self._files += [folder.block_file(number) for number in missing]
         self.total = len(live)
         self._planned = PlannedImages(plan, manifest)
-        self._checked: set[Path] = set()
+        self._readable: dict[Path, np.ndarray] = {}  # of blocks that were checked: ordinals
         self._done = self._done_images(plan)
 
     @classmethod
@@ -259,11 +259,16 @@ class ActivationIndex:
         wanted = range(channels) if channel is None else range(channel, channel + 1)
         files = self._files_with(label)
         for file in files:
-            if file.path not in self._checked:
+            if file.path not in self._readable:
                 self._check(file)
         parts = [
             self._folder.read_peaks(file, self.manifest.layers, stored, channel) for file in files
         ]
+        for file, part in zip(files, parts, strict=True):
+            if not np.array_equal(part.ordinals, self._readable[file.path]):
+                raise IndexDamagedError(
+                    f"block {file.path} does not hold {stored} of the images it describes; {REPAIR}"
+                )
         empty = np.zeros((0, len(wanted)))
         found = LayerPeaks(
             np.concatenate([np.zeros(0, np.uint32), *(part.ordinals for part in parts)]),
@@ -281,7 +286,7 @@ class ActivationIndex:
         """What a block learned about its images, once it is known to be whole and in its place."""
         rows = self._folder.check_block(file, self.manifest)
         self._planned.check(file, rows)
-        self._checked.add(file.path)
+        self._readable[file.path] = np.array([row.ordinal for row in rows if not row.error], int)
         return rows
 
     def _done_images(self, plan: pd.DataFrame) -> pd.DataFrame:

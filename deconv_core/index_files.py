@@ -60,8 +60,8 @@ PLAN_COLUMNS = (
     *("width", "height", "error", "content_hash"),
 )
 MISTAKES = (
-    *(OSError, pa.ArrowException, ValueError, TypeError, LookupError, AttributeError),
-    *(ArithmeticError, RecursionError),
+    *(OSError, MemoryError, pa.ArrowException, ValueError, TypeError, LookupError, AttributeError),
+    *(ArithmeticError, RuntimeError),  # Arrow's C++ raises some things as they are
 )
 """What reading bytes of any kind can raise."""
 _BLOCK_NAME = re.compile(r"([0-9]{6,9})(?:-([0-9]{6,9}))?")

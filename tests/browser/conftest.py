@@ -121,5 +121,7 @@ def _errors(message: object) -> list[str]:
 
 def _leaving(url: str) -> list[str]:
     parts = urlsplit(url)
-    stays = parts.scheme in ("data", "blob") or parts.hostname in ("127.0.0.1", "localhost")
+    stays = parts.scheme in ("data", "blob") or str(parts.hostname).startswith(
+        ("127.", "localhost")
+    )
     return [] if stays else [f"asked for {url}"]

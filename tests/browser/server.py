@@ -28,6 +28,7 @@ class Server:
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    host: str = "127.0.0.1"
 
     @property
     def registry(self) -> Registry:
@@ -35,19 +36,20 @@ class Server:
 
     def url(self, page: str = "", **parameters: str) -> str:
         query = f"?{urlencode(parameters)}" if parameters else ""
-        return f"http://127.0.0.1:{self.port}/{page}{query}"
+        return f"http://{self.host}:{self.port}/{page}{query}"
 
     def start(self) -> None:
         self.port = self.port or _free_port()
         command = [sys.executable, "-m", "streamlit", "run", "app.py"]
         command += ["--server.port", str(self.port), "--server.headless", "true"]
+        command += ["--server.address", self.host]
         command += ["--server.fileWatcherType", "none"]
         environment = {**os.environ, **self.environment, "DECONV_HOME": str(self.home)}
         with (self.home / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=log, stderr=log
             )
-        _wait_until_healthy(f"http://127.0.0.1:{self.port}/_stcore/health", self.process)
+        _wait_until_healthy(f"http://{self.host}:{self.port}/_stcore/health", self.process)
 
     def stop(self) -> None:
         if self.process is not None:

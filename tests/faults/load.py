@@ -42,6 +42,7 @@ from tests.faults.page_session import PageRun, PageSession
 DEMO = {"network": "demo", "dataset": "demo"}
 LAYERS = ("conv1_2", "conv2_2", "conv3_4", "conv4_4", "conv5_2")
 MAPS = 16
+_PATIENCE = 600.0
 _ALT = re.compile(r"(Reconstruction|Image patch): feature map (\d+) of (\w+) in (.+)")
 
 Shown = dict[tuple[str, int, str, str], set[bytes]]
@@ -165,7 +166,7 @@ async def browse(port: int, until: float, count: int, findings: Findings) -> Non
             layer = LAYERS[number % len(LAYERS)]
             address = f"http://127.0.0.1:{port}/feature_map?network=demo&dataset=demo"
             while time.monotonic() < until:
-                await page.goto(f"{address}&layer={layer}&map=0", timeout=120_000)
+                await page.goto(f"{address}&layer={layer}&map=0", timeout=_PATIENCE * 1000)
                 await _steps(page, layer, until, findings)
 
         await asyncio.gather(*(step(number) for number in range(count)))
@@ -177,7 +178,7 @@ async def _steps(page: Any, layer: str, until: float, findings: Findings) -> Non
     for channel in range(MAPS):
         began = time.perf_counter()
         wanted = f"Reconstruction: feature map {channel} of {layer} in "
-        await page.locator(f'img[alt^="{wanted}"]').first.wait_for(timeout=120_000)
+        await page.locator(f'img[alt^="{wanted}"]').first.wait_for(timeout=_PATIENCE * 1000)
         what = "next map" if channel else "a link to a map"
         findings.seconds[f"{what}, in Chromium"].append(time.perf_counter() - began)
         others = f'img[alt^="Reconstruction: feature map "]:not([alt^="{wanted}"])'
@@ -186,7 +187,7 @@ async def _steps(page: Any, layer: str, until: float, findings: Findings) -> Non
         if time.monotonic() > until or channel == MAPS - 1:
             return
         await asyncio.sleep(1)
-        await page.get_by_role("button", name="Next").click(timeout=120_000)
+        await page.get_by_role("button", name="Next").click(timeout=_PATIENCE * 1000)
 
 
 def strangers(findings: Findings) -> list[str]:
@@ -216,7 +217,9 @@ async def _load(server: Server, options: argparse.Namespace, findings: Findings)
         people.append(browse(server.port, until, options.browsers, findings))
     names = {"network": "demo", "dataset": server.registry.datasets()[-1].dataset_id}
     people.append(watch_unfinished(server.port, names, until, findings))
-    await asyncio.gather(*people, read_memory(server.process.pid, until, findings))
+    people.append(read_memory(server.process.pid, until, findings))
+    ends = await asyncio.gather(*people, return_exceptions=True)
+    findings.troubles += [f"a session failed: {end!r}" for end in ends if end is not None]
 
 
 def run_load(home: Path, options: argparse.Namespace) -> tuple[Findings, int]:

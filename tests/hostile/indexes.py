@@ -1,0 +1,269 @@
+"""Bad and odd index files, made on the fly, and what has to become of each.
+
+Checksums keep accidents out, not people: each file gets the seal that it should have. Files that
+are only damaged are in ``tests/faults``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from deconv_core.sealed import sealed
+
+Change = Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class IndexCase:
+    """What is changed in an index folder, and a pattern for the refusal; "" for none."""
+
+    change: Change
+    expected: str = "damaged|is no index|does not belong|does not hold|has format"
+
+
+def write(path: Path, content: bytes) -> None:
+    path.unlink(missing_ok=True)
+    path.write_bytes(content)
+
+
+def manifest(**changes: Any) -> Change:
+    """Fields of the manifest replaced; None takes one away. Its checksum is made right."""
+
+    def change(folder: Path) -> None:
+        path = folder / "manifest.json"
+        content = json.loads(path.read_text())
+        content.pop("checksum", None)
+        for name, value in changes.items():
+            if value is None:
+                content.pop(name)
+            else:
+                content[name] = value(content[name]) if callable(value) else value
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+        write(path, json.dumps({**content, "checksum": digest}).encode())
+
+    return change
+
+
+def raw(name: str, content: bytes) -> Change:
+    return lambda folder: write(folder / name, content)
+
+
+def first_layer(**changes: Any) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]]]:
+    return lambda layers: [{**layers[0], **changes}, *layers[1:]]
+
+
+def parquet(table: pa.Table, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd", write_page_checksum=True, **options)
+    return sealed(buffer.getvalue())
+
+
+def table(name: str, change: Callable[[pa.Table], pa.Table], **options: Any) -> Change:
+    """A Parquet file whose content was changed, with its own metadata and the right seal."""
+
+    def changed(folder: Path) -> None:
+        path = next(folder.glob(name))
+        before = pq.read_table(path)
+        after = change(before)
+        metadata = {**(after.schema.metadata or {}), **(before.schema.metadata or {})}
+        write(path, parquet(after.replace_schema_metadata(metadata), **options))
+
+    return changed
+
+
+PLAN, BLOCK = "images.parquet", "blocks/000000.parquet"
+
+
+def column(name: str, values: Callable[[pa.Table], object]) -> Callable[[pa.Table], pa.Table]:
+    def change(content: pa.Table) -> pa.Table:
+        place = content.column_names.index(name)
+        return content.set_column(place, name, pa.array(values(content)))
+
+    return change
+
+
+def repeated(times: int) -> Callable[[pa.Table], pa.Table]:
+    """The same rows again and again: a few bytes when packed."""
+    return lambda content: content.take(np.zeros(times, np.int64))
+
+
+def long_label(content: pa.Table) -> pa.Table:
+    labels = pa.array(["x" * 100_000] * content.num_rows)
+    return content.set_column(content.column_names.index("label"), "label", labels)
+
+
+def described(change: Callable[[list[dict[str, Any]]], object]) -> Change:
+    """What a block says of its images, changed."""
+
+    def changed(content: pa.Table) -> pa.Table:
+        metadata = dict(content.schema.metadata)
+        rows = change(json.loads(metadata[b"deconv_images"]))
+        metadata[b"deconv_images"] = rows if isinstance(rows, bytes) else json.dumps(rows).encode()
+        return content.replace_schema_metadata(metadata)
+
+    def replaced(folder: Path) -> None:
+        path = folder / BLOCK
+        before = pq.ParquetFile(path)
+        groups = [before.read_row_group(n) for n in range(before.num_row_groups)]
+        schema = changed(groups[0]).schema
+        write_groups(path, groups, schema)
+
+    return replaced
+
+
+def peaks(change: Callable[[pa.Table], pa.Table]) -> Change:
+    """The first row group of a block, changed."""
+
+    def replaced(folder: Path) -> None:
+        path = folder / BLOCK
+        before = pq.ParquetFile(path)
+        groups = [before.read_row_group(n) for n in range(before.num_row_groups)]
+        groups[0] = change(groups[0])
+        schema = groups[0].schema.with_metadata(before.schema_arrow.metadata)
+        write_groups(path, groups, schema)
+
+    return replaced
+
+
+def write_groups(path: Path, groups: list[pa.Table], schema: pa.Schema) -> None:
+    buffer = io.BytesIO()
+    with pq.ParquetWriter(buffer, schema, write_page_checksum=True) as writer:
+        for group in groups:
+            writer.write_table(group.cast(schema))
+    write(path, sealed(buffer.getvalue()))
+
+
+def first_image(**changes: Any) -> Change:
+    return described(lambda rows: [{**rows[0], **changes}, *rows[1:]])
+
+
+def block_called(name: str) -> Change:
+    def change(folder: Path) -> None:
+        (folder / "blocks" / name).write_bytes((folder / BLOCK).read_bytes())
+
+    return change
+
+
+INDEXES: dict[str, IndexCase] = {
+    # the manifest
+    "no JSON": IndexCase(raw("manifest.json", b"not JSON")),
+    "bytes that are no text": IndexCase(raw("manifest.json", b"\xff\xfe{}")),
+    "a list": IndexCase(raw("manifest.json", b"[]")),
+    "a number": IndexCase(raw("manifest.json", b"7")),
+    "nested 100,000 times": IndexCase(raw("manifest.json", b"[" * 100_000)),
+    "a number of 10,000 digits": IndexCase(raw("manifest.json", b"9" * 10_000)),
+    "another format": IndexCase(manifest(format_version=99), "has format 99"),
+    "a format that is a megabyte": IndexCase(manifest(format_version="9" * 2**20), "has format 9"),
+    "a field too many": IndexCase(manifest(evil=1)),
+    "a field too few": IndexCase(manifest(layers=None)),
+    "a text for a number": IndexCase(manifest(block_size="6")),
+    "yes for a number": IndexCase(manifest(block_size=True)),
+    "a number beyond all": IndexCase(manifest(block_size=10**30)),
+    "blocks without images": IndexCase(manifest(block_size=0)),
+    "no layers": IndexCase(manifest(layers=[])),
+    "1,050 layers": IndexCase(manifest(layers=lambda layers: layers * 50)),
+    "10^12 feature maps": IndexCase(manifest(layers=first_layer(channels=10**12))),
+    "fewer than no feature maps": IndexCase(manifest(layers=first_layer(channels=-1))),
+    "a layer of 10^9 x 10^9": IndexCase(manifest(layers=first_layer(height=10**9, width=10**9))),
+    "a layer named as a path": IndexCase(manifest(layers=first_layer(name="../../x"))),
+    "a layer named as HTML": IndexCase(manifest(layers=first_layer(name="<img src=x>"))),
+    "a layer that is a list": IndexCase(manifest(layers=lambda layers: [[1, 2], *layers[1:]])),
+    "another receptive field": IndexCase(
+        manifest(layers=first_layer(receptive_field={"size": 3, "stride": 0, "offset": -1}))
+    ),
+    "layers backwards": IndexCase(manifest(layers=lambda layers: layers[::-1])),
+    "a summary elsewhere": IndexCase(manifest(summary="../../../../tmp/x")),
+    "a summary of zeros": IndexCase(manifest(summary="\0")),
+    "images in a folder that is none": IndexCase(manifest(image_root="\0")),
+    "images in /etc": IndexCase(manifest(image_root="/etc"), ""),
+    "infinite error bounds": IndexCase(
+        manifest(compute=lambda compute: {**compute, "error_bounds": {"conv1_1": "much"}})
+    ),
+    "the key of another": IndexCase(manifest(key="0123456789abcdef"), "does not belong"),
+    # the list of images
+    "a list that is no Parquet": IndexCase(raw(PLAN, b"PAR1" + bytes(99) + b"PAR1")),
+    "a list of 4 bytes": IndexCase(raw(PLAN, b"PAR1")),
+    "a list without images": IndexCase(
+        table(PLAN, lambda plan: plan.slice(0, 0)), "damaged|does not|belong"
+    ),
+    "a list without labels": IndexCase(table(PLAN, lambda plan: plan.drop_columns(["label"]))),
+    "a list with a column too many": IndexCase(
+        table(PLAN, lambda plan: plan.append_column("evil", plan["label"]))
+    ),
+    "10,000,000 images in a few bytes": IndexCase(table(PLAN, repeated(10_000_000))),
+    "a label of 100,000 letters": IndexCase(table(PLAN, long_label)),
+    "names that are numbers": IndexCase(
+        table(PLAN, column("image_id", lambda plan: list(range(plan.num_rows))))
+    ),
+    "names that are missing": IndexCase(
+        table(PLAN, column("image_id", lambda plan: pa.array([None] * plan.num_rows, pa.string())))
+    ),
+    "names that are lists": IndexCase(
+        table(PLAN, column("image_id", lambda plan: [["a"]] * plan.num_rows))
+    ),
+    "blocks below zero": IndexCase(
+        table(PLAN, column("block", lambda plan: [-(2**40)] * plan.num_rows))
+    ),
+    "blocks beyond all": IndexCase(
+        table(PLAN, column("block", lambda plan: [2**62] * plan.num_rows))
+    ),
+    "removed perhaps": IndexCase(
+        table(PLAN, column("removed", lambda plan: ["perhaps"] * plan.num_rows))
+    ),
+    # blocks
+    "a block that is no Parquet": IndexCase(raw(BLOCK, b"PAR1" + bytes(99) + b"PAR1")),
+    "a block that says nothing of its images": IndexCase(described(lambda rows: b"")),
+    "images that are a number": IndexCase(described(lambda rows: 7)),
+    "images nested 100,000 times": IndexCase(described(lambda rows: b"[" * 100_000)),
+    "an image beyond the list": IndexCase(first_image(ordinal=2**31)),
+    "an image before the list": IndexCase(first_image(ordinal=-1)),
+    "an image numbered beyond all": IndexCase(first_image(ordinal=10**30)),
+    "an image numbered by text": IndexCase(first_image(ordinal="0")),
+    "an image named by a list": IndexCase(first_image(image_id=["a"])),
+    "an image with a field too many": IndexCase(first_image(evil=1)),
+    "an image named as a path": IndexCase(first_image(image_id="../../etc/passwd")),
+    "values that are not numbers": IndexCase(
+        peaks(column("value", lambda part: pa.array([np.nan] * part.num_rows, pa.float32())))
+    ),
+    "values that are text": IndexCase(peaks(column("value", lambda part: ["x"] * part.num_rows))),
+    "places outside the feature map": IndexCase(
+        peaks(column("row", lambda part: pa.array([255] * part.num_rows, pa.uint8())))
+    ),
+    "channels in disorder": IndexCase(
+        peaks(column("channel", lambda part: pa.array([9] * part.num_rows, pa.uint16())))
+    ),
+    "feature maps without images": IndexCase(peaks(lambda part: part.slice(0, 0))),
+    "10,000,000 peaks in a few bytes": IndexCase(peaks(repeated(10_000_000))),
+    "a run of 10^9 blocks": IndexCase(block_called("000000-999999999.parquet"), ""),
+    "a block without a number": IndexCase(block_called("0x.parquet"), ""),
+    "a run that ends before it begins": IndexCase(block_called("000009-000001.parquet"), ""),
+    # the summary
+    "a summary that is no Parquet": IndexCase(
+        lambda folder: write(next(folder.glob("top-*")), b"PAR1" + bytes(99) + b"PAR1")
+    ),
+    "a summary of images that are not there": IndexCase(
+        table(
+            "top-*.parquet",
+            column("image", lambda part: pa.array([2**31] * part.num_rows, pa.uint32())),
+            use_dictionary=False,
+        ),
+        "damaged|images that it does not have|lacks",
+    ),
+    "statistics of other feature maps": IndexCase(
+        table("maps-*.parquet", column("channel", lambda part: [7] * part.num_rows))
+    ),
+    "statistics that are text": IndexCase(
+        table("maps-*.parquet", column("max", lambda part: ["x"] * part.num_rows))
+    ),
+    "10,000,000 statistics": IndexCase(table("maps-*.parquet", repeated(10_000_000))),
+}
