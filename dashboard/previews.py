@@ -6,7 +6,6 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from PIL import Image, ImageOps
 
@@ -18,6 +17,7 @@ from deconv_core.images import (
     read_content,
     readable_formats,
 )
+from deconv_core.storage import Location
 
 SIDE = 128
 
@@ -85,7 +85,7 @@ def spread(length: int, count: int) -> Sequence[int]:
     return [place * length // count for place in range(count)]
 
 
-def thumbnail(image_id: str, path: Path, side: int = SIDE) -> Thumbnail:
+def thumbnail(image_id: str, path: Location, side: int = SIDE) -> Thumbnail:
     """The middle square of an image, small."""
     try:
         return Thumbnail(image_id, _small(read_content(path), side), "")

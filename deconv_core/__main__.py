@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from deconv_core.images import Resize
     from deconv_core.index_files import IndexFolder, Manifest
     from deconv_core.network import Network
+    from deconv_core.ray_engine import RayEngine
     from deconv_core.scanning import ScanProgress
 
 _CANCELLED = 130
@@ -56,8 +57,10 @@ def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command = commands.add_parser(
         "scan", help="scan a folder of images into an index (resumes an unfinished one)"
     )
-    command.add_argument("images", help="the folder of images")
-    command.add_argument("--index", required=True, help="the index folder; made if missing")
+    command.add_argument("images", help="the folder of images, or its address (s3://bucket/photos)")
+    command.add_argument(
+        "--index", required=True, help="the index folder, or its address; made if missing"
+    )
     command.add_argument(
         "--network", default="demo", help="demo, vgg19, random, or a .pth, .safetensors, .npy file"
     )
@@ -84,6 +87,13 @@ def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--update", action="store_true", help="scan images added or changed since the last scan"
     )
     command.add_argument("--progress", choices=["bar", "json", "none"], default="bar")
+    command.add_argument(
+        "--engine", choices=["local", "ray"], default="local", help="this process, or a Ray cluster"
+    )
+    command.add_argument("--address", help="of the Ray cluster: auto, HOST:PORT (this computer)")
+    command.add_argument("--workers", type=int, help="Ray actors (as many as there is room for)")
+    command.add_argument("--cpus", type=int, default=1, help="CPUs of a Ray actor (1)")
+    command.add_argument("--gpus", type=int, default=0, help="GPUs of a Ray actor, 0 or 1 (0)")
     command.set_defaults(run=_scan)
 
 
@@ -91,7 +101,7 @@ def _add_top(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     command = commands.add_parser(
         "top", help="draw the top activations of a layer or of one feature map"
     )
-    command.add_argument("index", help="the index folder")
+    command.add_argument("index", help="the index folder, or its address")
     command.add_argument("--layer", required=True, help="conv1_1 ... conv5_4, pool1 ... pool5")
     command.add_argument("--channel", type=int, help="one feature map, counted from 0")
     command.add_argument("--label", help="only images of this label")
@@ -145,6 +155,7 @@ def _scan(options: argparse.Namespace, cancel: threading.Event) -> int:
         progress=_scan_reporter(options.progress),
         cancel=cancel,
         update=options.update,
+        engine=_engine(options),
     )
     if options.progress == "bar" and sys.stderr.isatty():
         print(file=sys.stderr)
@@ -165,6 +176,14 @@ def _labels(listed: str | None, single: Sequence[str] | None) -> list[str] | Non
     if listed is None and single is None:
         return None
     return [*(listed.split(",") if listed is not None else []), *(single or [])]
+
+
+def _engine(options: argparse.Namespace) -> RayEngine | None:
+    if options.engine == "local":
+        return None
+    from deconv_core.ray_engine import RayEngine
+
+    return RayEngine(options.address, options.workers, options.cpus, options.gpus)
 
 
 def _top(options: argparse.Namespace, cancel: threading.Event) -> int:

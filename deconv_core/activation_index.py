@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -25,6 +24,7 @@ from deconv_core.index_check import PlannedImages
 from deconv_core.index_files import REPAIR, BlockFile, ImageRow, IndexFolder, LayerPeaks, Manifest
 from deconv_core.index_summary import KEPT, read_maps, read_top
 from deconv_core.receptive_field import Layer
+from deconv_core.storage import Location, RemotePath
 from deconv_core.units import Activation, Unit
 
 TOP = 9
@@ -51,12 +51,12 @@ class ActivationIndex:
             self._files += [folder.block_file(number) for number in missing]
         self.total = len(live)
         self._planned = PlannedImages(plan, manifest)
-        self._readable: dict[Path, np.ndarray] = {}  # of blocks that were checked: ordinals
+        self._readable: dict[Location, np.ndarray] = {}  # of blocks that were checked: ordinals
         self._done = self._done_images(plan)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> ActivationIndex:
-        """Open an index folder; one whose scan has not finished opens too.
+    def open(cls, path: str | os.PathLike[str] | RemotePath) -> ActivationIndex:
+        """Open an index folder, or the address of one; one whose scan has not finished opens too.
 
         Raises:
             IndexMismatchError: there is no index, or one of another format.
@@ -77,7 +77,7 @@ class ActivationIndex:
         return self.manifest.compute.precision
 
     @property
-    def image_root(self) -> Path:
+    def image_root(self) -> Location:
         """The folder that was scanned. A relative path is meant from the index folder."""
         return self._folder.image_root(self.manifest)
 

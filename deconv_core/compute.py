@@ -140,13 +140,13 @@ def _choose_device(network: Network, images: ImageFolder, device: str) -> str:
         raise DeconvError(f"device {device!r} is not known; choose {', '.join(DEVICES)}")
     if device == "cpu":
         return device
-    if device != "auto" and not is_there(device):
+    if device != "auto" and not device_there(device):
         raise DeconvError(
             f"device {device!r} is not available to torch {torch.__version__} here; choose 'cpu', "
             "or 'auto' to use what there is"
         )
     for name in ("cuda", "mps") if device == "auto" else (device,):
-        sample = _sample(images) if is_there(name) else []
+        sample = _sample(images) if device_there(name) else []
         if not sample:
             continue
         trouble = _trouble_on(network, sample[0], name)
@@ -157,11 +157,11 @@ def _choose_device(network: Network, images: ImageFolder, device: str) -> str:
     return "cpu"
 
 
-def is_there(device: str) -> bool:
-    """True if torch says that it can compute on a device."""
-    if device == "cuda":
-        return torch.cuda.is_available()
-    return device == "cpu" or (device == "mps" and torch.backends.mps.is_available())
+def device_there(device: str) -> bool:
+    """True if torch can compute on "cpu", "cuda" or "mps" here."""
+    if device == "cpu":
+        return True
+    return torch.cuda.is_available() if device == "cuda" else torch.backends.mps.is_available()
 
 
 def _trouble_on(network: Network, picture: Pixels, device: str) -> str:

@@ -25,6 +25,10 @@ class IndexForeignError(IndexDamagedError):
     """A file of an index is whole, but that of another index or of another place in it."""
 
 
+class StorageError(DeconvError):
+    """A remote store cannot be reached, or fails while it is read."""
+
+
 class ScanRunningError(DeconvError):
     """Another process is scanning into the same index."""
 

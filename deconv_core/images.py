@@ -7,6 +7,7 @@ shorter side to 256 and takes the centre 224x224, as ImageNet networks were trai
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import os
@@ -23,6 +24,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from deconv_core.errors import DeconvError, ImageError
 from deconv_core.receptive_field import INPUT_SIDE
+from deconv_core.storage import Location, RemotePath, location
 from deconv_core.units import label_of
 
 Resize = Literal["stretch", "crop"]
@@ -43,7 +45,7 @@ class ImageEntry:
 
     image_id: str
     label: str
-    path: Path
+    path: Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class ImageFolder:
     in ``other_files``.
 
     Attributes:
-        root: the folder, absolute.
+        root: the folder, absolute, or its address.
         resize: "stretch" or "crop".
         skipped: what could not be listed, with reasons.
         other_files: extension -> number of files passed over because of it.
@@ -100,7 +102,7 @@ class ImageFolder:
 
     def __init__(
         self,
-        root: str | os.PathLike[str],
+        root: str | os.PathLike[str] | RemotePath,
         extensions: Iterable[str] | None = None,
         labels: Iterable[str] | None = None,
         *,
@@ -110,7 +112,7 @@ class ImageFolder:
         """List the folder.
 
         Args:
-            root: an existing folder.
+            root: an existing folder, or the address of one ("s3://bucket/photos").
             extensions: file types to take, with or without dot, in any case; None takes every
                 format Pillow reads.
             labels: first-level folders to take ("" for files in the root itself); None takes all.
@@ -121,7 +123,7 @@ class ImageFolder:
         Raises:
             DeconvError: no such folder, an extension that cannot be read, or another ``resize``.
         """
-        self.root = Path(root).expanduser().absolute()
+        self.root = location(root)
         if not self.root.is_dir():
             raise DeconvError(f"{self.root} is not a folder; give a folder of images")
         if resize not in ("stretch", "crop"):
@@ -154,6 +156,14 @@ class ImageFolder:
         """Label -> number of images, in order."""
         return dict(sorted(Counter(entry.label for entry in self._entries).items()))
 
+    def only(self, positions: Iterable[int]) -> ImageFolder:
+        """The same folder as if it held just these images; with none it is small to send away."""
+        fewer = copy.copy(self)
+        fewer._entries = tuple(self._entries[position] for position in positions)
+        fewer.skipped, fewer.other_files = (), Counter()
+        fewer.__dict__.pop("_positions", None)
+        return fewer
+
     def position(self, image_id: str) -> int:
         """Where an id stands in this folder.
 
@@ -184,29 +194,42 @@ class ImageFolder:
         return decode_image(read_content(self._entries[position].path), self.resize)
 
     def _walk(self, skipped: list[Skipped]) -> Iterator[ImageEntry]:
+        listed = self._remote_files if isinstance(self.root, RemotePath) else self._local_files
+        for image_id, path in listed(skipped):
+            extension = os.path.splitext(image_id)[1].lower()
+            if extension not in self._extensions:
+                self.other_files[extension] += 1
+            elif not _is_text(image_id):
+                skipped.append(Skipped(ascii(image_id), "its name is not valid Unicode"))
+            elif self._labels is None or label_of(image_id) in self._labels:
+                yield ImageEntry(image_id, label_of(image_id), path)
+
+    def _remote_files(self, skipped: list[Skipped]) -> Iterator[tuple[str, Location]]:
+        assert isinstance(self.root, RemotePath)
+        for name in self.root.names(recursive=True):
+            if any(part in ("", ".", "..") for part in name.split("/")):
+                skipped.append(Skipped(name, "no name that a folder could have"))
+            else:
+                yield name, self.root / name
+
+    def _local_files(self, skipped: list[Skipped]) -> Iterator[tuple[str, Location]]:
         def note(error: OSError) -> None:
-            name = os.path.relpath(error.filename, self.root)
+            name = os.path.relpath(str(error.filename), str(self.root))
             skipped.append(Skipped(name, error.strerror or "cannot be listed"))
 
-        for folder, subfolders, files in os.walk(self.root, onerror=note):
-            place = Path(folder).relative_to(self.root)
+        for folder, subfolders, files in os.walk(str(self.root), onerror=note):
+            place = Path(folder).relative_to(str(self.root))
             skipped.extend(
                 Skipped((place / name).as_posix(), "a link to a folder: not entered")
                 for name in subfolders
                 if os.path.islink(os.path.join(folder, name))
             )
             for name in files:
-                extension = os.path.splitext(name)[1].lower()
-                if extension not in self._extensions:
-                    self.other_files[extension] += 1
-                    continue
                 image_id = (place / name).as_posix()
-                if not _is_text(image_id):
-                    skipped.append(Skipped(ascii(image_id), "its name is not valid Unicode"))
-                elif self._leads_out(os.path.join(folder, name)):
+                if self._leads_out(os.path.join(folder, name)):
                     skipped.append(Skipped(image_id, "a link out of the folders that are offered"))
-                elif self._labels is None or label_of(image_id) in self._labels:
-                    yield ImageEntry(image_id, label_of(image_id), Path(folder, name))
+                else:
+                    yield image_id, Path(folder, name)
 
     def _leads_out(self, path: str) -> bool:
         if self._within is None or not os.path.islink(path):
@@ -236,12 +259,15 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def read_content(path: Path) -> bytes:
+def read_content(path: Location) -> bytes:
     """The bytes of an image file.
 
     Raises:
         ImageError: it is missing, not a file, empty, or larger than ``LARGEST_FILE``.
+        StorageError: a remote store failed, which says nothing about the image.
     """
+    if isinstance(path, RemotePath):
+        return _remote_content(path)
     try:
         if not path.is_file():
             raise ImageError("not a file" if path.exists() else "the file is gone")
@@ -251,6 +277,20 @@ def read_content(path: Path) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise ImageError(error.strerror or str(error)) from error
+    if not content:
+        raise ImageError("the file is empty")
+    return content
+
+
+def _remote_content(path: RemotePath) -> bytes:
+    try:
+        with path.open() as file:
+            size = file.size()
+            content = b"" if size > LARGEST_FILE else file.read()
+    except FileNotFoundError as error:
+        raise ImageError("the file is gone") from error
+    if size > LARGEST_FILE:
+        raise ImageError(f"the file has {size:,} bytes; at most {LARGEST_FILE:,} are read")
     if not content:
         raise ImageError("the file is empty")
     return content

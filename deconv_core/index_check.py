@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ import pandas as pd
 from deconv_core.errors import IndexDamagedError, IndexForeignError, IndexMismatchError
 from deconv_core.index_files import REPAIR, BlockFile, ImageRow, IndexFolder, Manifest
 from deconv_core.index_summary import summary_damage
+from deconv_core.storage import Location, RemotePath
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Damage:
         foreign: True if it is whole, but of another index or another place in it.
     """
 
-    path: Path
+    path: Location
     reason: str
     foreign: bool = False
 
@@ -118,7 +118,7 @@ def missing_blocks(folder: IndexFolder, plan: pd.DataFrame) -> list[int]:
     return sorted(needed - set(folder.done_blocks()))
 
 
-def check_index(path: str | os.PathLike[str]) -> list[Damage]:
+def check_index(path: str | os.PathLike[str] | RemotePath) -> list[Damage]:
     """Read every file of an index and say what is wrong; nothing is changed.
 
     Raises:

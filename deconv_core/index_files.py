@@ -31,7 +31,6 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -43,6 +42,7 @@ from deconv_core import index_limits
 from deconv_core.errors import IndexDamagedError, IndexForeignError, IndexMismatchError
 from deconv_core.receptive_field import Layer
 from deconv_core.sealed import check_seal, sealed, write_whole
+from deconv_core.storage import Location, RemotePath, beside, location, source
 from deconv_core.typed_json import from_json
 
 FORMAT_VERSION = 2
@@ -83,7 +83,8 @@ class ComputePath:
     """Everything that decides the bits of a scan; fixed by the first block.
 
     ``error_bounds`` holds, for a scan that is not float32, the largest absolute difference from
-    float32 seen on a sample, for each layer, in activation units.
+    float32 seen on a sample, for each layer, in activation units. ``bits`` stands for what the
+    first computer made of a test batch (``scan_engine.bits_of``), "" where nobody asked.
     """
 
     precision: str
@@ -93,6 +94,7 @@ class ComputePath:
     batch_size: int
     torch_version: str
     error_bounds: dict[str, float] = field(default_factory=dict)
+    bits: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,9 @@ class Manifest:
     @property
     def making(self) -> str:
         """16 hexadecimal digits that stand for what decides the bits of a block."""
-        compute = {k: v for k, v in asdict(self.compute).items() if k != "error_bounds"}
+        compute = {
+            k: v for k, v in asdict(self.compute).items() if k not in ("error_bounds", "bits")
+        }
         return _digest([self.fingerprint, self.preprocessing, self.resize, compute])
 
     def keyed(self, image_ids: Iterable[str]) -> Manifest:
@@ -185,7 +189,7 @@ class LayerPeaks:
 class BlockFile:
     """One file of peaks and the numbers of the blocks in it."""
 
-    path: Path
+    path: Location
     numbers: range
 
     @property
@@ -237,9 +241,9 @@ def open_writer(sink: Any, schema: pa.Schema) -> pq.ParquetWriter:
 class IndexFolder:
     """Reads and writes the files of one index; knows nothing of networks or images."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str] | RemotePath) -> None:
         """Name the folder; nothing is read or made yet."""
-        self.path = Path(path).expanduser().absolute()
+        self.path = location(path)
         self.blocks = self.path / "blocks"
 
     def exists(self) -> bool:
@@ -275,9 +279,9 @@ class IndexFolder:
                 "with the same network into this index again: the blocks that belong are kept"
             ) from error
 
-    def image_root(self, manifest: Manifest) -> Path:
+    def image_root(self, manifest: Manifest) -> Location:
         """The folder that was scanned; a relative path is meant from the index folder."""
-        return Path(os.path.normpath(self.path / manifest.image_root))
+        return beside(self.path, manifest.image_root)
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write what makes the index."""
@@ -313,10 +317,10 @@ class IndexFolder:
             check_identity(path, table.schema, has_seal, manifest, "images")
         return plan
 
-    def identity(self, path: Path) -> Identity:
+    def identity(self, path: Location) -> Identity:
         """To which index a Parquet file says it belongs; nothing if it cannot be read."""
         try:
-            return _identity(pq.read_schema(path))
+            return _identity(pq.read_schema(source(path)))
         except MISTAKES:
             return Identity()
 
@@ -395,7 +399,7 @@ class IndexFolder:
         try:
             with file.path.open("rb") as opened:
                 has_seal = check_seal(opened, whole=whole)
-            schema = pq.read_schema(file.path)
+            schema = pq.read_schema(source(file.path))
             if whole and not has_seal:
                 _read_pages(file.path)
         except MISTAKES as error:
@@ -411,7 +415,7 @@ class IndexFolder:
         """
         path = file.path
         try:
-            described = (pq.read_schema(path).metadata or {}).get(_IMAGES_KEY, b"")
+            described = (pq.read_schema(source(path)).metadata or {}).get(_IMAGES_KEY, b"")
             rows = [ImageRow(**row) for row in json.loads(described)]
             if not all(row.possible for row in rows):
                 raise ValueError("it describes an impossible image")
@@ -433,7 +437,7 @@ class IndexFolder:
             if name == layer and (channel is None or channel in channels)
         ]
         try:
-            with pq.ParquetFile(file.path, page_checksum_verification=True) as opened:
+            with pq.ParquetFile(source(file.path), page_checksum_verification=True) as opened:
                 index_limits.check_peak_rows(opened.metadata, file.path.stat().st_size)
                 here = next(found for found in layers if found.name == layer)
                 read = [_read_group(opened, number, here, channels) for number, channels in groups]
@@ -471,7 +475,7 @@ class IndexFolder:
                 file.path.unlink(missing_ok=True)  # merged into another before it was killed
 
 
-def _block_file(path: Path) -> BlockFile | None:
+def _block_file(path: Location) -> BlockFile | None:
     match = _BLOCK_NAME.fullmatch(path.stem)
     if match is None:
         return None
@@ -483,7 +487,7 @@ def _covers(run: range, numbers: range) -> bool:
     return run != numbers and run.start <= numbers.start and numbers.stop <= run.stop
 
 
-def _damaged(path: Path, error: Exception) -> IndexDamagedError:
+def _damaged(path: Location, error: Exception) -> IndexDamagedError:
     return IndexDamagedError(
         f"block {path} is missing or damaged ({error}); {REPAIR}: only its images are read again"
     )
@@ -509,7 +513,7 @@ def _identity(schema: pa.Schema) -> Identity:
 
 
 def check_identity(
-    path: Path, schema: pa.Schema, has_seal: bool, manifest: Manifest, part: str
+    path: Location, schema: pa.Schema, has_seal: bool, manifest: Manifest, part: str
 ) -> None:
     """Check that a file belongs to the manifest's index, as this part of it.
 
@@ -532,7 +536,7 @@ def check_identity(
         )
 
 
-def write_table(path: Path, table: pd.DataFrame, identity: Identity) -> None:
+def write_table(path: Location, table: pd.DataFrame, identity: Identity) -> None:
     """Write a small table as a sealed Parquet file."""
     buffer = pa.BufferOutputStream()
     content = pa.Table.from_pandas(table, preserve_index=False)
@@ -541,9 +545,9 @@ def write_table(path: Path, table: pd.DataFrame, identity: Identity) -> None:
     write_whole(path, sealed(memoryview(buffer.getvalue())))
 
 
-def _read_pages(path: Path) -> None:
+def _read_pages(path: Location) -> None:
     """Read every page of a file that has no seal, so that their own checksums are compared."""
-    with pq.ParquetFile(path, page_checksum_verification=True) as opened:
+    with pq.ParquetFile(source(path), page_checksum_verification=True) as opened:
         for number in range(opened.num_row_groups):
             opened.read_row_group(number)
 

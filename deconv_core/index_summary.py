@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -35,6 +34,7 @@ from deconv_core.index_files import (
 )
 from deconv_core.receptive_field import Layer
 from deconv_core.sealed import check_seal, sealed, write_whole
+from deconv_core.storage import Location, source
 
 KEPT = 100
 """Images kept of every map."""
@@ -251,7 +251,7 @@ def read_top(
         if name == layer and (channel is None or channel in channels)
     ]
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with pq.ParquetFile(source(path), page_checksum_verification=True) as file:
             index_limits.check_peak_rows(file.metadata, path.stat().st_size)
             if file.num_row_groups <= max(numbers):
                 raise ValueError("it lacks feature maps")
@@ -278,10 +278,10 @@ def read_maps(folder: IndexFolder, manifest: Manifest, layer: str) -> pd.DataFra
     _check(path, manifest)
     channels = {found.name: found.channels for found in manifest.layers if not found.is_pool}
     try:
-        if pq.read_metadata(path).num_rows != sum(channels.values()):
+        if pq.read_metadata(source(path)).num_rows != sum(channels.values()):
             raise ValueError("it does not have a row for each feature map")
         table = pq.read_table(
-            path, filters=[("layer", "==", layer)], page_checksum_verification=True
+            source(path), filters=[("layer", "==", layer)], page_checksum_verification=True
         )
         index_limits.check_map_columns(table)
         found: pd.DataFrame = table.drop_columns(["layer"]).to_pandas(ignore_metadata=True)
@@ -292,7 +292,7 @@ def read_maps(folder: IndexFolder, manifest: Manifest, layer: str) -> pd.DataFra
     return found
 
 
-def summary_damage(folder: IndexFolder, manifest: Manifest) -> list[tuple[Path, str]]:
+def summary_damage(folder: IndexFolder, manifest: Manifest) -> list[tuple[Location, str]]:
     """What is wrong with the summary of a finished index, every byte of it: (file, reason)."""
     found = []
     for kind in ("maps", "top"):
@@ -304,7 +304,7 @@ def summary_damage(folder: IndexFolder, manifest: Manifest) -> list[tuple[Path, 
     return found
 
 
-def _check(path: Path, manifest: Manifest, *, whole: bool = False) -> None:
+def _check(path: Location, manifest: Manifest, *, whole: bool = False) -> None:
     """Check a file's seal, and whose it is.
 
     Raises:
@@ -313,9 +313,9 @@ def _check(path: Path, manifest: Manifest, *, whole: bool = False) -> None:
     try:
         with path.open("rb") as file:
             has_seal = check_seal(file, whole=whole)
-        schema = pq.read_schema(path)
+        schema = pq.read_schema(source(path))
         if whole and not has_seal:
-            pq.read_table(path, page_checksum_verification=True)
+            pq.read_table(source(path), page_checksum_verification=True)
     except MISTAKES as error:
         raise _damaged(path, error) from error
     check_identity(path, schema, has_seal, manifest, path.stem)

@@ -171,7 +171,9 @@ def build_network(
     if layers and layers[-1].height < 1:
         raise WeightsError(f"this chain pools a {INPUT_SIDE}x{INPUT_SIDE} image away to nothing")
     named = MappingProxyType({layer.name: layer for layer in layers})
-    return Network(source, preprocessing, tuple(stages), named, _fingerprint(stages, preprocessing))
+    return Network(
+        source, preprocessing, tuple(stages), named, fingerprint_of(stages, preprocessing)
+    )
 
 
 def _check(name: str, weight: Tensor, bias: Tensor, channels: int) -> None:
@@ -192,7 +194,8 @@ def _check(name: str, weight: Tensor, bias: Tensor, channels: int) -> None:
             )
 
 
-def _fingerprint(stages: Sequence[Stage], preprocessing: Preprocessing) -> str:
+def fingerprint_of(stages: Sequence[Stage], preprocessing: Preprocessing) -> str:
+    """16 hex digits of a SHA-256 over names, weights and preprocessing."""
     digest = hashlib.sha256(preprocessing.name.encode())
     for stage in stages:
         digest.update(f"{stage.name};".encode())
@@ -203,4 +206,13 @@ def _fingerprint(stages: Sequence[Stage], preprocessing: Preprocessing) -> str:
     return digest.hexdigest()[:16]
 
 
-__all__ = ["POOL", "Convolution", "Network", "Pooling", "Preprocessing", "Stage", "build_network"]
+__all__ = [
+    "POOL",
+    "Convolution",
+    "Network",
+    "Pooling",
+    "Preprocessing",
+    "Stage",
+    "build_network",
+    "fingerprint_of",
+]

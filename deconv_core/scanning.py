@@ -17,29 +17,25 @@ import filelock
 import pandas as pd
 
 from deconv_core.activation_index import ActivationIndex
-from deconv_core.compute import (
-    DEVICES,
-    PRECISIONS,
-    ScanNetwork,
-    choose_compute,
-    is_there,
-    torch_version,
-)
+from deconv_core.compute import DEVICES, PRECISIONS, torch_version
 from deconv_core.download import CancelFlag
-from deconv_core.errors import (
-    DeconvError,
-    IndexDamagedError,
-    IndexMismatchError,
-    ScanRunningError,
-)
-from deconv_core.images import ImageEntry, ImageFolder
+from deconv_core.errors import DeconvError, IndexMismatchError, ScanRunningError
+from deconv_core.images import ImageFolder
 from deconv_core.index_check import missing_blocks
 from deconv_core.index_files import IndexFolder, Manifest
 from deconv_core.index_repair import found_without_manifest, put_right
 from deconv_core.index_summary import drop_summaries, merge_blocks, write_summary
 from deconv_core.network import Network
-from deconv_core.scan_block import Block, scan_block
+from deconv_core.scan_engine import (
+    BlockImage,
+    BlockWork,
+    Engine,
+    LocalEngine,
+    ScanWork,
+    manifest_there,
+)
 from deconv_core.scan_plan import learned, plan_rows, updated_plan
+from deconv_core.storage import RemotePath, scan_lock
 
 BLOCK_SIZE = 32
 
@@ -72,13 +68,13 @@ class _Making:
     precision: str
     block_size: int | None
     device: str
-    compiled: bool
+    engine: Engine
 
 
 def scan(
     network: Network,
     images: ImageFolder,
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | RemotePath,
     *,
     precision: str = "auto",
     block_size: int | None = None,
@@ -87,13 +83,15 @@ def scan(
     update: bool = False,
     device: str = "auto",
     compiled: bool = False,
+    engine: Engine | None = None,
 ) -> ActivationIndex:
     """Scan a folder into an index, or go on with one.
 
     Args:
         network: what looks at the images.
         images: the folder.
-        path: the index folder; made if it is not there. An unfinished index is resumed.
+        path: the index folder, or its address ("s3://bucket/index"); made if it is not there. An
+            unfinished index is resumed.
         precision: "float32"; "bfloat16", faster on many machines but approximate (``exact_top``
             gives float32 answers from it); or "auto", which takes bfloat16 only for more than a
             thousand images and where it is measured to be faster.
@@ -106,6 +104,8 @@ def scan(
             the CPU's peaks. An index that was begun goes on with what it was begun on.
         compiled: use ``torch.compile``, which takes a compiler and up to minutes before the first
             image; for large folders.
+        engine: who makes the blocks: this process (None), or a ``RayEngine``, which has its
+            own say about devices.
 
     Returns:
         The index, opened.
@@ -116,12 +116,12 @@ def scan(
             version, or from other images and ``update`` is False.
         ScanRunningError: another process is scanning into this index.
     """
-    making = _Making(precision, block_size, device, compiled)
+    making = _Making(precision, block_size, device, engine or LocalEngine(device, compiled))
     _check_arguments(images, making)
     folder = IndexFolder(path)
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder.path / "scan.lock", blocking=False):
+        with scan_lock(folder.path):
             _scan_locked(network, images, folder, making, progress, cancel, update)
     except filelock.Timeout:
         raise ScanRunningError(
@@ -145,7 +145,9 @@ def _scan_locked(
     update: bool,
 ) -> None:
     manifest, plan = _begin(network, images, folder, making, update)
-    finished = _scan_blocks(network, images, folder, manifest, plan, progress, cancel)
+    finished = _scan_blocks(
+        network, images, folder, manifest, plan, progress, cancel, making.engine
+    )
     if finished and not manifest.complete:
         if lost := missing_blocks(folder, plan):
             raise DeconvError(
@@ -188,7 +190,7 @@ def _begin(
     update: bool,
 ) -> tuple[Manifest, pd.DataFrame]:
     """The manifest and plan to work by: new, or those of the index that is there."""
-    there = _manifest_there(folder)
+    there = manifest_there(folder)
     if there is None and not folder.all_block_files():
         folder.clean()
         manifest = _new_manifest(network, images, making)
@@ -214,14 +216,6 @@ def _begin(
     return manifest, plan
 
 
-def _manifest_there(folder: IndexFolder) -> Manifest | None:
-    """The manifest, or None if there is none or it is damaged."""
-    try:
-        return folder.read_manifest() if folder.exists() else None
-    except IndexDamagedError:
-        return None
-
-
 def _new_manifest(network: Network, images: ImageFolder, making: _Making) -> Manifest:
     manifest = Manifest(
         network=network.source,
@@ -231,9 +225,7 @@ def _new_manifest(network: Network, images: ImageFolder, making: _Making) -> Man
         layers=tuple(network.layers.values()),
         image_root=str(images.root),
         resize=images.resize,
-        compute=choose_compute(
-            network, images, making.precision, making.device, compiled=making.compiled
-        ),
+        compute=making.engine.compute_path(network, images, making.precision),
         block_size=making.block_size or BLOCK_SIZE,
     )
     return manifest.keyed(entry.image_id for entry in images)
@@ -266,11 +258,6 @@ def _check_same_making(
                 f"this index was made from network {manifest.network!r} with {what} {made}; now it "
                 f"is {given}. Use the same {what}, or scan into another folder"
             )
-    if not is_there(compute.device):
-        raise IndexMismatchError(
-            f"this index was made on the device {compute.device!r}, which is not available here; "
-            "go on where it is, or scan into another folder"
-        )
 
 
 def _scan_blocks(
@@ -281,6 +268,7 @@ def _scan_blocks(
     plan: pd.DataFrame,
     progress: Callable[[ScanProgress], None] | None,
     cancel: CancelFlag | None,
+    engine: Engine,
 ) -> bool:
     """Scan the blocks that are missing; False if that was cancelled."""
     live = plan[~plan["removed"]]
@@ -291,55 +279,24 @@ def _scan_blocks(
         for file in folder.block_files()
         for row in folder.read_block_images(file)
     )
-    prepared = ScanNetwork.prepare(network, manifest.compute)
     meter = _Meter(progress, len(live), found, failed)
     meter.tell()
-    for block, rows in live[~live["block"].isin(finished)].groupby("block"):
-        entries = [
-            (int(ordinal), _entry_of(images, str(image_id), str(label)))
-            for ordinal, image_id, label in zip(
-                rows.index, rows["image_id"], rows["label"], strict=True
-            )
-        ]
-        made = scan_block(prepared, images, entries, meter.count, cancel)
-        if made is None:
-            return False
-        _check_still_there(folder, manifest, images, made)
-        file = folder.block_file(int(str(block)))
-        folder.write_block(file, made.images, manifest, made.peaks.__getitem__)
-    return True
-
-
-def _check_still_there(
-    folder: IndexFolder, manifest: Manifest, images: ImageFolder, made: Block
-) -> None:
-    """Check that neither the index nor the images were taken away since the scan began.
-
-    Raises:
-        DeconvError: they were.
-    """
-    there = _manifest_there(folder)
-    if there is None or there.key != manifest.key:
-        raise DeconvError(
-            f"the index at {folder.path} was removed or replaced while it was being scanned; scan "
-            "again"
+    missing = live[~live["block"].isin(finished)]
+    blocks = (
+        BlockWork(
+            int(str(number)),
+            [
+                BlockImage(int(ordinal), str(image_id), str(label))
+                for ordinal, image_id, label in zip(
+                    rows.index, rows["image_id"], rows["label"], strict=True
+                )
+            ],
         )
-    if any(row.error for row in made.images) and not _holds_anything(images):
-        raise DeconvError(
-            f"the folder of images {images.root} was removed while it was being scanned. Finished "
-            "blocks are kept; bring it back and scan again"
-        )
-
-
-def _holds_anything(images: ImageFolder) -> bool:
-    try:
-        return any(True for _ in images.root.iterdir())
-    except OSError:
-        return False
-
-
-def _entry_of(images: ImageFolder, image_id: str, label: str) -> ImageEntry:
-    return ImageEntry(image_id, label, images.root / image_id)
+        for number, rows in missing.groupby("block")
+    )
+    return engine.make_blocks(
+        ScanWork(network, images, folder, manifest, blocks, meter.count, cancel)
+    )
 
 
 class _Meter:

@@ -17,6 +17,8 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
+from deconv_core.storage import Location, RemoteFile, RemotePath, part_name
+
 _MAGIC = b"deconvS1"
 _SEAL = len(_MAGIC) + 2 * 32
 _END = 8  # the footer's length (4 bytes, little-endian) and "PAR1"
@@ -27,13 +29,16 @@ class BrokenSealError(ValueError):
     """The bytes of a file are not those that were written."""
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Location, content: bytes) -> None:
     """Write a file so that its name never stands for half of it, even after a power cut.
 
     Raises:
         OSError: it cannot be written; nothing is left of it then.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    if isinstance(path, RemotePath):
+        path.write_bytes(content)
+        return
+    temporary = path.with_name(part_name(path.name))
     try:
         with temporary.open("wb") as file:
             file.write(content)
@@ -66,7 +71,7 @@ def sealed(parquet: bytes | memoryview) -> bytes:
     return b"".join([pages, _MAGIC, digests, rest])
 
 
-def check_seal(file: BinaryIO, *, whole: bool) -> bool:
+def check_seal(file: BinaryIO | RemoteFile, *, whole: bool) -> bool:
     """Compare a Parquet file with its seal.
 
     Args:
@@ -98,7 +103,7 @@ def check_seal(file: BinaryIO, *, whole: bool) -> bool:
     return True
 
 
-def _digest_of(file: BinaryIO, count: int) -> bytes:
+def _digest_of(file: BinaryIO | RemoteFile, count: int) -> bytes:
     """SHA-256 of the first ``count`` bytes."""
     file.seek(0)
     digest = hashlib.sha256()

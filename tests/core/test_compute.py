@@ -77,15 +77,6 @@ def test_a_scan_says_what_it_cannot_compute_on(
         scan(network, images, tmp_path / "index", device="cuda")
 
 
-def test_an_index_begun_on_another_device_is_not_gone_on_with(
-    network: Network, images: ImageFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scan(network, images, tmp_path / "index")
-    monkeypatch.setattr("deconv_core.scanning.is_there", lambda device: False)
-    with pytest.raises(IndexMismatchError, match="made on the device 'cpu', which is not"):
-        scan(network, images, tmp_path / "index")
-
-
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a compiler")
 def test_compiled_it_gives_the_same(images: ImageFolder) -> None:
     chain = random_chain(0, [4, POOL, 5])

@@ -1,0 +1,317 @@
+"""Where files lie: a folder of this computer, or an object store or another remote file system.
+
+A ``Location`` is a ``pathlib.Path`` or a ``RemotePath``, which has those of Path's methods that are
+used here. Everything that reads images or an index takes either, so a local folder is treated
+exactly as if there were nothing else.
+
+Addresses are ``s3://bucket/folder`` (also of a server that speaks S3; its endpoint is taken from
+``$AWS_ENDPOINT_URL`` or from ``?endpoint_override=HOST:PORT&scheme=http`` at the end of the
+address), ``gs://``, ``abfs://``, ``hdfs://``, and whatever an installed fsspec knows. What follows
+the bucket is the key as it is, not percent-encoded. Keys and passwords are never part of an
+address: they come from the environment or the machine's role.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import posixpath
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import filelock
+
+from deconv_core.errors import DeconvError, StorageError
+
+if TYPE_CHECKING:
+    from pyarrow import fs
+
+_ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://(?P<host>[^/?]*)/?(?P<key>[^?]*)\??(.*)")
+_OBJECT_STORES = ("s3", "gs", "gcs", "abfs", "abfss")
+"""Stores without folders and without renaming, where an object appears whole or not at all."""
+
+
+class RemoteStatus(NamedTuple):
+    """What is known of a remote file without reading it; the names are those of ``os.stat``."""
+
+    st_size: int
+    st_mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RemotePath:
+    """A file or folder of a remote file system; the methods mean what ``pathlib.Path``'s mean.
+
+    Attributes:
+        address: scheme and host or bucket, for example "s3://bucket".
+        key: what follows, without a slash at either end.
+        options: what stood after the question mark.
+        filesystem: who reads and writes; pickled with the path.
+        start: what the filesystem wants in front of the key, for example "bucket".
+    """
+
+    address: str
+    key: str
+    options: str
+    filesystem: fs.FileSystem = field(compare=False, repr=False)
+    start: str = field(compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.address}/{self.key}" + (f"?{self.options}" if self.options else "")
+
+    def __truediv__(self, name: str) -> RemotePath:
+        return replace(self, key=f"{self.key}/{name}".strip("/"))
+
+    @property
+    def name(self) -> str:
+        """The last part of the key."""
+        return posixpath.basename(self.key)
+
+    @property
+    def stem(self) -> str:
+        """The name without its extension."""
+        return posixpath.splitext(self.name)[0]
+
+    @property
+    def suffix(self) -> str:
+        """The extension of the name, with its dot."""
+        return posixpath.splitext(self.name)[1]
+
+    def is_file(self) -> bool:
+        """True if there is a file of this name."""
+        return bool(self._info().is_file)
+
+    def exists(self) -> bool:
+        """True if there is a file of this name, or something below it."""
+        return self.is_file() or self.is_dir()
+
+    def is_dir(self) -> bool:
+        """True if something lies below this name."""
+        return not self.is_file() and self._info().type.name == "Directory"
+
+    def stat(self) -> RemoteStatus:
+        """Size and time of the last change.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        info = self._info()
+        if not info.is_file:
+            raise FileNotFoundError(2, "no such file", str(self))
+        return RemoteStatus(info.size, info.mtime_ns or 0)
+
+    def open(self, mode: str = "rb") -> RemoteFile:
+        """Open for reading, at any place.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            StorageError: the store failed.
+        """
+        if mode != "rb":
+            raise ValueError(f"mode is {mode!r}; a remote file is only opened to read bytes")
+        with _asking(self):
+            return RemoteFile(self, self.filesystem.open_input_file(self._path))
+
+    def read_bytes(self) -> bytes:
+        """The whole content."""
+        with self.open() as file:
+            return file.read()
+
+    def read_text(self, encoding: str) -> str:
+        """The whole content as text."""
+        return self.read_bytes().decode(encoding)
+
+    def write_bytes(self, content: bytes) -> None:
+        """Write the whole file, so that its name never stands for half of it.
+
+        To an object store that is one upload under the final name, which the store shows only when
+        it is complete; elsewhere a file beside it is renamed.
+        """
+        if self.address.partition(":")[0] in _OBJECT_STORES:
+            with self.filesystem.open_output_stream(self._path) as stream:
+                stream.write(content)
+            return
+        self.filesystem.create_dir(posixpath.dirname(self._path), recursive=True)
+        temporary = f"{posixpath.dirname(self._path)}/{part_name(self.name)}"
+        with self.filesystem.open_output_stream(temporary) as stream:
+            stream.write(content)
+        self.filesystem.move(temporary, self._path)
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        """Delete the file."""
+        try:
+            self.filesystem.delete_file(self._path)
+        except FileNotFoundError:
+            if not missing_ok:
+                raise
+
+    def mkdir(self, parents: bool = True, exist_ok: bool = True) -> None:
+        """Do nothing: a remote folder is there as soon as something is in it."""
+
+    def glob(self, pattern: str) -> Iterator[RemotePath]:
+        """The files directly below whose name fits the pattern."""
+        for name in self.names(recursive=False):
+            if fnmatchcase(name, pattern):
+                yield self / name
+
+    def names(self, *, recursive: bool) -> Iterator[str]:
+        """The files below, as posix paths relative to here, in no particular order."""
+        from pyarrow import fs
+
+        selector = fs.FileSelector(self._path, allow_not_found=True, recursive=recursive)
+        with _asking(self):
+            found = self.filesystem.get_file_info(selector)
+        for info in found:
+            if info.is_file:
+                yield info.path.lstrip("/")[len(self._path.strip("/")) + 1 :]
+
+    @property
+    def _path(self) -> str:
+        return f"{self.start}/{self.key}".rstrip("/")
+
+    def _info(self) -> fs.FileInfo:
+        with _asking(self):
+            return self.filesystem.get_file_info(self._path)
+
+
+class RemoteFile(io.RawIOBase):
+    """An open remote file. A store that fails is a ``StorageError``, never taken for damage."""
+
+    def __init__(self, path: RemotePath, file: Any) -> None:
+        """Read from a ``pyarrow.NativeFile``."""
+        self._remote, self._file = path, file
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def seekable(self) -> bool:
+        """True."""
+        return True
+
+    def tell(self) -> int:
+        """The place of the next byte."""
+        return int(self._file.tell())
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place."""
+        return int(self._file.seek(place, whence))
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Up to ``size`` bytes, or all that follow."""
+        with _asking(self._remote):
+            return bytes(self._file.read(None if size is None or size < 0 else size))
+
+    def size(self) -> int:
+        """The length of the file in bytes."""
+        return int(self._file.size())
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+        super().close()
+
+
+@contextmanager
+def _asking(path: RemotePath) -> Iterator[None]:
+    """Tell a store that fails from a file that is not there."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StorageError(f"cannot reach {path}: {error}") from error
+
+
+Location = Path | RemotePath
+
+
+def location(given: str | os.PathLike[str] | RemotePath) -> Location:
+    """The place an address or a path of this computer stands for; nothing is read yet.
+
+    Raises:
+        DeconvError: an address of an unknown kind, or one with a password in it.
+        StorageError: the store cannot be reached.
+    """
+    if isinstance(given, RemotePath):
+        return given
+    parts = _ADDRESS.fullmatch(os.fspath(given)) if isinstance(given, str) else None
+    if parts is None:
+        return Path(given).expanduser().absolute()
+    scheme, host, key, options = parts.groups()
+    if scheme == "file":
+        return Path(f"/{key}")
+    if scheme == "s3" and "@" in host:
+        raise DeconvError(
+            f"the address of the bucket {host.rpartition('@')[2]} carries a key; leave it out and "
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment"
+        )
+    address = f"{scheme}://{host}"
+    try:
+        filesystem, start = _filesystem(scheme, address, options)
+    except (ValueError, ImportError) as error:
+        raise DeconvError(f"{given} is not an address that can be opened: {error}") from error
+    except OSError as error:
+        raise StorageError(f"cannot reach {given}: {error}") from error
+    return RemotePath(address, key.strip("/"), options, filesystem, start.rstrip("/"))
+
+
+def _filesystem(scheme: str, address: str, options: str) -> tuple[fs.FileSystem, str]:
+    """The file system of an address, and how its paths begin."""
+    from pyarrow import fs
+
+    if scheme == "s3":  # an upload begins when its content is there: a small one is one PUT
+        options = f"{options}&allow_delayed_open=true".lstrip("&")
+    try:
+        found: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(
+            address + (f"?{options}" if options else "")
+        )
+        return found
+    except ValueError as error:
+        if "Unrecognized filesystem type" not in str(error):
+            raise
+    from fsspec.core import url_to_fs
+
+    filesystem, start = url_to_fs(address)
+    return fs.PyFileSystem(fs.FSSpecHandler(filesystem)), start
+
+
+def beside(folder: Location, given: str) -> Location:
+    """An address or path as it is, or, if it is relative, as meant from ``folder``."""
+    if isinstance(folder, Path) and _ADDRESS.fullmatch(given) is None:
+        return Path(os.path.normpath(folder / given))
+    if isinstance(folder, Path) or _ADDRESS.fullmatch(given) or Path(given).is_absolute():
+        return location(given)
+    return replace(folder, key=posixpath.normpath(f"{folder.key}/{given}").strip("/"))
+
+
+def source(path: Location) -> Any:
+    """What pyarrow's Parquet reader takes for a file."""
+    return path if isinstance(path, Path) else path.open()
+
+
+def part_name(name: str) -> str:
+    """The name of a file while it is written; no two processes of any machines take the same."""
+    return f".{name}.{os.getpid()}.{secrets.token_hex(4)}.part"
+
+
+def scan_lock(folder: Location) -> AbstractContextManager[object]:
+    """Keeps a second scan out of an index folder of this computer, or of a shared one.
+
+    A remote store has no locks, and needs none to stay whole: blocks never change once written, and
+    the same block made twice has the same bytes, so two scans of the same images into one index
+    only waste time. Two that disagree about the images (one of them an update) must not run at
+    once; nothing here prevents that.
+
+    Raises:
+        filelock.Timeout: another process holds it (on entering).
+    """
+    if isinstance(folder, Path):
+        return filelock.FileLock(folder / "scan.lock", blocking=False)
+    return nullcontext()
