@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -235,7 +236,8 @@ def run_load(home: Path, options: argparse.Namespace) -> tuple[Findings, int]:
     server.start()
     try:
         start_scan(registry, dataset, network)
-        asyncio.run(_load(server, options, findings))
+        with ThreadPoolExecutor(1) as alone:  # Playwright leaves a loop running in this thread
+            alone.submit(asyncio.run, _load(server, options, findings)).result()
         scanned = scan_state(index).done
     finally:
         ChildProcess(index).cancel(kill=True)

@@ -72,10 +72,10 @@ def test_a_scan_that_raises_what_nobody_expected(
     path = registry.index_path(*pair)
     program = (
         "import sys\n"
-        "from deconv_core import scanning\n"
+        "from deconv_core import scan_engine\n"
         "def scan_block(*arguments):\n"
         "    raise RuntimeError('something nobody expected')\n"
-        "scanning.scan_block = scan_block\n"
+        "scan_engine.scan_block = scan_block\n"
         "from deconv_core.__main__ import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
