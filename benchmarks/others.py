@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -65,6 +66,7 @@ def captum_reconstructions(
 ) -> list[Tensor]:
     """Captum's NeuronDeconvolution times the activation: the whole picture (1, 3, 224, 224)."""
     method = NeuronDeconvolution(model, relu)
+    warnings.filterwarnings("ignore", module="captum")  # that it sets hooks, at every call
     return [
         method.attribute(picture, (a.unit.channel, a.row, a.column)).detach() * a.value
         for picture, a in zip(inputs, top, strict=True)
@@ -75,11 +77,13 @@ def zennit_crp_scan(network: Network, inputs: Tensor) -> Any:
     """zennit-crp's FeatureVisualization over the inputs, all convolutions, by activation.
 
     Returns:
-        Its maximiser (image numbers sorted for each channel), or None where it is not installed.
+        Numbers of the best images of every map of conv1_1, sorted, or None where it is not
+        installed.
     """
     try:
         from crp.attribution import CondAttribution
         from crp.concepts import ChannelConcept
+        from crp.helper import load_maximization
         from crp.visualization import FeatureVisualization
     except ImportError:
         return None
@@ -102,4 +106,5 @@ def zennit_crp_scan(network: Network, inputs: Tensor) -> Any:
                 path=folder,
             )
             found.run(None, 0, len(dataset), batch_size=4)
-    return found.ActMax
+        numbers, *_ = load_maximization(found.ActMax.PATH, "1")
+    return numbers
