@@ -50,9 +50,8 @@ def find(choice: Choice, layer: str, channel: int | None, k: int, label: str | N
     settled = resources.settled_answers().get(resources.question(choice, layer, channel, k, label))
     if settled is not None:
         return Answer(label, list(settled), approximate=not settled.exact)
-    near = choice.index is not None and choice.index.precision != "float32"
     found = resources.top_of(choice, layer, channel, k, label)
-    return Answer(label, found, approximate=near and bool(found))
+    return Answer(label, found, approximate=choice.approximate and bool(found))
 
 
 def with_pictures(choice: Choice, answers: Sequence[Answer]) -> list[Answer]:

@@ -62,6 +62,11 @@ class Choice:
         return self.layers.get(self.values.get("layer", ""))
 
     @property
+    def approximate(self) -> bool:
+        """True if the numbers of the index are a little off, until they are checked in float32."""
+        return self.index is not None and self.index.precision != "float32"
+
+    @property
     def map(self) -> int:
         """The feature map in the address."""
         return int(self.values.get("map", "0"))

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
-from dashboard import address, answers, pictures, resources
+from dashboard import address, answers, notes, pictures, resources
 from dashboard.shell import Choice
 from dashboard.tiles import Panel, Tile, gallery
 from dashboard.wording import activation_text
@@ -23,11 +23,6 @@ _BARS = "#7d94a8"  # the accent belongs to what is chosen
 def map_href(channel: int) -> str:
     """The address of a feature map of the layer shown, for "open in a new tab"."""
     return "feature_map?" + urlencode(address.link_to(map=channel))
-
-
-def is_near(choice: Choice) -> bool:
-    """True if the numbers of the index are approximate."""
-    return choice.index is not None and choice.index.precision != "float32"
 
 
 def all_maps(choice: Choice, layer: Layer) -> None:
@@ -46,12 +41,12 @@ def all_maps(choice: Choice, layer: Layer) -> None:
         label_visibility="collapsed",
     )
     if view == "Table":
-        _table(layer, maps)
+        _table(choice, layer, maps)
     else:
         _sheet(choice, layer, maps)
 
 
-def _table(layer: Layer, maps: pd.DataFrame) -> None:
+def _table(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input("Maps whose number contains", key="maps_filter", width=220)
         hide = st.toggle("Hide maps that never fire", key="maps_alive")
@@ -88,7 +83,10 @@ def _table(layer: Layer, maps: pd.DataFrame) -> None:
             "dead": st.column_config.CheckboxColumn("Dead", width="small"),
         },
     )
-    st.caption("Click the left edge of a row to open its feature map; click a heading to sort.")
+    st.caption(
+        "Click the left edge of a row to open its feature map; click a heading to sort. "
+        f"{notes.as_scanned(choice)}"
+    )
     if event.selection.rows:
         channel = int(shown["channel"].iloc[event.selection.rows[0]])
         open_map(channel)
@@ -117,10 +115,9 @@ def _sheet(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
     elif order == "Rarest first":
         ordered = maps.sort_values(["dead", "share", "channel"])["channel"]
     channels = [int(channel) for channel in ordered.iloc[(page - 1) * PAGE : page * PAGE]]
-    near = " ≈: as scanned, in bfloat16." if is_near(choice) else ""
     st.caption(
         "For each map its strongest reconstruction (left, on its own scale) and the patch it "
-        f"came from (right).{near}"
+        f"came from (right). {notes.as_scanned(choice)}"
     )
     for first in range(0, len(channels), _PART):
         try:
@@ -170,7 +167,7 @@ def _tile(
     return Tile(
         resources.tile_png(picture, key, "reconstruction", answers.PER_TILE),
         f"Feature map {channel}: reconstruction and patch in {activation.image_id}",
-        f"{channel} · {activation_text(activation.value, approximate=is_near(choice))}",
+        f"{channel} · {activation_text(activation.value, approximate=choice.approximate)}",
         "",
         str(channel),
         map_href(channel),

@@ -75,9 +75,14 @@ def missing_note(answers: Sequence[Answer]) -> None:
             st.caption("Update the index on Start.")
 
 
+def as_scanned(choice: Choice) -> str:
+    """What to say of numbers that come straight from the index; "" if they are exact."""
+    return "≈ As scanned, in bfloat16." if choice.approximate else ""
+
+
 def fires_in_line(choice: Choice, unit: Unit, found: Sequence[Answer]) -> None:
     """A line of numbers about a map for each answer, or that it never fires there."""
-    near = choice.index is not None and choice.index.precision != "float32"
+    near = choice.approximate
     lines = []
     for answer in found:
         total = _images(choice, answer.label)

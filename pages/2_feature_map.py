@@ -90,7 +90,7 @@ def numbers(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[
         st.markdown("### Peaks over all images")
         peaks = resources.peaks_of(choice, unit.layer, unit.channel)
         figure = peak_histogram(peaks, everything, unit)
-        figure.update_traces(marker_color=BARS, selector={"type": "histogram"})
+        figure.update_traces(marker_color=BARS, selector={"type": "bar"})
         figure.update_layout(legend={"x": 1, "xanchor": "right"})
         st.plotly_chart(
             figure,
@@ -98,6 +98,8 @@ def numbers(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[
             config={"displayModeBar": False},
             alt=f"Histogram of the peaks of {unit}",
         )
+        if choice.approximate:
+            st.caption(notes.as_scanned(choice))
     with right:
         st.markdown("### Table")
         if everything:

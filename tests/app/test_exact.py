@@ -54,6 +54,15 @@ def test_a_map_is_shown_at_once_and_then_exactly(
     assert "checking in float32" not in words(app)
 
 
+def test_numbers_that_are_not_checked_say_so(open_page: OpenPage, near: ActivationIndex) -> None:
+    sheet = open_page("layer", layer=LAYER)
+    assert words(sheet).count("As scanned, in bfloat16") == 1
+    table = sheet.segmented_control(key="maps_view").set_value("Table").run()
+    assert words(table).count("As scanned, in bfloat16") == 1
+    app = open_page("feature_map", layer=LAYER, map=str(MAP))  # beside the histogram
+    assert words(app).count("As scanned, in bfloat16") == 1
+
+
 def test_what_was_checked_is_not_checked_again(
     open_page: OpenPage, near: ActivationIndex, drawn: list[Answer]
 ) -> None:
@@ -87,6 +96,7 @@ def test_a_float32_index_is_never_checked(
     open_page: OpenPage, drawn: list[Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exact, "_exact", lambda *_: pytest.fail("nothing to check"))
-    open_page("feature_map", layer=LAYER, map=str(MAP))
+    app = open_page("feature_map", layer=LAYER, map=str(MAP))
     assert [answer.approximate for answer in drawn] == [False]
+    assert "≈" not in words(app)
     assert not resources.settled_answers()._kept
