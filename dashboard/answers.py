@@ -61,26 +61,12 @@ def with_pictures(choice: Choice, answers: Sequence[Answer]) -> list[Answer]:
     pictures.
     """
     wanted = [activation for answer in answers for activation in answer.activations]
-    line = st.empty()
     try:
-        if making.all_kept(choice, wanted):
-            made = making.reconstructions(choice, wanted)
-        else:
-            line.caption(f"Reconstructing {wanted[0].unit.layer} …")
-            with st.skeleton(height=420):
-                made = making.reconstructions(
-                    choice, wanted, lambda done, total: _say(line, done, total)
-                )
-            line.empty()
+        made = making.watched(choice, wanted, height=420)
     except DeconvError as error:
-        line.empty()
         notes.trouble(choice, error)
         return list(answers)
     return _shared_out(answers, made)
-
-
-def _say(line: st.delta_generator.DeltaGenerator, done: int, total: int) -> None:
-    line.caption(f"Reconstructing: {done} of {total}")
 
 
 def _shared_out(answers: Sequence[Answer], made: making.Pictures) -> list[Answer]:

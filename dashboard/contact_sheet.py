@@ -131,11 +131,7 @@ def _part(choice: Choice, layer: Layer, channels: list[int], first: int) -> None
     """A few rows of the sheet: drawn as soon as they are ready."""
     best = resources.best_of_maps(choice, layer.name, channels)
     alive = [activation for activation in best if activation is not None]
-    if pictures.all_kept(choice, alive):
-        made = pictures.reconstructions(choice, alive)
-    else:
-        with st.skeleton(height=160):
-            made = pictures.reconstructions(choice, alive)
+    made = pictures.watched(choice, alive, height=160)
     ranks = {activation: rank for rank, activation in enumerate(alive, 1)}
     tiles = []
     for channel, activation in zip(channels, best, strict=True):

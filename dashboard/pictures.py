@@ -138,6 +138,43 @@ def reconstructions(
     return Pictures(dict(sorted(found.items())), missing)
 
 
+def watched(
+    choice: Choice,
+    activations: Sequence[Activation],
+    height: int,
+    images: ImageFolder | None = None,
+) -> Pictures:
+    """The same; while that takes time, an empty place and how far it is.
+
+    Args:
+        choice: network and dataset.
+        activations: what to reconstruct.
+        height: of the place, in pixels.
+        images: in place of the dataset's.
+
+    Raises:
+        DeconvError: as :func:`reconstructions`.
+    """
+    line = st.empty()  # always there: what follows keeps its place in the page
+    if all_kept(choice, activations):
+        return reconstructions(choice, activations, images=images)
+    line.caption(f"Reconstructing {activations[0].unit.layer} …")
+    try:
+        with st.skeleton(height=height):
+            return reconstructions(
+                choice,
+                activations,
+                lambda done, total: _say(line, done, total),
+                images=images,
+            )
+    finally:
+        line.empty()
+
+
+def _say(line: st.delta_generator.DeltaGenerator, done: int, total: int) -> None:
+    line.caption(f"Reconstructing: {done} of {total}")
+
+
 def matching_network(choice: Choice) -> Network:
     """The chosen network, if the index was made with it.
 

@@ -45,10 +45,10 @@ def top_of_map(
         found = answers.with_pictures(choice, found)
     if any(answer.pictures.found for answer in found):
         grids(choice, layer, unit, found, buttons)
+        pictures.let_them_paint()
         picked = answers.chosen(found, unit, st.session_state.get("chosen_tile", ""))
         if picked is not None:
             where_it_fired(choice, picked)
-    pictures.let_them_paint()
     numbers(choice, index, unit, found)
     with checking:
         exact.settle(choice, layer.name, unit.channel, k, found)

@@ -53,8 +53,7 @@ def strongest_maps(
 
 def map_tiles(choice: Choice, shown: Shown, found: list[Activation], chosen: int) -> None:
     """The maps as pictures; one of them is laid over the image."""
-    with st.skeleton(height=480):
-        made = pictures.reconstructions(choice, found, images=shown.folder)
+    made = pictures.watched(choice, found, height=480, images=shown.folder)
     tiles = []
     for rank, activation in enumerate(found, 1):
         picture, channel = made.found.get(rank), activation.unit.channel

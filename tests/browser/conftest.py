@@ -17,10 +17,10 @@ from tests.browser.server import Scanned, Server, filled, serving
 
 _OWN_404 = ("/_stcore/health", "/_stcore/host-config")  # Streamlit asks for these on deep links
 expect.set_options(timeout=30_000)
-_SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
-def _chromium() -> str | None:
+def chromium() -> str | None:
     given = os.environ.get("CHROMIUM", "")
     names = [given, "/usr/bin/chromium", "chromium", "google-chrome"]
     return next((found for name in names if name and (found := shutil.which(name))), None)
@@ -28,14 +28,14 @@ def _chromium() -> str | None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    path = _chromium()
+    path = chromium()
     if path is None:
         reason = "no Chromium: install it, or name it in $CHROMIUM"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=_SWITCHES)
+        opened = playwright.chromium.launch(executable_path=path, args=SWITCHES)
         yield opened
         opened.close()
 

@@ -156,10 +156,10 @@ async def browse(port: int, until: float, count: int, findings: Findings) -> Non
     """Real browsers beside the others, stepping with the arrow key."""
     from playwright.async_api import async_playwright
 
-    from tests.browser.conftest import _SWITCHES, _chromium
+    from tests.browser.conftest import SWITCHES, chromium
 
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=_chromium(), args=_SWITCHES)
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=SWITCHES)
 
         async def step(number: int) -> None:
             page = await (await browser.new_context()).new_page()
