@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import resources
 from dashboard.choose_images import CHOOSE_TAB, choose_images, folder_being_chosen, stop_choosing
@@ -48,12 +49,13 @@ def not_scanned(choice: Choice) -> None:
 
 def shown_now(choice: Choice) -> Callable[[], None] | None:
     """What the dataset answers, or that it has to be scanned; returns what fills in pictures."""
-    answers = choice.index is not None and len(choice.index.images) > 0
     scanning = scan_state(choice.index_path).status == "running"
     waiting = "Being scanned" if scanning else "Ready to scan"
-    buttons = heading(choice, "What does a feature map look for?" if answers else waiting)
+    buttons = heading(
+        choice, "What does a feature map look for?" if has_answers(choice) else waiting
+    )
     images, fill = images_in(choice), None
-    if answers:
+    if has_answers(choice):
         fill = hero(choice, buttons)
     elif choice.damaged:
         damage_note(choice, choice.problem)
@@ -67,14 +69,39 @@ def shown_now(choice: Choice) -> Callable[[], None] | None:
     return fill
 
 
+def upper_part(choice: Choice, choosing: bool) -> DeltaGenerator:
+    """The place above the tabs, one for each shape that it has.
+
+    What is left of another shape goes at once: else it would stand between the new things until
+    the end of the run, and that may take seconds.
+    """
+    shape = "choosing" if choosing else "waiting"
+    if not choosing and has_answers(choice):
+        shape = "answers" if choice.index and choice.index.complete else "answers so far"
+    places = {
+        name: st.container() if name == shape else st.empty()
+        for name in ("choosing", "waiting", "answers so far", "answers")
+    }
+    return places[shape]
+
+
+def has_answers(choice: Choice) -> bool:
+    """True if some images were scanned."""
+    return choice.index is not None and len(choice.index.images) > 0
+
+
 choice = shell("start", title="Start")
-if folder_being_chosen():  # the page belongs to that: preview and button are in view at once
-    with heading(choice, "Your own pictures", names_dataset=False):
-        st.button("Back", icon=":material/arrow_back:", key="stop_choosing", on_click=stop_choosing)
-    say_scan_trouble()
-    fill_hero = None
-else:
-    fill_hero = shown_now(choice)
+choosing = folder_being_chosen()
+with upper_part(choice, choosing):
+    if choosing:  # the page belongs to that: preview and button are in view at once
+        with heading(choice, "Your own pictures", names_dataset=False):
+            st.button(
+                "Back", icon=":material/arrow_back:", key="stop_choosing", on_click=stop_choosing
+            )
+        say_scan_trouble()
+        fill_hero = None
+    else:
+        fill_hero = shown_now(choice)
 
 tabs = st.tabs([CHOOSE_TAB, "Datasets and scans", "Networks"], key="start_tab", on_change="rerun")
 if tabs[0].open:

@@ -101,7 +101,8 @@ def page(choice: Choice) -> None:
     left, right = st.columns([5, 7], gap="medium")
     with right:
         status = st.container(horizontal=True, vertical_alignment="center")
-    planes = pictures.planes(choice, shown.key, shown.pixels, layer.name)
+    with left, st.skeleton(height=400):
+        planes = pictures.planes(choice, shown.key, shown.pixels, layer.name)
     found = strongest_maps(planes, layer, shown.image_id, place)
     asked = whole_number(choice.values.get("map", ""))
     listed = [activation.unit.channel for activation in found]
