@@ -12,6 +12,9 @@ from dashboard.registry import Registry
 from dashboard.serving import told
 from dashboard.shell import escape
 from dashboard.wording import counted, file_size
+from deconv_core.selection import Selection
+
+_LISTED = 6
 
 
 def export_list(registry: Registry) -> None:
@@ -33,6 +36,26 @@ def export_list(registry: Registry) -> None:
 
     running = any(status == "running" for _, status in seen)
     st.fragment(draw, run_every=1.0 if running else 5.0)()
+
+
+def contents(selection: Selection) -> None:
+    """What a zip of this selection holds."""
+    from deconv_core.export import folder_of  # loads torch
+
+    folders = [folder_of(layer, None) for layer in selection.layers]
+    folders += [folder_of(unit.layer, unit.channel) for unit in selection.units]
+    if not folders:
+        return
+    inside = "two grids, table, tiles" if selection.single_tiles else "two grids, table"
+    rows = [("index.html", "all of it on one page, offline")]
+    rows += [("manifest.json", "weights, images, settings, places")]
+    rows += [(f"{name}/", inside) for name in folders[:_LISTED]]
+    width = max(len(name) for name, _ in rows) + 3
+    lines = [f"{name:{width}}{what}" for name, what in rows]
+    if len(folders) > _LISTED:
+        lines.append(f"and {len(folders) - _LISTED:,} more folders")
+    st.markdown("### In the zip")
+    st.code("\n".join(lines), language=None)
 
 
 def _row(registry: Registry, state: ExportState) -> None:

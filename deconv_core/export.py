@@ -135,6 +135,11 @@ class _Section:
         }
 
 
+def folder_of(layer: str, channel: int | None) -> str:
+    """The folder of a feature map in the archive; of the whole layer if ``channel`` is None."""
+    return f"{layer}/layer" if channel is None else f"{layer}/map{channel}"
+
+
 def _wanted(index: ActivationIndex, selection: Selection) -> list[tuple[str, int | None]]:
     """(layer, channel or None) of every section, in the network's order."""
     order = list(index.layers)
@@ -155,7 +160,7 @@ def _add_section(
     pictures: Sequence[Reconstruction],
     selection: Selection,
 ) -> _Section:
-    folder = f"{layer}/layer" if channel is None else f"{layer}/map{channel}"
+    folder = folder_of(layer, channel)
     title = f"{layer}, all feature maps" if channel is None else f"{layer}, feature map {channel}"
     scale, side = Scale.named(selection.scale, pictures), selection.tile_size
     tiles: list[PageTile] = []

@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboard import notes
 from dashboard.address import SCALES
-from dashboard.export_panel import export_list
+from dashboard.export_panel import contents, export_list
 from dashboard.exports import start_export
 from dashboard.serving import told
 from dashboard.shell import Choice, escape, heading, require_index, shell
@@ -105,9 +105,7 @@ def build_button(choice: Choice, selection: Selection, trouble: str) -> None:
     )
     maps = counted(len(selection.units), "feature map")
     whole = counted(len(selection.layers), "whole layer")
-    st.caption(
-        f"{maps}, {whole}: two grids and a table for each, a manifest, and a page to read offline."
-    )
+    st.caption(f"{maps}, {whole}.")
     if pressed:
         try:
             start_export(choice.registry, choice.dataset, choice.network, selection)
@@ -137,3 +135,4 @@ with settings, notes.explained(choice):
     build_button(choice, selection, trouble)
 with built:
     export_list(choice.registry)
+    contents(selection)

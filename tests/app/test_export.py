@@ -33,6 +33,10 @@ def test_builds_what_was_chosen(home: Home, open_page: OpenPage) -> None:
     assert not app.exception
     state = finished(home)
     assert (state.status, state.done, state.total) == ("done", 3, 3)
+    held = zipfile.ZipFile(state.path).namelist()
+    told = [line.split()[0] for line in app.code[0].value.splitlines()]
+    assert len(told) == 5
+    assert all(any(name.startswith(promised) for name in held) for promised in told)
     manifest = json.loads(zipfile.ZipFile(state.path).read("manifest.json"))
     assert manifest["dataset"] == "my drawings"
     assert len(manifest["maps"]) == 3
