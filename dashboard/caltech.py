@@ -7,7 +7,6 @@ the child.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dashboard.child_process import ChildProcess
+from dashboard.child_side import say
 from dashboard.registry import Registry
 
 ARCHIVE_BYTES = 1_183_006_720
@@ -124,9 +124,9 @@ def main(folder: str) -> int:
     except (OSError, RuntimeError, ValueError, EOFError) as error:
         words = str(getattr(error, "reason", "") or error)
         message = f"the download of Caltech-256 did not work: {words}"
-        print(json.dumps({"event": "error", "message": message}), flush=True)
+        say("error", message=message)
         return 1
-    print(json.dumps({"event": "end"}), flush=True)
+    say("end")
     return 0
 
 

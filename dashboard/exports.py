@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import signal
 import sys
 import threading
 from collections.abc import Mapping
@@ -13,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dashboard import child_side
 from dashboard.child_process import ChildProcess
 from dashboard.registry import Dataset, NetworkChoice, Registry
-from deconv_core.errors import CancelledError, DeconvError
 
 if TYPE_CHECKING:
     from deconv_core.selection import Selection
@@ -166,30 +165,16 @@ def build(order: Mapping[str, Any], target: Path, cancel: threading.Event) -> No
         Selection(**{**wanted, "units": units, "layers": tuple(wanted["layers"])}),
         target,
         dataset=dataset["name"],
-        progress=lambda done, total: _say("export", done=done, total=total),
+        progress=lambda done, total: child_side.say("export", done=done, total=total),
         cancel=cancel,
     )
 
 
 def main(order_file: str) -> int:
     """The child process."""
-    cancel = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: cancel.set())
     path = Path(order_file)
     target = path.with_name(path.name.replace(".order.json", ".zip"))
-    try:
-        build(json.loads(path.read_text("utf-8")), target, cancel)
-    except CancelledError:
-        return 130
-    except DeconvError as error:
-        _say("error", message=str(error))
-        return 1
-    _say("end")
-    return 0
-
-
-def _say(event: str, **fields: object) -> None:
-    print(json.dumps({"event": event, **fields}), flush=True)
+    return child_side.run(lambda cancel: build(json.loads(path.read_text("utf-8")), target, cancel))
 
 
 if __name__ == "__main__":

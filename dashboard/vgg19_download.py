@@ -5,16 +5,13 @@ What has arrived is kept when the download is stopped; the next one goes on from
 
 from __future__ import annotations
 
-import json
-import signal
 import sys
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from dashboard import child_side
 from dashboard.child_process import ChildProcess
 from dashboard.registry import VGG19, Registry
-from deconv_core.errors import CancelledError, DeconvError
 
 BYTES = 574_673_361
 
@@ -81,25 +78,12 @@ def main(home: str, url: str | None = None) -> int:
     """The child process."""
     from deconv_core.weights import published_vgg19
 
-    cancel = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: cancel.set())
-
     def tell(done: int, total: int) -> None:
-        _say("download", done=done, total=total)
+        child_side.say("download", done=done, total=total)
 
-    try:
-        published_vgg19(Path(home), url=url, progress=tell, cancel=cancel)
-    except CancelledError:
-        return 1
-    except (DeconvError, OSError) as error:
-        _say("error", message=str(error))
-        return 1
-    _say("end")
-    return 0
-
-
-def _say(event: str, **fields: object) -> None:
-    print(json.dumps({"event": event, **fields}), flush=True)
+    return child_side.run(
+        lambda cancel: published_vgg19(Path(home), url=url, progress=tell, cancel=cancel)
+    )
 
 
 if __name__ == "__main__":

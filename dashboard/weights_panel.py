@@ -7,6 +7,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard.registry import Registry
+from dashboard.serving import told
+from dashboard.shell import escape
 from dashboard.vgg19_download import (
     WeightsState,
     cancel_weights_download,
@@ -58,8 +60,9 @@ def _words(state: WeightsState) -> None:
             if state.status == "cancelled" and state.done:
                 st.caption(f"Stopped at {file_size(state.done)}; what has arrived is kept.")
             if state.status == "failed":
-                told = f"{state.message[:1].upper()}{state.message[1:]}"
-                st.error(f"{told}.", icon=":material/error:")
+                message = told(state.message)
+                message = f"{message[:1].upper()}{message[1:]}."
+                st.error(escape(message), icon=":material/error:")
 
 
 def _button(registry: Registry, state: WeightsState) -> None:
@@ -86,4 +89,4 @@ def _start(registry: Registry) -> None:
     try:
         start_weights_download(registry)
     except DeconvError as error:
-        st.session_state["weights_trouble"] = f"The download did not start: {error}."
+        st.session_state["weights_trouble"] = escape(f"The download did not start: {told(error)}.")
