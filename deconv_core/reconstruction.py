@@ -32,7 +32,7 @@ BFLOAT16_TOLERANCE = 0.1
 
 _WHOLE_IMAGE_FROM = 0.6
 """Work on supports in an image, as a share of a whole pass, from which that pass is made."""
-_BATCH_PIXELS = 3 * INPUT_SIDE**2
+_BATCH_PIXELS = 9 * INPUT_SIDE**2
 
 
 @dataclass(frozen=True, eq=False)

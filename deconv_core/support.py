@@ -37,6 +37,9 @@ from deconv_core.network import Convolution, Network, Stage
 from deconv_core.receptive_field import Layer
 from deconv_core.switches import Switches, pool, unpool
 
+_TOGETHER = 2**21
+"""Numbers in a signal up to which all items of a batch go down together."""
+
 Place = tuple[int, int]
 """Row and column."""
 
@@ -54,6 +57,10 @@ class Support:
     plane: int
     side: int
     starts: tuple[Place, ...]
+
+    def part(self, first: int, count: int) -> Support:
+        """The squares of some items."""
+        return Support(self.plane, self.side, self.starts[first : first + count])
 
     def below_convolution(self) -> Support:
         """What a 3x3 convolution must see to give these locations."""
@@ -156,12 +163,44 @@ def descend(
     """
     stages = network.stages_to(layer.name)
     squares = supports(stages, layer, places)
-    signal = torch.zeros((len(places), 1, 1, layer.channels)).permute(0, 3, 1, 2)
-    for item, (channel, value) in enumerate(zip(channels, values, strict=True)):
-        signal[item, channel] = value
+    signal = torch.tensor(values).view(-1, 1, 1, 1)
+    top = stages[-1]
+    if isinstance(top, Convolution):  # of one activation: its filter
+        signal = _on_the_plane(signal * top.weight[list(channels)], squares[-1], squares[-2])
+        stages, squares = stages[:-1], squares[:-1]
+    else:
+        signal = signal * F.one_hot(torch.tensor(channels), layer.channels)[..., None, None]
+    signal = signal.contiguous(memory_format=torch.channels_last)
+    return _down(signal, stages, squares, switches), squares[0]
+
+
+def _down(
+    signal: Tensor,
+    stages: Sequence[Stage],
+    squares: Sequence[Support],
+    switches: Sequence[Switches],
+) -> Tensor:
+    """Take signals down through all these stages.
+
+    Small planes go all together, since each call rearranges the weights; large ones by a few, to
+    stay in the processor's cache.
+    """
     pooling = sum(not isinstance(stage, Convolution) for stage in stages)
-    steps = list(zip(stages, itertools.pairwise(squares), strict=True))
-    for stage, (below, above) in reversed(steps):
+    for place in reversed(range(len(stages))):
+        stage, below, above = stages[place], squares[place], squares[place + 1]
+        few = max(1, _TOGETHER // (signal.shape[1] * below.side**2))
+        if len(signal) > few:
+            return torch.cat(
+                [
+                    _down(
+                        signal[first : first + few],
+                        stages[: place + 1],
+                        [square.part(first, few) for square in squares[: place + 2]],
+                        switches[first : first + few],
+                    )
+                    for first in range(0, len(signal), few)
+                ]
+            )
         signal = signal.relu_()  # before unpooling the same as after: what is zero stays zero
         if isinstance(stage, Convolution):
             signal = _filter_down(signal, stage, above, below)
@@ -172,7 +211,7 @@ def descend(
                 for kept, (row, column) in zip(switches, above.starts, strict=True)
             ]
             signal = unpool(signal, torch.stack(crops))
-    return signal, squares[0]
+    return signal
 
 
 def _filter(signal: Tensor, stage: Convolution, below: Support, above: Support) -> Tensor:
@@ -189,7 +228,11 @@ def _filter_down(signal: Tensor, stage: Convolution, above: Support, below: Supp
     """Transposed convolution: from the square above to the square below."""
     if above.side == above.plane:
         return F.conv_transpose2d(signal, stage.weight, padding=1)
-    signal = F.conv_transpose2d(signal, stage.weight)
+    return _on_the_plane(F.conv_transpose2d(signal, stage.weight), above, below)
+
+
+def _on_the_plane(signal: Tensor, above: Support, below: Support) -> Tensor:
+    """What was filtered down, without the part beyond the plane."""
     around = _around(above)
     return signal if around == below else _moved(signal, around, below)
 
@@ -202,9 +245,9 @@ def _around(support: Support) -> Support:
 
 def _moved(signal: Tensor, old: Support, new: Support) -> Tensor:
     """The same signal on other squares of the plane: zero where the old ones did not reach."""
-    moved = signal.new_zeros((*signal.shape[:2], new.side, new.side))
-    if not signal.is_contiguous():
-        moved = moved.contiguous(memory_format=torch.channels_last)
+    layout = torch.contiguous_format if signal.is_contiguous() else torch.channels_last
+    shape = (*signal.shape[:2], new.side, new.side)
+    moved = torch.empty(shape, memory_format=layout).zero_()
     for item, (before, after) in enumerate(zip(old.starts, new.starts, strict=True)):
         source, target = [], []
         for was, now in zip(before, after, strict=True):
