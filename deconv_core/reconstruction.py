@@ -163,9 +163,8 @@ def _seeds(
     if unknown:
         places = [(batch[place].row, batch[place].column) for place in unknown]
         values, switches = ascend(network, layer, [pixels[place] for place in unknown], places)
-        for item, place in enumerate(unknown):
-            value = float(values[item, batch[place].unit.channel])
-            seeds[place] = _Seed(value, switches[item])
+        for place, answers, recorded in zip(unknown, values.numpy(), switches, strict=True):
+            seeds[place] = _Seed(float(answers[batch[place].unit.channel]), recorded)
     for place, seed in seeds.items():
         _check_value(batch[place], seed.value)
     return [seeds[place] for place in range(len(batch))]

@@ -33,9 +33,9 @@ from torch import Tensor
 
 from deconv_core.deconvnet import convolve
 from deconv_core.images import Pixels
-from deconv_core.network import Convolution, Network, Stage
+from deconv_core.network import Convolution, Network, Pooling, Stage
 from deconv_core.receptive_field import Layer
-from deconv_core.switches import Switches, pool, unpool
+from deconv_core.switches import Switches, crops, pack, pool, unpool
 
 _TOGETHER = 2**21
 """Numbers in a signal up to which all items of a batch go down together."""
@@ -129,10 +129,13 @@ def ascend(
             signal = _filter(signal, stage, below, above).relu_()
         else:
             signal, codes = pool(signal)
-            recorded.append((codes, above))
+            recorded.append((pack(codes), above))
+    channels = tuple(network.layer(s.name).channels for s in stages if isinstance(s, Pooling))
     switches = [
-        Switches.pack(
-            [codes[item] for codes, _ in recorded], [above.starts[item] for _, above in recorded]
+        Switches(
+            tuple(packed[item] for packed, _ in recorded),
+            channels,
+            tuple(above.starts[item] for _, above in recorded),
         )
         for item in range(len(places))
     ]
@@ -206,11 +209,7 @@ def _down(
             signal = _filter_down(signal, stage, above, below)
         else:
             pooling -= 1
-            crops = [
-                kept.crop(pooling, row, column, above.side)
-                for kept, (row, column) in zip(switches, above.starts, strict=True)
-            ]
-            signal = unpool(signal, torch.stack(crops))
+            signal = unpool(signal, crops(switches, pooling, above.starts, above.side))
     return signal
 
 

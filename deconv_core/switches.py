@@ -51,6 +51,31 @@ def unpool(signal: Tensor, codes: Tensor) -> Tensor:
     return placed.view(count, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
 
 
+def pack(codes: Tensor) -> Tensor:
+    """Codes uint8 (..., C), four to a byte: (..., C/4, rounded up)."""
+    quarters = F.pad(codes, (0, -codes.shape[-1] % 4)).chunk(4, dim=-1)
+    joined = quarters[0].clone()
+    for shift, quarter in zip(_SHIFTS[1:], quarters[1:], strict=True):
+        joined |= quarter << shift
+    return joined
+
+
+def crops(
+    switches: Sequence[Switches], pooling: int, starts: Sequence[tuple[int, int]], side: int
+) -> Tensor:
+    """Codes (N, side, side, C) of a pooling (from 0) of several images.
+
+    Each begins at the given cell of the plane of its whole image.
+    """
+    cut = []
+    for kept, (row, column) in zip(switches, starts, strict=True):
+        top, left = row - kept.starts[pooling][0], column - kept.starts[pooling][1]
+        cut.append(kept.packed[pooling][top : top + side, left : left + side])
+    packed = torch.stack(cut)  # first, so that all are unpacked at once
+    codes = torch.cat([(packed >> shift) & 3 for shift in _SHIFTS], dim=-1)
+    return codes[..., : switches[0].channels[pooling]]
+
+
 @dataclass(frozen=True, eq=False)
 class Switches:
     """The switches of one image, or of a square of each of its planes, four codes to a byte.
@@ -70,22 +95,13 @@ class Switches:
         cls, codes: Sequence[Tensor], starts: Sequence[tuple[int, int]] | None = None
     ) -> Switches:
         """Pack codes uint8 (h, w, C) of each pooling; without ``starts`` those of whole planes."""
-        packed = []
-        for code in codes:
-            quarters = F.pad(code, (0, -code.shape[-1] % 4)).chunk(4, dim=-1)
-            joined = quarters[0].clone()
-            for shift, quarter in zip(_SHIFTS[1:], quarters[1:], strict=True):
-                joined |= quarter << shift
-            packed.append(joined)
         begin = tuple(starts) if starts is not None else ((0, 0),) * len(codes)
-        return cls(tuple(packed), tuple(code.shape[-1] for code in codes), begin)
+        packed = tuple(pack(code) for code in codes)
+        return cls(packed, tuple(code.shape[-1] for code in codes), begin)
 
     def crop(self, pooling: int, row: int, column: int, side: int) -> Tensor:
         """Codes (side, side, C) of a pooling (from 0), from a cell of the whole image's plane."""
-        top, left = row - self.starts[pooling][0], column - self.starts[pooling][1]
-        packed = self.packed[pooling][top : top + side, left : left + side]
-        codes = torch.cat([(packed >> shift) & 3 for shift in _SHIFTS], dim=-1)
-        return codes[..., : self.channels[pooling]]
+        return crops([self], pooling, [(row, column)], side)[0]
 
     @property
     def nbytes(self) -> int:
