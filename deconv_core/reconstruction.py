@@ -22,7 +22,8 @@ from deconv_core.images import ImageFolder, Pixels
 from deconv_core.network import Network
 from deconv_core.receptive_field import INPUT_SIDE, Layer
 from deconv_core.reconstruction_cache import ImagePass, ReconstructionCache
-from deconv_core.support import ascend, descend, share_of_work
+from deconv_core.support import share_of_work
+from deconv_core.support_passes import ascend, descend
 from deconv_core.switches import Switches
 from deconv_core.units import Activation, Box
 

@@ -30,6 +30,7 @@ ORDER = (
     "peaks",
     "switches",
     "support",
+    "support_passes",
     "sealed",
     "typed_json",
     "index_limits",

@@ -8,7 +8,8 @@ import torch.nn.functional as F  # noqa: N812
 from deconv_core import Network, load_network
 from deconv_core.network import Convolution
 from deconv_core.receptive_field import Layer, ReceptiveField
-from deconv_core.support import Support, ascend, share_of_work
+from deconv_core.support import Support, share_of_work
+from deconv_core.support_passes import ascend
 from tests.core import independent
 
 PLACES = {"conv2_2": [(0, 0), (111, 50)], "conv3_4": [(55, 55), (0, 20), (30, 31)]}
