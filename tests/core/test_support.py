@@ -5,11 +5,11 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from deconv_core import Network, load_network
+from deconv_core import Network, load_network, support_passes
 from deconv_core.network import Convolution
 from deconv_core.receptive_field import Layer, ReceptiveField
 from deconv_core.support import Support, share_of_work
-from deconv_core.support_passes import ascend
+from deconv_core.support_passes import ascend, descend
 from tests.core import independent
 
 PLACES = {"conv2_2": [(0, 0), (111, 50)], "conv3_4": [(55, 55), (0, 20), (30, 31)]}
@@ -65,6 +65,39 @@ def test_so_they_are_on_vgg19_of_full_width(
     full_width: Network, pictures: dict[str, np.ndarray], layer: str
 ) -> None:
     check_bits(full_width, pictures["people/noise.png"], layer, PLACES[layer])
+
+
+def pass_both_ways(network: Network, layer: str, pixels: list) -> tuple:
+    """Up and down at three places at once, of which two are at borders."""
+    top = network.layers[layer]
+    last = top.height - 1
+    places = [(0, last), (last // 2, last // 2), (last, 1)]
+    values, switches = ascend(network, top, pixels, places)
+    channels = values.argmax(dim=1).tolist()
+    down, _ = descend(network, top, channels, places, values.amax(dim=1).tolist(), switches)
+    return values, switches, down
+
+
+@pytest.mark.parametrize("together", [1, 30_000, 200_000])
+@pytest.mark.parametrize("layer", ["conv2_2", "conv4_4", "pool5"])
+def test_how_many_pass_at_a_time_does_not_matter(
+    network: Network,
+    pictures: dict[str, np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+    layer: str,
+    together: int,
+) -> None:
+    pixels = list(pictures.values())[:3]
+    monkeypatch.setattr(support_passes, "_TOGETHER", 10**9)
+    values, switches, down = pass_both_ways(network, layer, pixels)
+    monkeypatch.setattr(support_passes, "_TOGETHER", together)
+    few_values, few_switches, few_down = pass_both_ways(network, layer, pixels)
+    assert torch.equal(few_values, values)
+    for one, other in zip(few_switches, switches, strict=True):
+        assert (one.starts, one.channels) == (other.starts, other.channels)
+        assert all(map(torch.equal, one.packed, other.packed))
+    assert down.abs().max() > 0
+    assert (few_down - down).abs().max() <= 1e-6 * down.abs().max()
 
 
 def test_a_support_grows_by_a_step_and_stays_in_the_plane() -> None:
