@@ -42,7 +42,9 @@ class PlannedImages:
         """Take a list of images and the manifest it belongs to."""
         self._complete = manifest.complete
         self._blocks = plan["block"].to_numpy(np.int64)
-        self._live = ~plan["removed"].to_numpy(bool)
+        live = np.flatnonzero(~plan["removed"].to_numpy(bool))
+        self._by_block = live[np.argsort(self._blocks[live], kind="stable")]
+        self._sorted_blocks = self._blocks[self._by_block]
         self._ids = plan["image_id"].to_numpy(object)
         self._hashes = plan["content_hash"].to_numpy(object)
 
@@ -63,8 +65,8 @@ class PlannedImages:
             hashes = np.array([row.content_hash for row in rows], object)
             same = bool((self._hashes[ordinals] == hashes).all())
         if same:
-            here = self._live & (self._blocks >= first) & (self._blocks <= last)
-            same = bool(np.isin(np.nonzero(here)[0], ordinals).all())
+            begin, end = np.searchsorted(self._sorted_blocks, [first, last + 1])
+            same = bool(np.isin(self._by_block[begin:end], ordinals).all())
         if not same:
             raise IndexForeignError(
                 f"block {file.path} does not hold the images that images.parquet lists for it; "
