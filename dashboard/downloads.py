@@ -95,10 +95,9 @@ def grid(pictures: Sequence[object], kind: str, scale: object, side: int | None)
 
 
 def _csv(pictures: Sequence[object]) -> bytes:
-    from deconv_core.tables import activation_table
+    from deconv_core.tables import activation_table, table_csv
 
-    table: str = activation_table(pictures).to_csv(index=False)  # type: ignore[arg-type]
-    return table.encode()
+    return table_csv(activation_table(pictures)).encode()  # type: ignore[arg-type]
 
 
 def sheet(

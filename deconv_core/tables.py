@@ -13,6 +13,7 @@ from deconv_core.units import Activation, Box, label_of
 
 COLUMNS = ("rank", "image_id", "label", "layer", "channel", "row", "column", "value")
 BOX_COLUMNS = ("top", "left", "height", "width")
+_FORMULA = r"^(?=['=+\-@\t\r\n＝＋－＠])"
 
 
 def activation_table(
@@ -49,6 +50,21 @@ def activation_table(
         )
     table = pd.DataFrame(rows, columns=[*COLUMNS, *BOX_COLUMNS])
     return table.astype(dict.fromkeys(BOX_COLUMNS, "Int64"))
+
+
+def table_csv(table: pd.DataFrame) -> str:
+    """A table as CSV that a spreadsheet shows and does not run.
+
+    Names of files come from anyone, and one like ``=HYPERLINK(...)`` is a formula to a spreadsheet.
+    A text that begins like one gets an apostrophe in front, which says "text" there; so does one
+    that begins with an apostrophe: taking one away from every text that has it gives all back.
+    Lines end as RFC 4180 wants; only then a carriage return inside a name is quoted.
+    """
+    texts = {
+        name: table[name].astype(str).str.replace(_FORMULA, "'", regex=True)
+        for name in ("image_id", "label")
+    }
+    return table.assign(**texts).to_csv(index=False, lineterminator="\r\n")
 
 
 def _box(item: Reconstruction | Activation, layers: Mapping[str, Layer] | None) -> Box | None:

@@ -1,5 +1,6 @@
 """Tables of activations and reconstructions."""
 
+import csv
 import io
 
 import numpy as np
@@ -9,8 +10,8 @@ from deconv_core.activation_index import ActivationIndex
 from deconv_core.images import ImageFolder
 from deconv_core.network import Network
 from deconv_core.reconstruction import reconstruct
-from deconv_core.tables import activation_table
-from deconv_core.units import Activation, Unit
+from deconv_core.tables import activation_table, table_csv
+from deconv_core.units import Activation, Unit, label_of
 from tests.core import independent
 
 COLUMNS = [
@@ -80,3 +81,20 @@ def test_a_csv_gives_the_values_back(index: ActivationIndex) -> None:
     assert np.array_equal(
         again["value"].to_numpy(np.float32), np.array([a.value for a in top], np.float32)
     )
+
+
+NAMES = ("=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "＝1", "'a", "''=1", "a=1", "a'b", "ü", "1")
+
+
+def test_a_csv_holds_no_formula_and_gives_every_name_back() -> None:
+    ids = [f"{folder}/{name}.jpg" for name in NAMES for folder in NAMES] + list(NAMES)
+    activations = [Activation(Unit("conv1_1", 0), name, 0, 0, -1.5) for name in ids]
+    text = table_csv(activation_table(activations))
+    again = list(csv.DictReader(io.StringIO(text, newline="")))
+    for column in ("image_id", "label"):
+        assert not [row for row in again if row[column][:1] in tuple("=+-@\t\r＝")]
+    assert [row["image_id"].removeprefix("'") for row in again] == ids
+    assert [row["label"].removeprefix("'") for row in again] == [label_of(name) for name in ids]
+    assert {row["value"] for row in again} == {"-1.5"}
+    plain = [n for n, name in enumerate(ids) if name[0] in "aü1"]
+    assert [again[n]["image_id"] for n in plain] == [ids[n] for n in plain]
