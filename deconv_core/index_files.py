@@ -40,6 +40,7 @@ import pyarrow.parquet as pq
 
 from deconv_core import index_limits
 from deconv_core.errors import IndexDamagedError, IndexForeignError, IndexMismatchError
+from deconv_core.parquet_pages import open_parquet
 from deconv_core.receptive_field import Layer
 from deconv_core.sealed import check_seal, sealed, write_whole
 from deconv_core.storage import Location, RemotePath, beside, location, source
@@ -401,7 +402,7 @@ class IndexFolder:
                 has_seal = check_seal(opened, whole=whole)
             schema = pq.read_schema(source(file.path))
             if whole and not has_seal:
-                _read_pages(file.path)
+                read_pages(file.path, index_limits.PEAKS_SWELLING)
         except MISTAKES as error:
             raise _damaged(file.path, error) from error
         check_identity(file.path, schema, has_seal, manifest, file.part)
@@ -437,7 +438,7 @@ class IndexFolder:
             if name == layer and (channel is None or channel in channels)
         ]
         try:
-            with pq.ParquetFile(source(file.path), page_checksum_verification=True) as opened:
+            with open_parquet(file.path, index_limits.PEAKS_SWELLING) as opened:
                 index_limits.check_peak_rows(opened.metadata, file.path.stat().st_size)
                 here = next(found for found in layers if found.name == layer)
                 read = [_read_group(opened, number, here, channels) for number, channels in groups]
@@ -545,9 +546,9 @@ def write_table(path: Location, table: pd.DataFrame, identity: Identity) -> None
     write_whole(path, sealed(memoryview(buffer.getvalue())))
 
 
-def _read_pages(path: Location) -> None:
+def read_pages(path: Location, swelling: int, texts: Sequence[str] = ("layer",)) -> None:
     """Read every page of a file that has no seal, so that their own checksums are compared."""
-    with pq.ParquetFile(source(path), page_checksum_verification=True) as opened:
+    with open_parquet(path, swelling, texts) as opened:
         for number in range(opened.num_row_groups):
             opened.read_row_group(number)
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from deconv_core.parquet_pages import open_parquet
 from deconv_core.receptive_field import POOL, Layer, chain_layers
 
 MOST_CHANNELS = 2**16
@@ -21,9 +22,12 @@ MOST_LAYERS = 64
 _BLOCK_SIZES = range(1, 2**20)
 _VERSION = re.compile(r"[0-9a-f]{0,16}")
 _LONGEST_TEXT = 2**14
-_SWELLING = 256
-"""Bytes that a byte of a packed list of images may become; names of images are never so alike."""
+SWELLING = 256
+"""Bytes that a byte of a packed list may become; names of images are never so alike."""
 _VALUE_BYTES = 4
+PEAKS_SWELLING = 16
+"""Bytes that a byte of a file of peaks may become: 4 of its value, and at most 8 a column on pages
+(the number and its place in a dictionary)."""
 TEXTS = ("image_id", "label", "error", "content_hash")
 _NUMBERS = ("block", "width", "height")
 
@@ -69,16 +73,14 @@ def read_plan_table(content: bytes) -> pa.Table:
     # Of a row group, not of its columns: Arrow ends the process over some columns' statistics.
     groups = range(metadata.num_row_groups)
     claimed = sum(metadata.row_group(group).total_byte_size for group in groups)
-    if metadata.num_rows > size or claimed > _SWELLING * size:
+    if metadata.num_rows > size or claimed > SWELLING * size:
         raise ValueError(f"it claims {metadata.num_rows:,} images in {size:,} bytes")
     if sorted(metadata.schema.names) != sorted(wanted):
         raise ValueError(f"its columns are not {', '.join(wanted)}")
-    with pq.ParquetFile(
-        pa.BufferReader(content), page_checksum_verification=True, read_dictionary=list(TEXTS)
-    ) as file:
+    with open_parquet(content, SWELLING, TEXTS) as file:
         table = file.read(columns=wanted)
     length = sum(_text_length(name, table[name]) for name in TEXTS)
-    if length > _SWELLING * size:
+    if length > SWELLING * size:
         raise ValueError(f"it claims {length:,} letters in {size:,} bytes")
     for name in TEXTS:
         plain = table[name].cast(pa.string())

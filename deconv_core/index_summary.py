@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from deconv_core import index_limits
@@ -29,9 +30,11 @@ from deconv_core.index_files import (
     check_identity,
     identified,
     open_writer,
+    read_pages,
     row_groups,
     write_table,
 )
+from deconv_core.parquet_pages import open_parquet
 from deconv_core.receptive_field import Layer
 from deconv_core.sealed import check_seal, sealed, write_whole
 from deconv_core.storage import Location, source
@@ -251,7 +254,7 @@ def read_top(
         if name == layer and (channel is None or channel in channels)
     ]
     try:
-        with pq.ParquetFile(source(path), page_checksum_verification=True) as file:
+        with open_parquet(path, index_limits.PEAKS_SWELLING) as file:
             index_limits.check_peak_rows(file.metadata, path.stat().st_size)
             if file.num_row_groups <= max(numbers):
                 raise ValueError("it lacks feature maps")
@@ -278,12 +281,13 @@ def read_maps(folder: IndexFolder, manifest: Manifest, layer: str) -> pd.DataFra
     _check(path, manifest)
     channels = {found.name: found.channels for found in manifest.layers if not found.is_pool}
     try:
-        if pq.read_metadata(source(path)).num_rows != sum(channels.values()):
-            raise ValueError("it does not have a row for each feature map")
-        table = pq.read_table(
-            source(path), filters=[("layer", "==", layer)], page_checksum_verification=True
-        )
+        with open_parquet(path, index_limits.SWELLING, ["layer"]) as file:
+            if file.metadata.num_rows != sum(channels.values()):
+                raise ValueError("it does not have a row for each feature map")
+            table = file.read()
         index_limits.check_map_columns(table)
+        names = table["layer"].combine_chunks()
+        table = table.filter(pc.equal(names.indices, pc.index(names.dictionary, layer)))
         found: pd.DataFrame = table.drop_columns(["layer"]).to_pandas(ignore_metadata=True)
         if found["channel"].tolist() != list(range(channels[layer])):
             raise ValueError(f"it does not have a row for each feature map of {layer}")
@@ -315,7 +319,8 @@ def _check(path: Location, manifest: Manifest, *, whole: bool = False) -> None:
             has_seal = check_seal(file, whole=whole)
         schema = pq.read_schema(source(path))
         if whole and not has_seal:
-            pq.read_table(source(path), page_checksum_verification=True)
+            is_maps = path.stem.startswith("maps")
+            read_pages(path, index_limits.SWELLING, ["layer"] if is_maps else [])
     except MISTAKES as error:
         raise _damaged(path, error) from error
     check_identity(path, schema, has_seal, manifest, path.stem)

@@ -23,6 +23,7 @@ ORDER = (
     "checkpoint_checks",
     "weight_files",
     "storage",
+    "parquet_pages",
     "download",
     "weights",
     "images",

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import random
+import string
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,6 +145,61 @@ def write_groups(path: Path, groups: list[pa.Table], schema: pa.Schema) -> None:
     write(path, sealed(buffer.getvalue()))
 
 
+def long_errors(content: pa.Table) -> pa.Table:
+    """Reasons of 8,000 letters that cannot be packed."""
+    chance = random.Random(0)
+    texts = ["".join(chance.choices(string.printable, k=8000)) for _ in range(content.num_rows)]
+    return content.set_column(content.column_names.index("error"), "error", pa.array(texts))
+
+
+def dictionary_page(name: str, column: str, claimed: int, content: bytes = b"") -> Change:
+    """The pages of a column replaced by one of ``claimed`` bytes, really so if ``content`` is."""
+
+    def forge(folder: Path) -> None:
+        path = next(folder.glob(name))
+        whole = path.read_bytes()
+        group = pq.read_metadata(path).row_group(0)
+        number = next(n for n in range(99) if group.column(n).path_in_schema == column)
+        place, room = group.column(number).dictionary_page_offset, group.column(number)
+        packed = room.total_compressed_size - 21  # bytes of the header
+        header = bytes([0x15, 4, 0x15, *varint(claimed), 0x15, *varint(packed)])
+        header += bytes([0x4C, 0x15, 2, 0x15, 0, 0, 0])  # one value, plain
+        assert len(header) == 21
+        page = header + content + skipped(packed - len(content))
+        seal = whole.index(b"deconvS1", place)
+        parquet = whole[:place] + page + whole[place + len(page) : seal] + whole[seal + 72 :]
+        write(path, sealed(parquet))
+
+    return forge
+
+
+def varint(number: int) -> list[int]:
+    """A number of 32 bits as Thrift packs it, in five bytes whatever it is."""
+    return [number << 1 >> 7 * n & 127 | 128 * (n < 4) for n in range(5)]
+
+
+def skipped(length: int) -> bytes:
+    """So many bytes that zstd passes over."""
+    return b"\x50\x2a\x4d\x18" + (length - 8).to_bytes(4, "little") + bytes(length - 8)
+
+
+def swelling(megabytes: int) -> bytes:
+    """A zstd frame that becomes so many MiB: each of its blocks repeats a byte 2^17 times."""
+    count = 8 * megabytes
+    blocks = [
+        (2**17 << 3 | 2 | (n == count - 1)).to_bytes(3, "little") + b"x" for n in range(count)
+    ]
+    return b"\x28\xb5\x2f\xfd\x00\x58" + b"".join(blocks)
+
+
+def both(first: Change, second: Change) -> Change:
+    def change(folder: Path) -> None:
+        first(folder)
+        second(folder)
+
+    return change
+
+
 def first_image(**changes: Any) -> Change:
     return described(lambda rows: [{**rows[0], **changes}, *rows[1:]])
 
@@ -247,6 +304,25 @@ INDEXES: dict[str, IndexCase] = {
     "a run of 10^9 blocks": IndexCase(block_called("000000-999999999.parquet"), ""),
     "a block without a number": IndexCase(block_called("0x.parquet"), ""),
     "a run that ends before it begins": IndexCase(block_called("000009-000001.parquet"), ""),
+    # pages
+    "names that claim 2 GB": IndexCase(dictionary_page(PLAN, "image_id", 2**31 - 1)),
+    "names that become 300 MiB": IndexCase(
+        both(
+            table(PLAN, long_errors),
+            dictionary_page(PLAN, "error", 300 * 2**20, swelling(300)),
+        )
+    ),
+    "peaks that claim 2 GB": IndexCase(dictionary_page(BLOCK, "image", 2**31 - 1)),
+    "a summary that claims 2 GB": IndexCase(dictionary_page("top-*", "image", 2**31 - 1)),
+    "statistics that claim 2 GB": IndexCase(dictionary_page("maps-*", "mean", 2**31 - 1)),
+    "statistics in an encoding that is never written": IndexCase(
+        table(
+            "maps-*.parquet",
+            lambda maps: maps,
+            use_dictionary=False,
+            column_encoding={"channel": "DELTA_BINARY_PACKED"},
+        )
+    ),
     # the summary
     "a summary that is no Parquet": IndexCase(
         lambda folder: write(next(folder.glob("top-*")), b"PAR1" + bytes(99) + b"PAR1")
