@@ -24,7 +24,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from deconv_core.index_files import ComputePath, ImageRow, IndexFolder, Manifest
+from deconv_core.index_blocks import ImageRow
+from deconv_core.index_files import IndexFolder
+from deconv_core.index_manifest import ComputePath, Manifest
 from deconv_core.index_summary import merge_blocks, write_summary
 from deconv_core.peaks import Peaks
 from deconv_core.receptive_field import POOL, Layer, chain_layers

@@ -8,7 +8,7 @@ from dashboard.choice import Choice, escape
 from dashboard.jobs import scan_state, start_scan
 from dashboard.serving import told
 from deconv_core.errors import DeconvError
-from deconv_core.index_files import REPAIR
+from deconv_core.index_parts import REPAIR
 
 LABEL = "Repair: scan only the damaged blocks again"
 

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import address
 from dashboard.shell import Choice, escape
 from deconv_core.demo import Story, demo_stories
-from deconv_core.index_files import Manifest
+from deconv_core.index_manifest import Manifest
 from deconv_core.units import Unit
 
 

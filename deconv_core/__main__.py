@@ -17,7 +17,8 @@ from deconv_core.errors import CancelledError, DeconvError
 
 if TYPE_CHECKING:
     from deconv_core.images import Resize
-    from deconv_core.index_files import IndexFolder, Manifest
+    from deconv_core.index_files import IndexFolder
+    from deconv_core.index_manifest import Manifest
     from deconv_core.network import Network
     from deconv_core.ray_engine import RayEngine
     from deconv_core.scanning import ScanProgress

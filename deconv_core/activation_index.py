@@ -20,8 +20,11 @@ import numpy as np
 import pandas as pd
 
 from deconv_core.errors import DeconvError, IndexDamagedError
+from deconv_core.index_blocks import BlockFile, ImageRow, LayerPeaks, check_block, read_peaks
 from deconv_core.index_check import PlannedImages
-from deconv_core.index_files import REPAIR, BlockFile, ImageRow, IndexFolder, LayerPeaks, Manifest
+from deconv_core.index_files import IndexFolder
+from deconv_core.index_manifest import Manifest
+from deconv_core.index_parts import REPAIR
 from deconv_core.index_summary import KEPT, read_maps, read_top
 from deconv_core.receptive_field import Layer
 from deconv_core.storage import Location, RemotePath
@@ -261,9 +264,7 @@ class ActivationIndex:
         for file in files:
             if file.path not in self._readable:
                 self._check(file)
-        parts = [
-            self._folder.read_peaks(file, self.manifest.layers, stored, channel) for file in files
-        ]
+        parts = [read_peaks(file, self.manifest.layers, stored, channel) for file in files]
         for file, part in zip(files, parts, strict=True):
             if not np.array_equal(part.ordinals, self._readable[file.path]):
                 raise IndexDamagedError(
@@ -284,7 +285,7 @@ class ActivationIndex:
 
     def _check(self, file: BlockFile) -> list[ImageRow]:
         """What a block learned about its images, once it is known to be whole and in its place."""
-        rows = self._folder.check_block(file, self.manifest)
+        rows = check_block(file, self.manifest)
         self._planned.check(file, rows)
         self._readable[file.path] = np.array([row.ordinal for row in rows if not row.error], int)
         return rows

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from deconv_core.errors import DeconvError, ImageError
 from deconv_core.images import ImageFolder, Pixels
-from deconv_core.index_files import ComputePath
+from deconv_core.index_manifest import ComputePath
 from deconv_core.network import Convolution, Network
 from deconv_core.peaks import Peaks, locate, peaks_at
 

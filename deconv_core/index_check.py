@@ -15,7 +15,10 @@ import numpy as np
 import pandas as pd
 
 from deconv_core.errors import IndexDamagedError, IndexForeignError, IndexMismatchError
-from deconv_core.index_files import REPAIR, BlockFile, ImageRow, IndexFolder, Manifest
+from deconv_core.index_blocks import BlockFile, ImageRow, check_block
+from deconv_core.index_files import IndexFolder
+from deconv_core.index_manifest import Manifest
+from deconv_core.index_parts import REPAIR
 from deconv_core.index_summary import summary_damage
 from deconv_core.storage import Location, RemotePath
 
@@ -85,7 +88,7 @@ def sound_blocks(
 
     def read(file: BlockFile) -> list[ImageRow] | Damage:
         try:
-            return folder.check_block(file, manifest, whole=True)
+            return check_block(file, manifest, whole=True)
         except IndexDamagedError as error:
             return Damage(file.path, str(error), isinstance(error, IndexForeignError))
 

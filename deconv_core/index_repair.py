@@ -14,8 +14,10 @@ import pandas as pd
 
 from deconv_core.errors import IndexDamagedError, IndexForeignError
 from deconv_core.images import ImageFolder
+from deconv_core.index_blocks import BlockFile, ImageRow
 from deconv_core.index_check import Damage, misplaced_blocks, missing_blocks, sound_blocks
-from deconv_core.index_files import BlockFile, ImageRow, IndexFolder, Manifest
+from deconv_core.index_files import IndexFolder
+from deconv_core.index_manifest import Manifest
 from deconv_core.index_summary import summary_damage
 from deconv_core.scan_plan import plan_rows
 

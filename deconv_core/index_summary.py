@@ -19,19 +19,23 @@ import pyarrow.parquet as pq
 
 from deconv_core import index_limits
 from deconv_core.errors import IndexDamagedError
-from deconv_core.index_files import (
+from deconv_core.index_blocks import (
+    BlockFile,
+    LayerPeaks,
+    open_writer,
+    read_block_images,
+    read_peaks,
+    row_groups,
+)
+from deconv_core.index_files import IndexFolder
+from deconv_core.index_manifest import Manifest
+from deconv_core.index_parts import (
     MISTAKES,
     REPAIR,
-    BlockFile,
     Identity,
-    IndexFolder,
-    LayerPeaks,
-    Manifest,
     check_identity,
     identified,
-    open_writer,
     read_pages,
-    row_groups,
     write_table,
 )
 from deconv_core.parquet_pages import open_parquet
@@ -69,7 +73,7 @@ def merge_blocks(folder: IndexFolder, manifest: Manifest) -> None:
     images = 0
     for file in files:
         run.append(file)
-        images += len(folder.read_block_images(file))
+        images += len(read_block_images(file))
         if images >= MERGED_IMAGES or file is files[-1]:
             _merge(folder, manifest, run)
             run, images = [], 0
@@ -78,10 +82,10 @@ def merge_blocks(folder: IndexFolder, manifest: Manifest) -> None:
 def _merge(folder: IndexFolder, manifest: Manifest, run: Sequence[BlockFile]) -> None:
     if len(run) < 2:
         return
-    rows = [row for file in run for row in folder.read_block_images(file)]
+    rows = [row for file in run for row in read_block_images(file)]
 
     def peaks(layer: str) -> LayerPeaks:
-        parts = [folder.read_peaks(file, manifest.layers, layer, None) for file in run]
+        parts = [read_peaks(file, manifest.layers, layer, None) for file in run]
         return LayerPeaks(
             np.concatenate([part.ordinals for part in parts]),
             parts[0].channels,
@@ -181,7 +185,7 @@ def write_summary(folder: IndexFolder, manifest: Manifest, plan: pd.DataFrame) -
         for layer in (layer for layer in layers if not layer.is_pool):
             best = _Best(layer.channels)
             for file in folder.block_files():
-                found = folder.read_peaks(file, layers, layer.name, None)
+                found = read_peaks(file, layers, layer.name, None)
                 best.add(_only(found, live[found.ordinals]), ranks[_live(found, live)])
             for name, channels in groups:
                 if name == layer.name:

@@ -25,7 +25,8 @@ from typing import Any, NamedTuple
 from deconv_core.compute import ScanNetwork, choose_compute, torch_version
 from deconv_core.errors import DeconvError, IndexMismatchError, StorageError
 from deconv_core.images import ImageFolder
-from deconv_core.index_files import ComputePath, IndexFolder, Manifest
+from deconv_core.index_files import IndexFolder
+from deconv_core.index_manifest import ComputePath, Manifest
 from deconv_core.network import Network, fingerprint_of
 from deconv_core.scan_engine import BlockDone, BlockWork, ScanWork, bits_of, check_bits, make_block
 

@@ -22,7 +22,7 @@ from deconv_core.images import (
     decode_image,
     read_content,
 )
-from deconv_core.index_files import ImageRow
+from deconv_core.index_blocks import ImageRow
 from deconv_core.peaks import Peaks, join_peaks
 
 

@@ -20,7 +20,8 @@ from deconv_core.compute import ScanNetwork, choose_compute, device_there
 from deconv_core.download import CancelFlag
 from deconv_core.errors import DeconvError, IndexDamagedError, IndexMismatchError
 from deconv_core.images import ImageEntry, ImageFolder
-from deconv_core.index_files import ComputePath, IndexFolder, Manifest
+from deconv_core.index_files import IndexFolder
+from deconv_core.index_manifest import ComputePath, Manifest
 from deconv_core.network import Network
 from deconv_core.receptive_field import INPUT_SIDE
 from deconv_core.scan_block import Block, scan_block

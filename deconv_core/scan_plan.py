@@ -10,7 +10,9 @@ import pandas as pd
 
 from deconv_core.errors import ImageError, IndexMismatchError
 from deconv_core.images import ImageEntry, ImageFolder, content_hash, read_content
-from deconv_core.index_files import IndexFolder, Manifest
+from deconv_core.index_blocks import read_block_images
+from deconv_core.index_files import IndexFolder
+from deconv_core.index_manifest import Manifest
 
 
 def plan_rows(entries: Sequence[ImageEntry], first_block: int, block_size: int) -> pd.DataFrame:
@@ -32,7 +34,7 @@ def plan_rows(entries: Sequence[ImageEntry], first_block: int, block_size: int) 
 def learned(folder: IndexFolder, plan: pd.DataFrame) -> pd.DataFrame:
     """The plan with what the finished blocks say about their images."""
     plan = plan.copy()
-    rows = [row for file in folder.block_files() for row in folder.read_block_images(file)]
+    rows = [row for file in folder.block_files() for row in read_block_images(file)]
     where = plan.index[[row.ordinal for row in rows]]
     for name in ("width", "height", "error", "content_hash"):
         plan.loc[where, name] = [getattr(row, name) for row in rows]

@@ -21,8 +21,10 @@ from deconv_core.compute import DEVICES, PRECISIONS, torch_version
 from deconv_core.download import CancelFlag
 from deconv_core.errors import DeconvError, IndexMismatchError, ScanRunningError
 from deconv_core.images import ImageFolder
+from deconv_core.index_blocks import read_block_images
 from deconv_core.index_check import missing_blocks
-from deconv_core.index_files import IndexFolder, Manifest
+from deconv_core.index_files import IndexFolder
+from deconv_core.index_manifest import Manifest
 from deconv_core.index_repair import found_without_manifest, put_right
 from deconv_core.index_summary import drop_summaries, merge_blocks, write_summary
 from deconv_core.network import Network
@@ -277,7 +279,7 @@ def _scan_blocks(
     failed = sum(
         bool(row.error) and not plan["removed"].iat[row.ordinal]
         for file in folder.block_files()
-        for row in folder.read_block_images(file)
+        for row in read_block_images(file)
     )
     meter = _Meter(progress, len(live), found, failed)
     meter.tell()

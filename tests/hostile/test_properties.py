@@ -20,7 +20,8 @@ from dashboard.folders import FolderRules, typed_path, without_paths
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import DeconvError
 from deconv_core.images import ImageFolder, readable_extensions
-from deconv_core.index_files import ImageRow, Manifest
+from deconv_core.index_blocks import ImageRow
+from deconv_core.index_manifest import Manifest
 from deconv_core.network import Network
 from deconv_core.receptive_field import POOL, chain_layers
 from deconv_core.selection import parse_units

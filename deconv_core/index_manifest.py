@@ -1,0 +1,86 @@
+"""What made an index: network, preprocessing, compute path, layers, folder of images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+
+from deconv_core import index_limits
+from deconv_core.receptive_field import Layer
+from deconv_core.typed_json import from_json
+
+FORMAT_VERSION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ComputePath:
+    """Everything that decides the bits of a scan; fixed by the first block.
+
+    ``error_bounds`` holds, for a scan that is not float32, the largest absolute difference from
+    float32 seen on a sample, for each layer, in activation units. ``bits`` stands for what the
+    first computer made of a test batch (``scan_engine.bits_of``), "" where nobody asked.
+    """
+
+    precision: str
+    memory_format: str
+    device: str
+    compiled: bool
+    batch_size: int
+    torch_version: str
+    error_bounds: dict[str, float] = field(default_factory=dict)
+    bits: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What made an index.
+
+    ``summary`` is the version of the summary that belongs to the images of a finished index.
+    ``key`` is the same in every file of the index and differs from that of an index of other
+    images, or made in another way; "" in format 1.
+    """
+
+    network: str
+    fingerprint: str
+    preprocessing: str
+    architecture: str
+    layers: tuple[Layer, ...]
+    image_root: str
+    resize: str
+    compute: ComputePath
+    block_size: int
+    complete: bool = False
+    summary: str = ""
+    format_version: int = FORMAT_VERSION
+    key: str = ""
+
+    @property
+    def making(self) -> str:
+        """16 hexadecimal digits that stand for what decides the bits of a block."""
+        compute = {
+            k: v for k, v in asdict(self.compute).items() if k not in ("error_bounds", "bits")
+        }
+        return digest([self.fingerprint, self.preprocessing, self.resize, compute])
+
+    def keyed(self, image_ids: Iterable[str]) -> Manifest:
+        """This manifest with the key of an index that begins with these images."""
+        return replace(self, key=digest([self.making, self.block_size, list(image_ids)]))
+
+
+def digest(content: object) -> str:
+    """16 hexadecimal digits of plain data."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def manifest_of(content: object) -> Manifest:
+    """A manifest from plain data.
+
+    Raises:
+        ValueError: it is none, or claims what no index can be.
+    """
+    manifest = from_json(Manifest, content)
+    index_limits.check_layers(manifest.layers)
+    index_limits.check_settings(manifest.summary, manifest.image_root, manifest.block_size)
+    return manifest
