@@ -82,6 +82,20 @@ def window_of(layer: str, row: int, column: int) -> tuple[int, int, int, int]:
     return max(top, 0), min(top + size, 224), max(left, 0), min(left + size, 224)
 
 
+def whole(network: Network, inputs: Tensor, layer: str) -> tuple[Tensor, list[Tensor]]:
+    """Feature maps (N, C, H, W) of a layer and torch's own switches below it."""
+    signal, switches = inputs, []
+    for stage in network.stages:
+        if isinstance(stage, Convolution):
+            signal = F.conv2d(signal, stage.weight, stage.bias, padding=1).clamp(min=0)
+        else:
+            signal, where = F.max_pool2d(signal, 2, return_indices=True)
+            switches.append(where)
+        if stage.name == layer:
+            break
+    return signal, switches
+
+
 Place = tuple[int, int, int]
 """channel, row, column"""
 
@@ -90,16 +104,9 @@ def reconstructions(
     network: Network, inputs: Tensor, layer: str, places: Sequence[Place]
 ) -> tuple[list[float], np.ndarray]:
     """Activations of one image (1, 3, H, W), and what each gives on it all: (N, 3, H, W)."""
-    signal, switches, walked = inputs, [], []
-    for stage in network.stages:
-        walked.append(stage)
-        if isinstance(stage, Convolution):
-            signal = F.conv2d(signal, stage.weight, stage.bias, padding=1).clamp(min=0)
-        else:
-            signal, where = F.max_pool2d(signal, 2, return_indices=True)
-            switches.append(where)
-        if stage.name == layer:
-            break
+    signal, switches = whole(network, inputs, layer)
+    names = [stage.name for stage in network.stages]
+    walked = list(network.stages[: names.index(layer) + 1])
     values = [float(signal[0, channel, row, column]) for channel, row, column in places]
     down = torch.zeros((len(places), *signal.shape[1:]))
     for seed, value, (channel, row, column) in zip(down, values, places, strict=True):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812
 
 from deconv_core import Network, load_network, support_passes
 from deconv_core.network import Convolution
@@ -16,20 +15,6 @@ PLACES = {"conv2_2": [(0, 0), (111, 50)], "conv3_4": [(55, 55), (0, 20), (30, 31
 DEEP = {"conv4_4": [(0, 27), (13, 9)], "conv5_2": [(13, 13)], "pool5": [(6, 0)]}
 
 
-def whole(network: Network, inputs: torch.Tensor, layer: str) -> tuple[torch.Tensor, list]:
-    """Feature maps (N, C, H, W) of a layer and torch's own switches below it."""
-    signal, switches = inputs, []
-    for stage in network.stages:
-        if isinstance(stage, Convolution):
-            signal = F.conv2d(signal, stage.weight, stage.bias, padding=1).clamp(min=0)
-        else:
-            signal, where = F.max_pool2d(signal, 2, return_indices=True)
-            switches.append(where)
-        if stage.name == layer:
-            break
-    return signal, switches
-
-
 def as_codes(where: torch.Tensor) -> torch.Tensor:
     """Codes (N, h, w, C): row parity times 2 plus column parity of flat indices (N, C, h, w)."""
     width = 2 * where.shape[-1]
@@ -39,7 +24,7 @@ def as_codes(where: torch.Tensor) -> torch.Tensor:
 def check_bits(network: Network, picture: np.ndarray, layer: str, places: list) -> None:
     # Two pictures at once, since for a single small input torch rounds differently.
     inputs = independent.normalised(network, np.stack([picture, picture]))
-    maps, switches = whole(network, inputs, layer)
+    maps, switches = independent.whole(network, inputs, layer)
     codes = [as_codes(where)[0] for where in switches]
     for batch in (places, *([place] for place in places)):
         values, kept = ascend(network, network.layers[layer], [picture] * len(batch), batch)
