@@ -118,6 +118,7 @@ choice = shell("export", title="Export")
 heading(choice, "Take pictures and numbers with you")
 index = require_index(choice)
 settings, built = st.columns([5, 6], gap="large")
+selection = Selection()
 with settings, notes.explained(choice):
     above = st.container()
     drawn = how_drawn(index, choice.label)
