@@ -19,12 +19,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.timing import Sides, machine, medians, print_row
+from tests.browser.server import wait_until_healthy
 from tests.faults.page_session import PageSession
 
 ROOT = Path(__file__).parents[1]
@@ -108,26 +108,11 @@ def server() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
             stderr=subprocess.DEVNULL,
         )
         try:
-            wait_for(f"http://127.0.0.1:{port}/_stcore/health", process)
+            wait_until_healthy(f"http://127.0.0.1:{port}/_stcore/health", process, pause=0.02)
             yield process, port
         finally:
             process.kill()
             process.wait()
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    """Ask until there is an answer.
-
-    Raises:
-        AssertionError: there is none.
-    """
-    until = time.monotonic() + _PATIENCE
-    while time.monotonic() < until and process.poll() is None:
-        with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
-            if answer.status == 200:
-                return
-        time.sleep(0.02)
-    raise AssertionError("the server did not start")
 
 
 async def open_first_page(port: int) -> None:

@@ -49,7 +49,7 @@ class Server:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=log, stderr=log
             )
-        _wait_until_healthy(f"http://{self.host}:{self.port}/_stcore/health", self.process)
+        wait_until_healthy(f"http://{self.host}:{self.port}/_stcore/health", self.process)
 
     def stop(self) -> None:
         if self.process is not None:
@@ -71,13 +71,14 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:
+def wait_until_healthy(url: str, process: subprocess.Popen[bytes], pause: float = 0.1) -> None:
+    """Ask until there is an answer; AssertionError if there is none."""
     until = time.monotonic() + 60
     while time.monotonic() < until and process.poll() is None:
         with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
             if answer.status == 200:
                 return
-        time.sleep(0.1)
+        time.sleep(pause)
     raise AssertionError("the server did not start")
 
 
