@@ -26,6 +26,7 @@ ORDER = (
     "parquet_pages",
     "download",
     "weights",
+    "passed_over",
     "images",
     "deconvnet",
     "peaks",
