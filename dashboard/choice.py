@@ -12,11 +12,10 @@ from dashboard.registry import Dataset, NetworkChoice, Registry
 from dashboard.serving import told
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import DeconvError, IndexDamagedError
+from deconv_core.names import visible
 from deconv_core.receptive_field import Layer
 
 _LONGEST_QUOTE = 60
-# Ends of lines and other controls, halves of characters, and what turns the direction of text.
-_NOT_SHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 # Markdown makes links of these after it has taken the backslashes away; an unseen letter keeps it.
 _BECOMES_A_LINK = re.compile(r"www(?=\.)|:(?=//)|@(?=\w)", re.IGNORECASE)
 
@@ -183,6 +182,5 @@ def _quoted(text: str) -> str:
 def escape(text: str) -> str:
     """Names from files as plain text in Markdown, on one line and in their own direction."""
     special = "\\`*_{}[]()<>#+-.!|$~:&=@\"'^"
-    plain = _NOT_SHOWN.sub("\N{REPLACEMENT CHARACTER}", text)
-    plain = _BECOMES_A_LINK.sub("\\g<0>\N{WORD JOINER}", plain)
-    return "".join(f"\\{letter}" if letter in special else letter for letter in plain)
+    shown = _BECOMES_A_LINK.sub("\\g<0>\N{WORD JOINER}", visible(text))
+    return "".join(f"\\{letter}" if letter in special else letter for letter in shown)

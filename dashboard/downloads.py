@@ -95,9 +95,9 @@ def grid(pictures: Sequence[object], kind: str, scale: object, side: int | None)
 
 
 def _csv(pictures: Sequence[object]) -> bytes:
-    from deconv_core.tables import activation_table, table_csv
+    from deconv_core.tables import activation_table, csv_file
 
-    return table_csv(activation_table(pictures)).encode()  # type: ignore[arg-type]
+    return csv_file(activation_table(pictures))  # type: ignore[arg-type]
 
 
 def sheet(

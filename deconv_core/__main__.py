@@ -193,7 +193,7 @@ def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
     from deconv_core.images import ImageFolder
     from deconv_core.reconstruction import reconstruct
     from deconv_core.rendering import Scale, compose_grid
-    from deconv_core.tables import activation_table, table_csv
+    from deconv_core.tables import activation_table, csv_file
 
     index = ActivationIndex.open(options.index)
     made = index.manifest
@@ -219,7 +219,7 @@ def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
         )
         grid.save(out / f"{name}_{ending}.png")
     table = activation_table(pictures)
-    (out / f"{name}.csv").write_bytes(table_csv(table).encode())
+    (out / f"{name}.csv").write_bytes(csv_file(table))
     print(table.to_string(index=False))
     print(f"{out / name}_feat.png, _im.png, .csv: {scale.caption}")
     if len(top) < options.k:

@@ -36,7 +36,7 @@ from deconv_core.reconstruction import Reconstruction, reconstruct
 from deconv_core.reconstruction_cache import ReconstructionCache
 from deconv_core.rendering import Kind, Scale, compose_grid, tile
 from deconv_core.selection import Selection
-from deconv_core.tables import activation_table, table_csv
+from deconv_core.tables import activation_table, csv_file
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same export gives the same bytes
 _KINDS: tuple[Kind, Kind] = ("reconstruction", "patch")
@@ -168,8 +168,7 @@ def _add_section(
         for kind in _KINDS:
             grid = compose_grid(pictures, kind, scale=scale, tile_size=side)
             _add(archive, f"{folder}/{kind}{'es' if kind == 'patch' else 's'}.png", _png(grid))
-        table = table_csv(activation_table(pictures))
-        _add(archive, f"{folder}/table.csv", table.encode())
+        _add(archive, f"{folder}/table.csv", csv_file(activation_table(pictures)))
     for rank, picture in enumerate(pictures, 1):
         if selection.single_tiles:
             for kind in _KINDS:

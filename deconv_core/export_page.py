@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape as escape_html
+
+from deconv_core.names import visible
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,8 @@ _NOTE = (
 
 
 def html_page(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[PageSection]) -> str:
-    """The whole page; everything that comes from names of files or people is escaped."""
-    head = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts)
+    """The whole page; what comes from names of files or people is text, in its own direction."""
+    head = "".join(f"<dt>{escape(name)}</dt><dd>{_name(text)}</dd>" for name, text in facts)
     links = "".join(
         f'<a href="#{escape(section.folder)}">{escape(section.title)}</a>' for section in sections
     )
@@ -76,10 +78,20 @@ def html_page(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[P
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
         "img-src 'self' file: data:; style-src 'unsafe-inline'\">"
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n"
-        f"<body><h1>{escape(title)}</h1><dl>{head}</dl>"
+        f"<body><h1>{_name(title)}</h1><dl>{head}</dl>"
         f'<p class="soft">{_NOTE}</p><nav aria-label="Feature maps">{links}</nav>\n'
         f"<main>{body}</main></body></html>\n"
     )
+
+
+def escape(text: str) -> str:
+    """A text without tags, and without what would turn the direction of what follows."""
+    return escape_html(visible(text))
+
+
+def _name(text: str) -> str:
+    """A text in a direction of its own: Arabic names do not move the number behind them."""
+    return f"<bdi>{escape(text)}</bdi>"
 
 
 def _section(section: PageSection) -> str:
@@ -106,4 +118,4 @@ def _section(section: PageSection) -> str:
 
 def _tile(tile: PageTile, by_map: bool) -> str:
     unit = f"map {tile.channel}, " if by_map else ""
-    return f'<li>{escape(tile.image_id)} <span class="soft">{unit}{tile.value:.4g}</span></li>'
+    return f'<li>{_name(tile.image_id)} <span class="soft">{unit}{tile.value:.4g}</span></li>'

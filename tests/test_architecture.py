@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 # A module of the core imports only modules above it in this list.
 ORDER = (
     "errors",
+    "names",
     "units",
     "receptive_field",
     "demo",

@@ -119,6 +119,7 @@ def test_top_of_a_layer_draws_two_grids_and_a_table(
     ]
     for name in ("conv2_2_feat.png", "conv2_2_im.png"):
         assert Image.open(tmp_path / "results" / name).size == (50, 50)
+    assert (tmp_path / "results/conv2_2.csv").read_bytes()[:8] == b"\xef\xbb\xbfrank,"
     table = pd.read_csv(tmp_path / "results/conv2_2.csv")
     assert list(table.columns) == [
         *("rank", "image_id", "label", "layer", "channel", "row", "column", "value"),

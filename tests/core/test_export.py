@@ -107,6 +107,26 @@ def test_a_file_name_that_is_html(network: Network, tmp_path: Path) -> None:
     assert "&lt;img src=x onerror=alert(1)&gt;&amp;&quot;.png" in page
 
 
+def test_a_name_turns_nothing_round_on_the_page(network: Network, tmp_path: Path) -> None:
+    turning = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    drawings.save(tmp_path / "photos", {f"cat{turning}gpj.png": drawings.noise(1, 8)})
+    images = ImageFolder(tmp_path / "photos")
+    index = scan(network, images, tmp_path / "index")
+    target = export(network, images, index, Selection((MAP,)), tmp_path / "o.zip", dataset=turning)
+    page = zipfile.ZipFile(target).read("index.html").decode()
+    assert not set(turning) & set(page)
+    assert f"<bdi>cat{12 * chr(0xFFFD)}gpj.png</bdi>" in page
+    manifest = json.loads(zipfile.ZipFile(target).read("manifest.json"))
+    found = manifest["maps"][0]["activations"]
+    assert {entry["image_id"] for entry in found} == {f"cat{turning}gpj.png"}
+
+
+def test_tables_have_the_mark_that_excel_looks_for(archive: zipfile.ZipFile) -> None:
+    tables = [name for name in archive.namelist() if name.endswith(".csv")]
+    assert len(tables) == 2
+    assert all(archive.read(name)[:8] == b"\xef\xbb\xbfrank," for name in tables)
+
+
 def test_the_same_export_is_the_same_bytes(
     network: Network, images: ImageFolder, index: ActivationIndex, tmp_path: Path
 ) -> None:

@@ -5,15 +5,17 @@ import io
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.images import ImageFolder
 from deconv_core.network import Network
 from deconv_core.reconstruction import reconstruct
-from deconv_core.tables import activation_table, table_csv
+from deconv_core.tables import activation_table, csv_file, table_csv
 from deconv_core.units import Activation, Unit, label_of
 from tests.core import independent
 
+MAP = Unit("conv1_1", 0)
 COLUMNS = [
     *("rank", "image_id", "label", "layer", "channel", "row", "column", "value"),
     *("top", "left", "height", "width"),
@@ -98,3 +100,38 @@ def test_a_csv_holds_no_formula_and_gives_every_name_back() -> None:
     assert {row["value"] for row in again} == {"-1.5"}
     plain = [n for n, name in enumerate(ids) if name[0] in "aü1"]
     assert [again[n]["image_id"] for n in plain] == [ids[n] for n in plain]
+
+
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # OWASP's list
+
+
+@pytest.mark.parametrize("first", DANGEROUS)
+def test_no_cell_begins_a_formula_whatever_separates_the_cells(first: str) -> None:
+    names = [f"{first}1+1.jpg", f"a;{first}1+1.jpg", f"a,{first}1+1.jpg", f'a";{first}1.jpg', ";=1"]
+    text = table_csv(pd.DataFrame({"rank": [1] * 5, "File": names, "value": [-1.5] * 5}))
+    for separator in ",;":
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
+            texts = [cell for cell in row if cell != "-1.5"]
+            assert not [cell for cell in texts if cell.startswith(DANGEROUS)]
+    again = pd.read_csv(io.StringIO(text))
+    assert again["File"].tolist() == [
+        f"'{first}1+1.jpg",
+        f"a;'{first}1+1.jpg",
+        f"a,{first}1+1.jpg",
+        f"a\";'{first}1.jpg",
+        ";'=1",
+    ]
+    assert again["value"].tolist() == [-1.5] * 5
+
+
+def test_a_csv_file_begins_with_the_mark_that_excel_looks_for() -> None:
+    names = ["é", "Zürich/ж", "α–×", "猫.jpg", "e\u0301"]
+    content = csv_file(activation_table([Activation(MAP, name, 0, 0, 0.5) for name in names]))
+    assert content[:3] == b"\xef\xbb\xbf"
+    assert content[3:8] == b"rank,"
+    assert content.count(b"\xef\xbb\xbf") == 1
+    again = pd.read_csv(io.BytesIO(content))
+    assert list(again.columns) == COLUMNS
+    assert again["image_id"].tolist() == names
+    assert again["rank"].tolist() == [1, 2, 3, 4, 5]
+    assert next(csv.reader(io.StringIO(content.decode("utf-8-sig")))) == COLUMNS
