@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import streamlit as st
 
 from dashboard.address import visit
 from dashboard.caltech_panel import caltech_panel
 from dashboard.folder_browser import browse, folders_offered
+from dashboard.folders import what_is
 from dashboard.preview_panel import look, others, show_preview
 from dashboard.previews import Preview
 from dashboard.registry import NetworkChoice, Registry
@@ -99,10 +102,12 @@ def _folder(registry: Registry, network: NetworkChoice) -> None:
         return
     try:
         root = registry.rules.meant(typed)
+        _say_understood(registry.rules.shown(root), typed)
         whole = look(registry, str(root))
     except DeconvError as error:
         message = told(error)
         st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
+        _offer_folder_of(registry, typed)
         return
     if not whole.images:
         shown = escape(registry.rules.shown(root))
@@ -112,6 +117,36 @@ def _folder(registry: Registry, network: NetworkChoice) -> None:
     narrowed = look(registry, str(root), extensions, labels) if extensions or labels else whole
     show_preview(narrowed)
     use_buttons(registry, network, str(root), narrowed.images, extensions, labels, resize)
+
+
+def _say_understood(shown: str, typed: str) -> None:
+    """The folder that is meant, where it is not what stands in the field."""
+    if shown != typed.strip():
+        st.caption(f":material/folder: {escape(shown)}")
+
+
+def _offer_folder_of(registry: Registry, typed: str) -> None:
+    """A button for the folder of a file that was given in place of a folder."""
+    rules = registry.rules
+    with suppress(DeconvError):
+        file = rules.meant(typed)
+        if not rules.allows(file) or what_is(file) != "file":
+            return
+        folder = rules.shown(file.parent)
+        if file.suffix.lower() == ".zip":
+            st.caption("To use the pictures in a zip, choose *Upload* above, or unpack it.")
+        if rules.allows(file.parent):
+            st.button(
+                f"Use its folder: {escape(folder)}",
+                key="use_its_folder",
+                icon=":material/folder:",
+                on_click=_fill_in,
+                args=(folder,),
+            )
+
+
+def _fill_in(folder: str) -> None:
+    st.session_state["folder_path"] = folder
 
 
 def _filters(whole: Preview) -> tuple[tuple[str, ...], tuple[str, ...], str]:

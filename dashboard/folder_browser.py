@@ -89,8 +89,10 @@ def _place(typed: str) -> Path:
     """Where to look: where the person is, else what they typed, else home."""
     offered = rules()
     places = [st.session_state.get("browse_place", "")]
-    with suppress(DeconvError):
-        places += [str(offered.meant(typed))] if typed.strip() else []
+    if typed.strip():
+        with suppress(DeconvError):
+            meant = offered.meant(typed)
+            places += [str(meant), str(meant.parent)]  # of a file, its folder
     for place in map(Path, filter(None, places)):
         with suppress(OSError):  # a name that is too long
             if offered.allows(place) and place.is_dir():

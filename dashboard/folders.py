@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deconv_core.errors import DeconvError
-
-_LONGEST = 4096
+from deconv_core.typed_paths import path_text, typed_path, unwrapped
 
 
 @dataclass(frozen=True)
@@ -68,16 +67,16 @@ class FolderRules:
         return path.name
 
     def meant(self, typed: str) -> Path:
-        """The folder that a person typed: a path, or what ``shown`` calls it elsewhere.
+        """The folder or file that a person typed or pasted: a path, or what ``shown`` calls it.
 
-        Whether anything is there is not looked at, so nothing about it can be found out.
+        Beyond this computer nothing is looked up, so nothing can be found out by typing.
 
         Raises:
             DeconvError: it cannot be a path.
         """
         if self.local:
-            return typed_path(typed)
-        given = Path(_checked(typed))
+            return typed_path(typed, _starts())
+        given = Path(unwrapped(typed))
         for name, root in zip(self._names(), self.roots or (), strict=False):
             with suppress(ValueError):
                 return root / given.relative_to(name)
@@ -115,34 +114,38 @@ def _real(listed: str) -> Path:
         raise DeconvError(f"DECONV_FOLDERS lists {listed!a}, which is no folder") from error
 
 
-def typed_path(typed: str) -> Path:
-    """A path that somebody typed, absolute; nothing has to be there.
+def absolute_path(path: str | os.PathLike[str]) -> Path:
+    """A path that a program gives, absolute, with ``~`` as the home folder.
 
     Raises:
         DeconvError: it cannot be one: too long, or of a user that does not exist.
     """
     try:
-        return Path(_checked(typed)).expanduser().absolute()
+        return Path(path_text(os.fspath(path))).expanduser().absolute()
     except (OSError, RuntimeError) as error:
-        raise DeconvError(
-            f"{typed.strip()[:80]!a} is not a folder or file; check the path"
-        ) from error
+        raise DeconvError(f"{path!a} is not a folder or file; check the path") from error
 
 
-def _checked(typed: str) -> str:
-    stripped = typed.strip()
-    if "\0" in stripped or len(stripped) > _LONGEST or _broken(stripped):
-        raise DeconvError(f"{stripped[:80]!a} is not a folder or file; check the path")
-    return stripped
+def what_is(path: Path) -> str:
+    """What a path leads to: "folder", "file", or "" for nothing that can be opened."""
+    with suppress(OSError):  # a name that is too long
+        if path.is_dir():
+            return "folder"
+        return "file" if path.exists() else ""
+    return ""
 
 
-def _broken(text: str) -> bool:
-    """True if the text has halves of characters, which no file system takes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
+def _starts() -> tuple[Path, ...]:
+    """Where a relative path begins: where the program was started, or at home.
+
+    The program's own folder, from which it is often started, comes last.
+    """
+    starts = []
+    for folder in (Path.cwd, Path.home):
+        with suppress(OSError, RuntimeError):  # deleted meanwhile; no home
+            starts.append(folder())
+    own = Path(__file__).parents[1]
+    return tuple(sorted(starts, key=lambda start: start == own))
 
 
 def folder_size(folder: Path) -> int:

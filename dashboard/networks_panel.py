@@ -100,7 +100,7 @@ def _add_weights(registry: Registry) -> None:
         )
     if pressed and typed.strip():
         try:
-            network = _checked(registry, typed.strip().strip("'\""), preprocessing or None)
+            network = _checked(registry, typed, preprocessing or None)
         except DeconvError as error:
             message = told(error)
             st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 import filelock
 
-from dashboard.folders import FolderRules, folder_rules, typed_path
+from dashboard.folders import FolderRules, absolute_path, folder_rules, what_is
 from deconv_core.demo import demo_images, demo_index, demo_weights
 from deconv_core.errors import DeconvError
 
@@ -134,7 +134,7 @@ class Registry:
         Raises:
             DeconvError: it is not a folder, or not below one of ``$DECONV_FOLDERS``.
         """
-        path = typed_path(os.fspath(root))
+        path = absolute_path(root)
         if kind == "folder":
             self.check_folder(path)
         kinds = None if extensions is None else tuple(sorted({_dotted(e) for e in extensions}))
@@ -154,12 +154,13 @@ class Registry:
         """
         rules = self.rules
         rules.check(root)
-        try:
-            there = root.is_dir()
-        except OSError:  # a name too long
-            there = False
+        shown = rules.shown(root)
+        there = what_is(root)
+        if there == "file":
+            raise DeconvError(
+                f"{shown} is a file, not a folder; give its folder, {rules.shown(root.parent)}"
+            )
         if not there:
-            shown = rules.shown(root)
             raise DeconvError(f"{shown} is not a folder; give the path of a folder of images")
 
     def networks(self) -> list[NetworkChoice]:
@@ -187,14 +188,16 @@ class Registry:
         Raises:
             DeconvError: no such file, one of another type, or not below ``$DECONV_FOLDERS``.
         """
-        file = typed_path(os.fspath(path))
-        if file.suffix.lower() not in WEIGHT_SUFFIXES:
+        file = absolute_path(path)
+        self.rules.check(file)
+        there = what_is(file)
+        if there == "folder" or file.suffix.lower() not in WEIGHT_SUFFIXES:
+            kind = "a folder" if there == "folder" else "not a weight file"
             raise DeconvError(
-                f"{file.name or path!r} is not a weight file; choose one that ends in "
+                f"{self.rules.shown(file)} is {kind}; choose a file that ends in "
                 f"{', '.join(WEIGHT_SUFFIXES)}"
             )
-        self.rules.check(file)
-        if not file.is_file():
+        if not there:
             raise DeconvError(f"there is no file {self.rules.shown(file)}; check the path")
         network_id = _short_hash([str(file), preprocessing])
         name = file.name + (f" ({preprocessing})" if preprocessing else "")

@@ -287,6 +287,7 @@ def _resize(name: str) -> Resize:
 def _load(
     source: str, preprocessing: str | None, progress: str, cancel: threading.Event
 ) -> Network:
+    from deconv_core.typed_paths import file_address_path
     from deconv_core.weights import load_network
 
     def report(done: int, total: int) -> None:
@@ -295,7 +296,8 @@ def _load(
         elif progress == "bar":
             _draw_bar("downloading weights", done, total, f"{done / 1e6:,.0f} MB")
 
-    return load_network(source, preprocessing, progress=report, cancel=cancel)
+    path = file_address_path(source) or source
+    return load_network(path, preprocessing, progress=report, cancel=cancel)
 
 
 def _scan_reporter(kind: str) -> Callable[[ScanProgress], None] | None:

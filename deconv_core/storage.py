@@ -7,8 +7,9 @@ exactly as if there were nothing else.
 Addresses are ``s3://bucket/folder`` (also of a server that speaks S3; its endpoint is taken from
 ``$AWS_ENDPOINT_URL`` or from ``?endpoint_override=HOST:PORT&scheme=http`` at the end of the
 address), ``gs://``, ``abfs://``, ``hdfs://``, and whatever an installed fsspec knows. What follows
-the bucket is the key as it is, not percent-encoded. Keys and passwords are never part of an
-address: they come from the environment or the machine's role.
+the bucket is the key as it is, not percent-encoded (in ``file://`` it is, as browsers write it).
+Keys and passwords are never part of an address: they come from the environment or the machine's
+role.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import filelock
 
 from deconv_core.errors import DeconvError, StorageError
+from deconv_core.typed_paths import file_address_path
 
 if TYPE_CHECKING:
     from pyarrow import fs
@@ -236,17 +238,20 @@ def location(given: str | os.PathLike[str] | RemotePath) -> Location:
     """The place an address or a path of this computer stands for; nothing is read yet.
 
     Raises:
-        DeconvError: an address of an unknown kind, or one with a password in it.
+        DeconvError: an address of an unknown kind, of another computer's file, or one with a
+            password in it.
         StorageError: the store cannot be reached.
     """
     if isinstance(given, RemotePath):
         return given
-    parts = _ADDRESS.fullmatch(os.fspath(given)) if isinstance(given, str) else None
+    local = file_address_path(given) if isinstance(given, str) else None
+    parts = _ADDRESS.fullmatch(given) if isinstance(given, str) and local is None else None
     if parts is None:
-        return Path(given).expanduser().absolute()
+        try:
+            return Path(given if local is None else local).expanduser().absolute()
+        except RuntimeError as error:  # no such user
+            raise DeconvError(f"{given} is not a folder or file: {error}") from error
     scheme, host, key, options = parts.groups()
-    if scheme == "file":
-        return Path(f"/{key}")
     if scheme == "s3" and "@" in host:
         raise DeconvError(
             f"the address of the bucket {host.rpartition('@')[2]} carries a key; leave it out and "

@@ -23,6 +23,7 @@ ORDER = (
     "pickle_checks",
     "checkpoint_checks",
     "weight_files",
+    "typed_paths",
     "storage",
     "parquet_pages",
     "download",

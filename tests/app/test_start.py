@@ -235,3 +235,43 @@ def test_images_that_changed_are_offered_as_an_update(home: Home, tmp_path: Path
     pressed(app, "update_scan")
     assert ended(path).total == 3
     assert len(ActivationIndex.open(path).images) == 3
+
+
+@pytest.mark.parametrize(
+    "written", ["'{}'", '"{}" ', "file://{}", "  {}/", "file://localhost{}", "“{}”"]
+)
+def test_a_pasted_path_is_understood_and_shown(
+    home: Home, images: ImageFolder, written: str
+) -> None:
+    app = start(**home.names)
+    app.text_input(key="folder_path").input(written.format(images.root)).run()
+    assert f"**{len(images)} images**" in words(app)
+    assert f":material/folder: {images.root}" in words(app)
+
+
+def test_a_relative_path_is_meant_from_home_and_shown_whole(
+    home: Home, images: ImageFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(images.root.parent))
+    app = start(**home.names)
+    app.text_input(key="folder_path").input(images.root.name).run()
+    assert f"**{len(images)} images**" in words(app)
+    assert f":material/folder: {images.root}" in words(app)
+
+
+def test_a_file_in_place_of_a_folder_offers_its_folder(home: Home, images: ImageFolder) -> None:
+    app = start(**home.names)
+    app.text_input(key="folder_path").input(f"file://{images[0].path}").run()
+    assert "is a file, not a folder" in words(app)
+    pressed(app, "use_its_folder")
+    assert app.text_input(key="folder_path").value == str(images[0].path.parent)
+    assert "is a file" not in words(app)
+    count = len(ImageFolder(images[0].path.parent))
+    assert f"**{count} image" in words(app)
+
+
+def test_a_folder_in_place_of_a_weight_file_is_called_one(home: Home, tmp_path: Path) -> None:
+    app = tab(start(**home.names), "Networks")
+    app.text_input(key="weights_path").input(f"'{tmp_path}'")
+    app.button(key="weights_add").click().run()
+    assert f"{tmp_path} is a folder; choose a file that ends in .pth" in words(app)

@@ -332,3 +332,16 @@ def test_check_cannot_repair_a_lost_manifest_and_says_what_can(
     assert "scan the same images with the same network" in capsys.readouterr().err
     assert main([*arguments, "--progress", "none"]) == 0
     assert main(["check", str(index)]) == 0
+
+
+def test_folders_and_files_may_be_given_as_file_addresses(
+    weights: str, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "with blanks").symlink_to(photos, target_is_directory=True)
+    index, folder = tmp_path / "an index", (tmp_path / "with blanks").as_uri()
+    assert "%20" in folder
+    arguments = ["scan", folder, "--network", Path(weights).as_uri(), "--progress", "none"]
+    assert main([*arguments, "--index", index.as_uri()]) == 0
+    made = ActivationIndex.open(index)
+    assert made.image_root == tmp_path / "with blanks"
+    assert made.total == 11

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from dashboard.archive_checks import safe_parts
 from dashboard.choice import escape, whole_number
-from dashboard.folders import FolderRules, typed_path, without_paths
+from dashboard.folders import FolderRules, without_paths
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import DeconvError
 from deconv_core.images import ImageFolder, readable_extensions
@@ -27,6 +27,7 @@ from deconv_core.receptive_field import POOL, chain_layers
 from deconv_core.selection import parse_units
 from deconv_core.support import supports
 from deconv_core.typed_json import from_json
+from deconv_core.typed_paths import file_address_path, typed_path, unwrapped
 from deconv_core.units import Unit
 from tests.core.independent import LAYERS
 
@@ -88,6 +89,14 @@ def test_escaped_text_reads_as_it_was_and_is_no_markdown(text: str) -> None:
 def test_a_typed_path_is_absolute_or_refused(text: str) -> None:
     with suppress(DeconvError):
         assert typed_path(text).is_absolute()
+    with suppress(DeconvError):
+        assert "\0" not in unwrapped(text)
+
+
+@given(paths)
+def test_a_file_address_is_read_back(text: str) -> None:
+    with suppress(UnicodeEncodeError):
+        assert file_address_path(Path("/", text).as_uri()) == str(Path("/", text))
 
 
 @pytest.fixture
