@@ -10,10 +10,9 @@ import streamlit as st
 
 from dashboard import notes, resources
 from dashboard import pictures as making
-from dashboard.downloads import shortened
 from dashboard.shell import Choice, escape
 from dashboard.tiles import Panel, Tile
-from dashboard.wording import activation_text
+from dashboard.wording import activation_text, shortened
 from deconv_core.errors import DeconvError
 from deconv_core.units import Activation, Unit, label_of
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
+from dashboard.captioned import not_drawn, sheet, tile_side
 from dashboard.resources import png_bytes
-from dashboard.shell import Choice
-from dashboard.wording import activation_text
+from dashboard.shell import Choice, escape
 from deconv_core.receptive_field import Layer
 
 _ENLARGED = 400
@@ -25,14 +26,8 @@ def _plain(text: str) -> str:
     return re.sub(r"[^\w.-]+", "-", text).strip("-.")[:60] or "unnamed"
 
 
-def tile_side(layer: Layer, least: int = _ENLARGED) -> int:
-    """Side of an enlarged tile: the smallest multiple of the receptive field that is enough."""
-    size = layer.receptive_field.size
-    return size * -(-least // size)
-
-
 def downloads(
-    pictures: Sequence[object],
+    pictures: Sequence[Any],
     stem: str,
     layer: Layer,
     scale: object,
@@ -49,7 +44,7 @@ def downloads(
             key=f"{key}_enlarged",
             help=f"Off: one pixel for one pixel, tiles of {layer.receptive_field.size} pixels.",
         )
-        side = tile_side(layer) if enlarged else None
+        side = tile_side(layer, _ENLARGED) if enlarged else None
         size = "_enlarged" if enlarged else ""
         _button(
             "Reconstructions",
@@ -70,6 +65,13 @@ def downloads(
             lambda: sheet(pictures, heading or stem, layer, scale, large=enlarged),
         )
         _button("Table (CSV)", f"{stem}.csv", key, lambda: _csv(pictures))
+        names = [heading, *(picture.activation.image_id for picture in pictures)]
+        if missing := not_drawn(names):
+            some = f"{missing[:9]}…" if len(missing) > 9 else missing
+            st.caption(
+                f"The captions' font cannot draw {escape(some)}: they are drawn as �. The table "
+                "has the names as they are."
+            )
 
 
 def _button(label: str, name: str, key: str, data: object) -> None:
@@ -98,46 +100,3 @@ def _csv(pictures: Sequence[object]) -> bytes:
     from deconv_core.tables import activation_table, csv_file
 
     return csv_file(activation_table(pictures))  # type: ignore[arg-type]
-
-
-def sheet(
-    pictures: Sequence[object], title: str, layer: Layer, scale: object, *, large: bool
-) -> bytes:
-    """Both grids side by side on white, a caption under every tile."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    from deconv_core.rendering import tile
-
-    side = tile_side(layer, 300 if large else 150)
-    columns, line, gap, head = 3, 14, 8, 44
-    rows = -(-len(pictures) // columns)
-    cell, height = side + gap, side + 2 * line + gap + 6
-    paper = Image.new("RGB", (2 * columns * cell + 4 * gap, head + rows * height + gap), "white")
-    draw, font = ImageDraw.Draw(paper), ImageFont.load_default(11)
-    draw.text((gap, 6), title, "black", ImageFont.load_default(15))
-    draw.text((gap, 26), f"{layer.name}, {scale.caption}", "#555555", font)  # type: ignore[attr-defined]
-    for place, picture in enumerate(pictures):
-        row, column = divmod(place, columns)
-        activation = picture.activation  # type: ignore[attr-defined]
-        words = (
-            (f"{place + 1}. map {activation.unit.channel}", activation_text(activation.value)),
-            (
-                f"{place + 1}. {activation.image_id.rpartition('/')[0]}",
-                shortened(activation.image_id.rpartition("/")[2], max(12, side // 7)),
-            ),
-        )
-        for half, kind in enumerate(("reconstruction", "patch")):
-            left = gap + half * (columns * cell + 2 * gap) + column * cell
-            top = head + row * height
-            paper.paste(tile(picture, kind, scale, side), (left, top))  # type: ignore[arg-type]
-            for number, text in enumerate(words[half]):
-                draw.text((left, top + side + 2 + number * line), text, "black", font)
-    return png_bytes(paper)
-
-
-def shortened(name: str, most: int = 36) -> str:
-    """A long file name without its middle: its beginning and its number stay readable."""
-    if len(name) <= most:
-        return name
-    tail = max(most // 2, 8)
-    return f"{name[: most - tail - 1]}…{name[-tail:]}"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard import address, resources
-from dashboard.downloads import shortened
 from dashboard.serving import told
 from dashboard.shell import Choice, escape
 from dashboard.tiles import Panel, Tile, gallery
+from dashboard.wording import shortened
 from deconv_core.errors import DeconvError
 from deconv_core.images import ImageFolder, Pixels
 

@@ -1,4 +1,4 @@
-"""Numbers in words: counts, sizes, durations."""
+"""Numbers in words: counts, sizes, durations; long names made short."""
 
 from __future__ import annotations
 
@@ -35,3 +35,11 @@ def activation_text(value: float, *, approximate: bool = False) -> str:
 def label_name(label: str) -> str:
     """A label for people; pictures in the root folder have none."""
     return label or "(no folder)"
+
+
+def shortened(name: str, most: int = 36) -> str:
+    """A long file name without its middle: its beginning and its number stay readable."""
+    if len(name) <= most:
+        return name
+    tail = max(most // 2, 8)
+    return f"{name[: most - tail - 1]}…{name[-tail:]}"

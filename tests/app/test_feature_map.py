@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from dashboard import downloads, stories
+from dashboard.wording import shortened
 from deconv_core import ImageFolder, Network, Scale, Unit, compose_grid, reconstruct
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.receptive_field import chain_layers
@@ -97,19 +98,9 @@ def test_the_native_download_has_the_original_size(
     np.testing.assert_array_equal(drawn, np.asarray(compose_grid(pictures, scale=scale)))
 
 
-def test_the_sheet_with_captions_opens(
-    network: Network, images: ImageFolder, index: ActivationIndex
-) -> None:
-    pictures = reconstruct(network, images, index.top("conv3_4"))
-    layer, scale = network.layers["conv3_4"], Scale.shared(pictures)
-    small = Image.open(io.BytesIO(downloads.sheet(pictures, "x", layer, scale, large=False)))
-    large = Image.open(io.BytesIO(downloads.sheet(pictures, "x", layer, scale, large=True)))
-    assert small.width < large.width
-
-
 def test_long_names_keep_their_beginning_and_end() -> None:
-    assert downloads.shortened("a" * 40 + "_0042.jpg", 20) == "aaaaaaaaa…a_0042.jpg"
-    assert downloads.shortened("short.jpg") == "short.jpg"
+    assert shortened("a" * 40 + "_0042.jpg", 20) == "aaaaaaaaa…a_0042.jpg"
+    assert shortened("short.jpg") == "short.jpg"
 
 
 def test_the_published_stories_are_for_the_caffe_weights_only(index: ActivationIndex) -> None:
