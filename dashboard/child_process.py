@@ -13,7 +13,6 @@ could belong to another program by now. (Windows has no such locks; there the id
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import signal
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from deconv_core.errors import DeconvError
+from deconv_core.whole_files import remove_parts, write_whole
 
 _PROJECT = Path(__file__).parent.parent
 _TAIL = 8192
@@ -80,8 +80,8 @@ class ChildProcess:
 
     def _begin(self, arguments: Sequence[str], environment: Mapping[str, str], lock: int) -> None:
         """Start the process and note it; with no room for the note there is no process."""
-        for left in self._stem.parent.glob(f"{glob.escape(self._stem.name)}.job.*.part"):
-            left.unlink(missing_ok=True)  # of a server that was killed while it wrote
+        job_file = self._file("job.json")
+        remove_parts(job_file.parent, job_file.name.__eq__)  # of a server killed while it wrote
         process = self._spawn(arguments, environment, lock)
         try:
             self._write_job({"pid": process.pid, "started": time.time(), "cancelled": False})
@@ -173,13 +173,7 @@ class ChildProcess:
             return {}
 
     def _write_job(self, job: dict[str, Any]) -> None:
-        temporary = self._file(f"job.{os.getpid()}.part")
-        try:
-            temporary.write_text(json.dumps(job), "utf-8")
-            os.replace(temporary, self._file("job.json"))
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        write_whole(self._file("job.json"), json.dumps(job).encode())
 
 
 _children: list[subprocess.Popen[bytes]] = []

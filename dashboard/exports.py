@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dashboard import child_side
 from dashboard.child_process import ChildProcess
 from dashboard.registry import Dataset, NetworkChoice, Registry
+from deconv_core.whole_files import remove_parts, write_whole
 
 if TYPE_CHECKING:
     from deconv_core.selection import Selection
@@ -64,7 +65,8 @@ def start_export(
     child = ChildProcess(_stem(registry, export_id))
     if not child.running:
         _stem(registry, export_id).parent.mkdir(parents=True, exist_ok=True)
-        _order(registry, export_id).write_text(text, "utf-8")
+        _forget_unfinished(registry, export_id)
+        write_whole(_order(registry, export_id), text.encode())
         _zip(registry, export_id).unlink(missing_ok=True)
         arguments = ["-m", "dashboard.exports", str(_order(registry, export_id))]
         child.start(arguments, {"DECONV_HOME": str(registry.home)})
@@ -93,6 +95,7 @@ def delete_export(registry: Registry, export_id: str) -> None:
     child = ChildProcess(_stem(registry, export_id))
     if not child.running:
         child.forget()
+        _forget_unfinished(registry, export_id)
         for path in (_zip(registry, export_id), _order(registry, export_id)):
             path.unlink(missing_ok=True)
 
@@ -128,6 +131,12 @@ def _state(registry: Registry, export_id: str) -> ExportState:
 
 def _stem(registry: Registry, export_id: str) -> Path:
     return registry.home / "exports" / export_id
+
+
+def _forget_unfinished(registry: Registry, export_id: str) -> None:
+    """Delete what a killed export, or its order, left behind. Not while it runs."""
+    target = _zip(registry, export_id)
+    remove_parts(target.parent, (target.name, _order(registry, export_id).name).__contains__)
 
 
 def _order(registry: Registry, export_id: str) -> Path:

@@ -27,11 +27,13 @@ import filelock
 from dashboard.folders import FolderRules, absolute_path, folder_rules, what_is
 from deconv_core.demo import demo_images, demo_index, demo_weights
 from deconv_core.errors import DeconvError
+from deconv_core.whole_files import remove_parts, write_whole
 
 WEIGHT_SUFFIXES = (".pth", ".pt", ".safetensors", ".npy")
 _Entry = TypeVar("_Entry")
 _KINDS = ("folder", "upload", "caltech256")
 _ID = re.compile(r"[0-9a-z]{1,16}")
+_HOUR = 3600.0
 
 
 @dataclass(frozen=True)
@@ -279,9 +281,8 @@ class Registry:
     def _write(self, shelf: str, entry_id: str, content: dict[str, Any]) -> None:
         file = self._file(shelf, entry_id)
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
-        temporary.write_text(json.dumps(content, indent=1), "utf-8")
-        os.replace(temporary, file)
+        remove_parts(file.parent, _is_entry, unchanged_for=_HOUR)
+        write_whole(file, json.dumps(content, indent=1).encode())
 
     def _read_all(self, shelf: str, made: Callable[[dict[str, Any]], _Entry]) -> list[_Entry]:
         """Entries, newest first; one that cannot be read is passed over."""
@@ -291,6 +292,10 @@ class Registry:
             with suppress(OSError, ValueError, TypeError, KeyError):
                 entries.append(made(json.loads(file.read_text("utf-8"))))
         return entries
+
+
+def _is_entry(name: str) -> bool:
+    return _ID.fullmatch(name.removesuffix(".json")) is not None
 
 
 def _network(content: dict[str, Any]) -> NetworkChoice:

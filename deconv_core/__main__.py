@@ -194,6 +194,7 @@ def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
     from deconv_core.reconstruction import reconstruct
     from deconv_core.rendering import Scale, compose_grid
     from deconv_core.tables import activation_table, csv_file
+    from deconv_core.whole_files import whole_file, write_whole
 
     index = ActivationIndex.open(options.index)
     made = index.manifest
@@ -217,9 +218,10 @@ def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
             scale=scale,
             tile_size=options.tile_size,
         )
-        grid.save(out / f"{name}_{ending}.png")
+        with whole_file(out / f"{name}_{ending}.png") as part:
+            grid.save(part, "PNG")
     table = activation_table(pictures)
-    (out / f"{name}.csv").write_bytes(csv_file(table))
+    write_whole(out / f"{name}.csv", csv_file(table))
     print(table.to_string(index=False))
     print(f"{out / name}_feat.png, _im.png, .csv: {scale.caption}")
     if len(top) < options.k:

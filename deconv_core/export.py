@@ -37,6 +37,7 @@ from deconv_core.reconstruction_cache import ReconstructionCache
 from deconv_core.rendering import Kind, Scale, compose_grid, tile
 from deconv_core.selection import Selection
 from deconv_core.tables import activation_table, csv_file
+from deconv_core.whole_files import whole_file
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same export gives the same bytes
 _KINDS: tuple[Kind, Kind] = ("reconstruction", "patch")
@@ -77,29 +78,22 @@ def export(
     wanted = _wanted(index, selection)
     path = Path(target)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
     kept = cache or ReconstructionCache()
     sections: list[_Section] = []
-    try:
-        with zipfile.ZipFile(part, "w") as archive:
-            for layer, channel in wanted:
-                if cancel is not None and cancel.is_set():
-                    raise CancelledError(f"stopped after {len(sections)} of {len(wanted)} maps")
-                top = exact_top(
-                    network, images, index, layer, channel, selection.k, selection.label
-                )
-                pictures = reconstruct(network, images, top, kept, cancel=cancel)
-                sections.append(_add_section(archive, layer, channel, pictures, selection))
-                if progress is not None:
-                    progress(len(sections), len(wanted))
-            facts = _facts(network, images, index, selection, dataset or images.root.name)
-            manifest = {**facts, "maps": [section.described() for section in sections]}
-            _add(archive, "manifest.json", json.dumps(manifest, indent=1).encode())
-            page = html_page(_title(facts), _lines(facts), [s.shown for s in sections])
-            _add(archive, "index.html", page.encode())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as part, zipfile.ZipFile(part, "w") as archive:
+        for layer, channel in wanted:
+            if cancel is not None and cancel.is_set():
+                raise CancelledError(f"stopped after {len(sections)} of {len(wanted)} maps")
+            top = exact_top(network, images, index, layer, channel, selection.k, selection.label)
+            pictures = reconstruct(network, images, top, kept, cancel=cancel)
+            sections.append(_add_section(archive, layer, channel, pictures, selection))
+            if progress is not None:
+                progress(len(sections), len(wanted))
+        facts = _facts(network, images, index, selection, dataset or images.root.name)
+        manifest = {**facts, "maps": [section.described() for section in sections]}
+        _add(archive, "manifest.json", json.dumps(manifest, indent=1).encode())
+        page = html_page(_title(facts), _lines(facts), [s.shown for s in sections])
+        _add(archive, "index.html", page.encode())
     return path
 
 

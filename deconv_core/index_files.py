@@ -45,8 +45,9 @@ from deconv_core.index_parts import (
     identity_of,
     write_table,
 )
-from deconv_core.sealed import check_seal, write_whole
+from deconv_core.sealed import check_seal
 from deconv_core.storage import Location, RemotePath, beside, location, source
+from deconv_core.whole_files import remove_parts, write_whole
 
 _READ_VERSIONS = (1, 2)
 PLAN_COLUMNS = (
@@ -54,6 +55,9 @@ PLAN_COLUMNS = (
     *("width", "height", "error", "content_hash"),
 )
 _BLOCK_NAME = re.compile(r"([0-9]{6,9})(?:-([0-9]{6,9}))?")
+_FILE_NAME = re.compile(
+    rf"manifest\.json|(?:images|(?:top|maps)-[0-9a-f]{{8}}|{_BLOCK_NAME.pattern})\.parquet"
+)
 _MOST_MERGED = 2**16
 
 
@@ -185,12 +189,16 @@ class IndexFolder:
         """Delete what a killed scan left behind. Only for the holder of the lock."""
         for folder in (self.path, self.blocks):
             if folder.is_dir():
-                for part in folder.glob(".*.part"):
-                    part.unlink(missing_ok=True)
+                remove_parts(folder, _is_of_an_index)
         kept = {file.path for file in self.block_files()}
         for file in self.all_block_files():
             if file.path not in kept:
                 file.path.unlink(missing_ok=True)  # merged into another before it was killed
+
+
+def _is_of_an_index(name: str) -> bool:
+    """True for the names that files of an index have."""
+    return _FILE_NAME.fullmatch(name) is not None
 
 
 def _block_file(path: Location) -> BlockFile | None:

@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 from deconv_core.errors import IndexDamagedError, IndexForeignError
 from deconv_core.index_manifest import Manifest
 from deconv_core.parquet_pages import open_parquet
-from deconv_core.sealed import sealed, write_whole
+from deconv_core.sealed import sealed
 from deconv_core.storage import Location
 from deconv_core.typed_json import from_json
+from deconv_core.whole_files import write_whole
 
 _IDENTITY_KEY = b"deconv_identity"
 REPAIR = (  # what every message about damage says

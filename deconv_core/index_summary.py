@@ -40,8 +40,9 @@ from deconv_core.index_parts import (
 )
 from deconv_core.parquet_pages import open_parquet
 from deconv_core.receptive_field import Layer
-from deconv_core.sealed import check_seal, sealed, write_whole
+from deconv_core.sealed import check_seal, sealed
 from deconv_core.storage import Location, source
+from deconv_core.whole_files import write_whole
 
 KEPT = 100
 """Images kept of every map."""

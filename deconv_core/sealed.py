@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and Parquet files that notice when they are damaged.
+"""Parquet files that notice when they are damaged.
 
 Parquet's own checksums cover the pages of a file but not what says how to read them. So a file of
 an index carries a seal between its pages and its footer, where every Parquet reader passes over
@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from pathlib import Path
 from typing import BinaryIO
 
-from deconv_core.storage import Location, RemoteFile, RemotePath, part_name
+from deconv_core.storage import RemoteFile
 
 _MAGIC = b"deconvS1"
 _SEAL = len(_MAGIC) + 2 * 32
@@ -27,39 +26,6 @@ _PIECE = 2**22
 
 class BrokenSealError(ValueError):
     """The bytes of a file are not those that were written."""
-
-
-def write_whole(path: Location, content: bytes) -> None:
-    """Write a file so that its name never stands for half of it, even after a power cut.
-
-    Raises:
-        OSError: it cannot be written; nothing is left of it then.
-    """
-    if isinstance(path, RemotePath):
-        path.write_bytes(content)
-        return
-    temporary = path.with_name(part_name(path.name))
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)  # a full disk needs the room
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name last: what it replaces may be deleted next."""
-    if os.name == "nt":  # folders cannot be opened there
-        return
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def sealed(parquet: bytes | memoryview) -> bytes:

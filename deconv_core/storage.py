@@ -18,7 +18,7 @@ import io
 import os
 import posixpath
 import re
-import secrets
+import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -301,9 +301,21 @@ def source(path: Location) -> Any:
     return path if isinstance(path, Path) else path.open()
 
 
+_PART = re.compile(r"\.(.+?)\.(?:[0-9]+\.)?[0-9a-f]{2,32}\.part", re.DOTALL)
+_LONGEST = 200  # bytes; with what is added, every file system takes it
+
+
 def part_name(name: str) -> str:
-    """The name of a file while it is written; no two processes of any machines take the same."""
-    return f".{name}.{os.getpid()}.{secrets.token_hex(4)}.part"
+    """The name of a file while it is written; no two writes take the same."""
+    content = os.fsencode(name)
+    kept = name if len(content) <= _LONGEST else content[:_LONGEST].decode("utf-8", "ignore")
+    return f".{kept}.{uuid.uuid4().hex}.part"
+
+
+def written_name(name: str) -> str | None:
+    """The name an unfinished file was to get (its beginning, if long); None for other files."""
+    match = _PART.fullmatch(name)
+    return match[1] if match else None
 
 
 def scan_lock(folder: Location) -> AbstractContextManager[object]:

@@ -17,6 +17,7 @@ from deconv_core.errors import CancelledError, WeightsError
 from deconv_core.network import Convolution, Network, build_network, preprocessing_named
 from deconv_core.receptive_field import POOL
 from deconv_core.weight_files import SUFFIXES, read_weight_file
+from deconv_core.whole_files import remove_parts, whole_file
 
 VGG19_CHAIN = (
     *(64, 64, POOL, 128, 128, POOL, 256, 256, 256, 256, POOL),
@@ -145,6 +146,7 @@ def _fetched(
 ) -> Path:
     if converted.exists():  # by whom this one waited for
         return converted
+    remove_parts(converted.parent, converted.name.__eq__)
     published = url.rsplit("/", 1)[-1]
     kept = Path(torch.hub.get_dir()) / "checkpoints" / published
     if kept.is_file() and sha256_of(kept).startswith(prefix):
@@ -176,6 +178,5 @@ def save_features(network: Network, path: Path, metadata: dict[str, str] | None 
             state |= {f"features.{index}.weight": weight, f"features.{index}.bias": stage.bias}
         index += 2 if isinstance(stage, Convolution) else 1
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    save_file(state, temporary, {"preprocessing": network.preprocessing.name, **(metadata or {})})
-    os.replace(temporary, path)
+    with whole_file(path) as part:
+        save_file(state, part, {"preprocessing": network.preprocessing.name, **(metadata or {})})

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from deconv_core.whole_files import whole_file
+
 from .drawing import LABELS, draw
 from .pictures import SAMPLE_SEED
 
@@ -15,7 +17,8 @@ def draw_folder(folder: Path, count: int, first_seed: int, labels: tuple[str, ..
         target.mkdir(parents=True, exist_ok=True)
         for seed in range(first_seed, first_seed + count):
             file = target / f"{label}_{seed}.jpg"
-            draw(label, seed).image.save(file, quality=88, optimize=True)
+            with whole_file(file) as part:
+                draw(label, seed).image.save(part, "JPEG", quality=88, optimize=True)
             size += file.stat().st_size
     return size
 

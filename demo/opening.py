@@ -16,6 +16,7 @@ from deconv_core import (
     reconstruct,
 )
 from deconv_core.demo import demo_images, demo_index, opening_files
+from deconv_core.whole_files import whole_file, write_whole
 
 LAYER, SCALE = "conv4_4", "clipped"
 
@@ -27,10 +28,12 @@ def main() -> None:
     scale = Scale.named(SCALE, pictures)
     numbers, reconstructions, patches = opening_files()
     for path, kind in ((reconstructions, "reconstruction"), (patches, "patch")):
-        compose_grid(pictures, kind, scale=scale).save(path, lossless=True, quality=100, method=6)
+        grid = compose_grid(pictures, kind, scale=scale)
+        with whole_file(path) as part:
+            grid.save(part, "WEBP", lossless=True, quality=100, method=6)
     rows = [{**asdict(activation), "unit": str(activation.unit)} for activation in found]
     content = {"layer": LAYER, "scale": SCALE, "caption": scale.caption, "activations": rows}
-    numbers.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    write_whole(numbers, (json.dumps(content, indent=1) + "\n").encode())
     print(
         f"{len(found)} tiles of {LAYER}, {sum(f.stat().st_size for f in opening_files()):,} bytes"
     )

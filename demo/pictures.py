@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from deconv_core.whole_files import whole_file
+
 from .drawing import LABELS, draw
 
 # Seeds of one label never meet: training from 0, pictures for measuring from a million,
@@ -35,12 +37,11 @@ def draw_set(file: Path, per_label: int, first_seed: int) -> PictureSet:
     labels = np.tile(np.arange(len(LABELS)), per_label)
     shape = (count, SIDE, SIDE, 3)
     if not file.exists():
-        unfinished = file.with_suffix(".part")
-        np.memmap(unfinished, np.uint8, "w+", shape=shape).flush()
-        jobs = [(unfinished, shape, first_seed, start) for start in range(0, count, 64)]
-        with ProcessPoolExecutor(os.cpu_count()) as workers:
-            list(workers.map(_draw_run, jobs))
-        unfinished.rename(file)
+        with whole_file(file) as part:
+            np.memmap(part, np.uint8, "w+", shape=shape).flush()
+            jobs = [(part, shape, first_seed, start) for start in range(0, count, 64)]
+            with ProcessPoolExecutor(os.cpu_count()) as workers:
+                list(workers.map(_draw_run, jobs))
     return PictureSet(np.memmap(file, np.uint8, "r", shape=shape), labels)
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deconv_core.whole_files import write_whole
+
 from .drawing import LABELS
 
 
@@ -46,7 +48,7 @@ def write_report(file: Path, settings: Any, outcome: Outcome, weight_bytes: int)
         "",
         *_table(outcome.confusion),
     ]
-    file.write_text("\n".join(lines) + "\n")
+    write_whole(file, ("\n".join(lines) + "\n").encode())
 
 
 def _minutes(seconds: float) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconv_core import Network, load_network
+from deconv_core.whole_files import whole_file, write_whole
 
 from .drawing import LABELS, Drawing, draw
 from .selectivity import Score, feature_maps, places_of_parts, scores
@@ -243,7 +244,7 @@ def _crossed_story(dog: Finding, people: Finding) -> dict:
 
 def write_table(path: Path, findings: Sequence[Finding]) -> None:
     """The best maps as CSV."""
-    with path.open("w", newline="") as file:
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(
             ["layer", "map", "part", "best_label", "search_score", "kept_out_score", "chance"]
@@ -270,7 +271,8 @@ def main() -> None:
     findings = find(search, kept_out)
     write_table(options.table, findings)
     stories = choose(findings, find_crossed(search, kept_out))
-    options.stories.write_text(json.dumps(stories, indent=1, ensure_ascii=False) + "\n")
+    content = json.dumps(stories, indent=1, ensure_ascii=False) + "\n"
+    write_whole(options.stories, content.encode())
     for story in stories:
         print(story)
 

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from deconv_core.whole_files import whole_file
+
 from .augment import augmented, normalised
 from .drawing import LABELS
 from .network import DemoNetwork, folded, spread
@@ -110,7 +112,8 @@ def _loss(network: DemoNetwork, batch: Tensor, labels: Tensor, sparsity: float) 
 def save(network: DemoNetwork, file: Path) -> None:
     """Write the plain convolutions as torchvision would name them."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    save_file(folded(network), file, metadata={"preprocessing": "torchvision"})
+    with whole_file(file) as part:
+        save_file(folded(network), part, metadata={"preprocessing": "torchvision"})
 
 
 def confusion(network: DemoNetwork, pictures: PictureSet) -> NDArray[np.int64]:

@@ -25,6 +25,7 @@ ORDER = (
     "weight_files",
     "typed_paths",
     "storage",
+    "whole_files",
     "parquet_pages",
     "download",
     "weights",
@@ -142,6 +143,28 @@ def test_pages_use_no_private_names_of_the_core(part: str) -> None:
             if name.startswith("deconv_core.") and any(p.startswith("_") for p in name.split("."))
         ]
         assert not private, path
+
+
+# Who names a file that was written under another name: one module, and those that move what
+# arrived in pieces (a download that goes on after a break, a folder that was unpacked).
+RENAMING = {"deconv_core/whole_files.py", "deconv_core/download.py", "dashboard/caltech.py"}
+
+
+def test_one_module_replaces_files() -> None:
+    renaming = set()
+    for path in [
+        path
+        for part in ("app", "deconv_core", "dashboard", "pages", "demo")
+        for path in files(part)
+    ]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Attribute) and (
+                node.attr == "rename"
+                or (node.attr == "replace" and ast.unparse(node.value) == "os")
+                or (node.attr == "getpid")
+            ):
+                renaming.add(path.relative_to(ROOT).as_posix())
+    assert renaming == RENAMING
 
 
 @pytest.mark.parametrize("module", ORDER)

@@ -1,11 +1,15 @@
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import filelock
 import pytest
 
 from dashboard.folders import folder_size
-from dashboard.registry import Registry
+from dashboard.registry import Dataset, Registry
 from deconv_core.errors import DeconvError
+from deconv_core.storage import part_name
 
 
 @pytest.fixture
@@ -164,3 +168,31 @@ def test_nothing_outside_the_data_folder_is_deleted(registry: Registry, folder: 
     with pytest.raises(DeconvError, match="not deleted"):
         registry.delete_dataset(registry.dataset("demo"))
     assert folder.exists()
+
+
+def test_many_sessions_open_one_folder_at_once(registry: Registry, folder: Path) -> None:
+    together = threading.Barrier(8)
+
+    def open_it(_: int) -> Dataset:
+        together.wait()
+        return registry.add_folder(folder)
+
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            assert len(set(pool.map(open_it, range(8)))) == 1
+    assert len(registry.datasets()) == 2
+    assert len(list((registry.home / "datasets").iterdir())) == 1
+
+
+def test_what_a_killed_server_left_is_removed_an_hour_later(
+    registry: Registry, folder: Path
+) -> None:
+    shelf = registry.home / "datasets"
+    shelf.mkdir(parents=True)
+    left = shelf / part_name("0badf00d.json")
+    left.write_text("{")
+    registry.add_folder(folder)
+    assert left.exists(), "another server may be writing it"
+    os.utime(left, (0, 0))
+    registry.add_folder(folder)
+    assert not left.exists()

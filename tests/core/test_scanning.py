@@ -29,6 +29,7 @@ from deconv_core.index_files import IndexFolder
 from deconv_core.network import PREPROCESSINGS, Network, build_network
 from deconv_core.scan_block import scan_block
 from deconv_core.scanning import ScanProgress, scan
+from deconv_core.storage import part_name
 from deconv_core.units import Activation
 from tests.core import drawings
 from tests.core.networks import narrow_network, random_chain, whole_number_network
@@ -150,8 +151,9 @@ def test_half_written_files_are_cleared_away(
 ) -> None:
     images, path = ImageFolder(folder), tmp_path / "index"
     scan(network, images, path)
-    (path / ".manifest.json.77.part").write_bytes(b"half")
-    (path / "blocks" / ".000001.parquet.77.part").write_bytes(b"half")
+    for name in ("manifest.json", "blocks/000001.parquet", "top-0123abcd.parquet"):
+        half = path / name
+        half.with_name(part_name(half.name)).write_bytes(b"half")
     assert len(ActivationIndex.open(path).images) == 10
     scan(network, images, path)
     assert not list(path.rglob("*.part"))

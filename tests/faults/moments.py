@@ -50,7 +50,7 @@ class Moments:
             harm()
             os.kill(os.getpid(), signal.SIGKILL)
         name = Path(path).relative_to(self._below).as_posix()
-        name = re.sub(r"(^|/)\.(.*)\.\d+\.[0-9a-f]{8}\.part$", r"\1\2", name)
+        name = re.sub(r"(^|/)\.(.*)\.[0-9a-f]{32}\.part$", r"\1\2", name)
         self.seen.append(f"{what} {re.sub(r'-[0-9a-f]{8}', '', name)}")
 
 
