@@ -14,6 +14,7 @@ from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import DeconvError, IndexDamagedError
 from deconv_core.names import visible
 from deconv_core.receptive_field import Layer
+from deconv_core.units import as_stored
 
 _LONGEST_QUOTE = 60
 # Markdown makes links of these after it has taken the backslashes away; an unseen letter keeps it.
@@ -123,7 +124,12 @@ def _dataset(registry: Registry, asked: Mapping[str, str], notes: list[str]) -> 
 def _check_labels(index: ActivationIndex, values: dict[str, str], notes: list[str]) -> None:
     for name in ("label", "label2"):
         label = values.get(name)
-        if label and label not in index.labels:
+        if not label:
+            continue
+        meant = as_stored(label, index.labels)
+        if len(meant) == 1:
+            values[name] = meant[0]
+        else:
             notes.append(
                 f"No image of this dataset has the label “{_quoted(label)}”; showing all images."
             )

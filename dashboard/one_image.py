@@ -14,6 +14,7 @@ from dashboard.tiles import Panel, Tile, gallery
 from dashboard.wording import shortened
 from deconv_core.errors import DeconvError
 from deconv_core.images import ImageFolder, Pixels
+from deconv_core.units import as_stored, composed
 
 _PAGE = 18
 _LARGEST = 50  # MB
@@ -50,16 +51,17 @@ def choose_image(choice: Choice) -> Shown | None:
     asked = choice.values.get("image", "")
     if uploaded is not None and not asked:
         return uploaded
-    if asked and asked not in {entry.image_id for entry in folder}:
+    meant = as_stored(asked, (entry.image_id for entry in folder)) if asked else []
+    if asked and len(meant) != 1:
         st.warning(
             f"This dataset has no image “{escape(shortened(asked, 60))}”; showing another.",
             icon=":material/link_off:",
         )
-        asked = ""
+        meant = []
     if not names:
         st.info("This dataset has no images.", icon=":material/image_not_supported:")
         return None
-    return _read(choice, folder, asked or names[0])
+    return _read(choice, folder, meant[0] if meant else names[0])
 
 
 def _read(choice: Choice, folder: ImageFolder, image_id: str) -> Shown | None:
@@ -133,7 +135,8 @@ def _thumbnails(choice: Choice, names: list[str], shown: Shown | None) -> None:
     text = st.text_input(
         "Search", key="image_search", placeholder="Part of the name", label_visibility="collapsed"
     )
-    found = [name for name in names if text.strip().lower() in name.lower()]
+    wanted = composed(text.strip()).casefold()
+    found = [name for name in names if wanted in composed(name).casefold()] if wanted else names
     pages = max(1, -(-len(found) // _PAGE))
     page = st.pagination(pages, key="image_page") if pages > 1 else 1
     part = found[(min(page, pages) - 1) * _PAGE : min(page, pages) * _PAGE]

@@ -28,7 +28,7 @@ from deconv_core.index_parts import REPAIR
 from deconv_core.index_summary import KEPT, read_maps, read_top
 from deconv_core.receptive_field import Layer
 from deconv_core.storage import Location, RemotePath
-from deconv_core.units import Activation, Unit
+from deconv_core.units import Activation, Unit, as_stored
 
 TOP = 9
 """How many activations a gallery shows, after figure 2 of the paper."""
@@ -242,10 +242,11 @@ class ActivationIndex:
         live = self._done[self._done["error"] == ""]
         if label is None:
             return live
-        if label not in self.labels:
+        meant = as_stored(label, self.labels)
+        if len(meant) != 1:
             known = ", ".join(repr(name) for name in self.labels) or "none"
             raise DeconvError(f"no readable image has the label {label!r}; there are: {known}")
-        return live[live["label"] == label]
+        return live[live["label"] == meant[0]]
 
     def _files_with(self, label: str | None) -> list[BlockFile]:
         """The block files to read: those of a label only, whose images lie together."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from deconv_core.errors import DeconvError
@@ -84,3 +86,25 @@ def label_of(image_id: str) -> str:
     """The first folder of an image's path below the root; "" for a file in the root."""
     folder, slash, _ = image_id.partition("/")
     return folder if slash else ""
+
+
+def composed(text: str) -> str:
+    """The text with each accented letter as one character (NFC), as most keyboards type it.
+
+    Folders copied from some systems have letter and accent apart (NFD): the same to a reader.
+    """
+    return unicodedata.normalize("NFC", text)
+
+
+def as_stored(text: str, names: Iterable[str]) -> list[str]:
+    """The names that somebody who typed the text means.
+
+    Returns:
+        The name that is the very same; otherwise those that differ only by how their letters are
+        composed; none if there is no such name.
+    """
+    known = list(names)
+    if text in known:
+        return [text]
+    wanted = composed(text)
+    return [name for name in known if composed(name) == wanted]

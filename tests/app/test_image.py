@@ -1,12 +1,14 @@
 """The Image page."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 
-from deconv_core import ImageFolder, Network
+from deconv_core import ImageFolder, Network, scan
 from deconv_core.deconvnet import convnet_pass
 from tests.app.conftest import Home, OpenPage, address, words
+from tests.core import drawings
 
 NAME = "dog/square.png"
 
@@ -55,3 +57,26 @@ def test_without_an_index_one_image_can_still_be_seen(open_page: OpenPage, home:
     assert "Strongest maps of conv3\\_1 in this image" in words(app) or (
         "Strongest maps of conv3_1 in this image" in words(app)
     )
+
+
+def test_names_may_be_typed_with_their_letters_composed_in_another_way(
+    open_page: OpenPage, home: Home, network: Network, tmp_path: Path
+) -> None:
+    apart, whole = "gru\u0308n", "gr\u00fcn"
+    pictures = {f"{apart}/cafe\u0301 {n}.png": drawings.noise(n) for n in (1, 2)}
+    pictures |= {"dog/3.png": drawings.noise(3)}
+    folder = drawings.save(tmp_path / "letters", pictures)
+    dataset = home.registry.add_folder(folder)
+    scan(network, ImageFolder(folder), home.registry.index_path(dataset, home.network))
+    names = {"dataset": dataset.dataset_id, "label": whole}
+    app = open_page("image", image=f"{whole}/caf\u00e9 2.png", **names)
+    assert address(app)["label"] == apart
+    assert "has no image" not in words(app)
+    assert "no image of this dataset has the label" not in words(app).lower()
+    assert f"{apart}/cafe\u0301 2.png" in words(app)
+    app.session_state["image_menu"] = True
+    app.run()
+    for typed, found in (("CAF\u00c9 2", 1), ("cafe\u0301", 2), ("cafe", 0)):
+        app.text_input(key="image_search").input(typed).run()
+        assert not app.exception
+        assert ("No image has such a name." in words(app)) == (found == 0), typed

@@ -474,3 +474,36 @@ def test_top_of_photographs_is_brute_force(
 
 def _as_png(pictures: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {f"{image_id}.png": pixels for image_id, pixels in pictures.items()}
+
+
+APART, WHOLE = "gru\u0308n", "gr\u00fcn"  # u and two dots; u with two dots
+
+
+def scan_of_labels(network: Network, folder: Path, *labels: str) -> ActivationIndex:
+    pictures = {f"{label}/{n}.png": drawings.noise(n) for n, label in enumerate(labels)}
+    images = ImageFolder(drawings.save(folder / "images", pictures))
+    return scan(network, images, folder / "index")
+
+
+def test_a_label_may_be_typed_with_its_letters_composed_in_another_way(
+    network: Network, tmp_path: Path
+) -> None:
+    index = scan_of_labels(network, tmp_path, APART, "dog")
+    assert list(index.labels) == ["dog", APART]
+    (found,) = index.top("conv3_2", k=3, label=WHOLE)
+    assert found.image_id == f"{APART}/0.png"
+    assert index.maps("conv3_2", label=WHOLE).equals(index.maps("conv3_2", label=APART))
+    with pytest.raises(DeconvError, match="label 'grun'"):
+        index.top("conv3_2", label="grun")
+
+
+def test_labels_that_differ_only_by_how_letters_are_composed_stay_two(
+    network: Network, tmp_path: Path
+) -> None:
+    (tmp_path / APART).mkdir()
+    if (tmp_path / WHOLE).exists():
+        pytest.skip("this system takes both for one name")
+    index = scan_of_labels(network, tmp_path, APART, WHOLE)
+    for place, label in enumerate((APART, WHOLE)):
+        (found,) = index.top("conv3_2", label=label)
+        assert found.image_id == f"{label}/{place}.png"

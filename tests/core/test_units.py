@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from deconv_core.errors import DeconvError
-from deconv_core.units import Box, Unit, label_of
+from deconv_core.units import Box, Unit, as_stored, label_of
 
 
 def test_an_address_is_written_as_layer_and_channel() -> None:
@@ -72,3 +72,29 @@ def test_the_label_is_the_first_folder(image_id: str, label: str) -> None:
 def test_a_label_never_holds_a_slash(folder: str, rest: str) -> None:
     assume("/" not in folder)
     assert label_of(f"{folder}/{rest}") == folder
+
+
+# "café" with é as one character and as e and an accent; "ế" has a third form, half composed.
+ONE, TWO = "caf\u00e9", "cafe\u0301"
+WHOLE, HALF, APART = "\u1ebf", "\u00ea\u0301", "e\u0302\u0301"
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "meant"),
+    [
+        (ONE, [ONE, "dog"], [ONE]),
+        (ONE, [TWO, "dog"], [TWO]),
+        (TWO, [ONE], [ONE]),
+        (ONE, [TWO, ONE], [ONE]),
+        (TWO, [TWO, ONE], [TWO]),
+        (HALF, [WHOLE, APART], [WHOLE, APART]),
+        (HALF, [WHOLE, APART, HALF], [HALF]),
+        ("cafe", [ONE, TWO], []),
+        ("CAFÉ", [ONE], []),
+        ("", ["", "a"], [""]),
+    ],
+)
+def test_a_typed_name_is_the_same_or_composed_in_another_way(
+    text: str, names: list[str], meant: list[str]
+) -> None:
+    assert as_stored(text, names) == meant
