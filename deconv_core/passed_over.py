@@ -1,11 +1,32 @@
-"""Names passed over in folders, zips and uploads: hidden ones, and those that systems make.
+"""What lies beside the images of a folder, zip or upload, and why it is passed over.
 
-Only names below the chosen folder count: a folder that a person chose is taken, whatever its name.
+Hidden names are passed over, and those that systems make. Only names below the chosen folder count:
+a folder that a person chose is taken, whatever its name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+HIDDEN = "hidden"
+LINK = "link to a folder"
+LINK_OUT = "link out of the folders that are offered"
+LINK_ROUND = "link to a folder that it lies in"
+LINK_TO_NOTHING = "link to nothing"
+NOT_LISTED = "folder that cannot be listed"
+NO_NAME = "name that cannot be used"
+_PLURALS = {
+    HIDDEN: HIDDEN,
+    LINK: "links to folders",
+    LINK_OUT: "links out of the folders that are offered",
+    LINK_ROUND: "links to folders that they lie in",
+    LINK_TO_NOTHING: "links to nothing",
+    NOT_LISTED: "folders that cannot be listed",
+    NO_NAME: "names that cannot be used",
+}
+_MOST_KINDS = 12
 
 # In lower case: what Windows, macOS, Linux, Synology and QNAP put beside pictures.
 _MADE_BY_SYSTEMS = frozenset(
@@ -16,6 +37,28 @@ _MADE_BY_SYSTEMS = frozenset(
         *("@recently-snapshot", "#snapshot", "@sharebin", "@__thumb"),
     }
 )
+# Pictures that cameras and programs make and that are not read: phones, raw files, drawings.
+_OTHER_PICTURES = frozenset(
+    {
+        *(".heic", ".heif", ".hif", ".jxl", ".svg", ".eps", ".pdf", ".ai", ".xcf"),
+        *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf", ".pef", ".srw"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something that is not offered as an image, and why.
+
+    Attributes:
+        name: its path below the folder, as text.
+        reason: in words.
+        kind: one of the constants of this module, by which it is counted; "" where nobody counts.
+    """
+
+    name: str
+    reason: str
+    kind: str = ""
 
 
 def hidden_reason(name: str) -> str:
@@ -44,11 +87,36 @@ def hidden_place(parts: Sequence[str]) -> str:
 
 
 def hidden_entry_reason(place: str, files: int) -> str:
-    """The reason for one entry of ``hidden_place``.
+    """The reason for one entry: a hidden file, or a hidden folder and everything in it.
 
     Args:
         place: what ``hidden_place`` gave.
-        files: how many files have this place; for a hidden file itself 0.
+        files: how many files have this place; 0 for a hidden file itself, or where nobody counted.
     """
     reason = hidden_reason(place.rpartition("/")[2])
     return reason + (f"; a folder with {files:,} file{'' if files == 1 else 's'}" if files else "")
+
+
+def count_kinds(skipped: Iterable[Skipped], other_files: Mapping[str, int]) -> dict[str, int]:
+    """How much was passed over, by kind: file types (the most frequent first), then the rest."""
+    types = sorted(other_files.items(), key=lambda pair: (-pair[1], pair[0]))
+    rest = Counter(entry.kind for entry in skipped)
+    return {**dict(types), **{kind: rest[kind] for kind in _PLURALS if rest[kind]}}
+
+
+def kinds_in_words(kinds: Mapping[str, int]) -> str:
+    """Counts by kind in words, for example "5 .heic, 2 hidden, 1 link to a folder"; "" for none."""
+    said = [
+        f"{number:,} {(_PLURALS.get(kind, kind) if number > 1 else kind) or 'without extension'}"
+        for kind, number in kinds.items()
+    ]
+    if len(said) > _MOST_KINDS:
+        left = sum(list(kinds.values())[_MOST_KINDS - 1 :])
+        said = [*said[: _MOST_KINDS - 1], f"{left:,} others"]
+    return ", ".join(said)
+
+
+def to_convert(kinds: Iterable[str]) -> str:
+    """What to do about pictures of types that are not read; "" if there are none."""
+    types = sorted(_OTHER_PICTURES & set(kinds))
+    return f"{', '.join(types)} cannot be read: convert them to JPEG or PNG" if types else ""

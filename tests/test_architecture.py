@@ -30,6 +30,7 @@ ORDER = (
     "download",
     "weights",
     "passed_over",
+    "listing",
     "images",
     "deconvnet",
     "peaks",
