@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from deconv_core.decoding import DECODING
 from deconv_core.index_blocks import ImageRow
 from deconv_core.index_files import IndexFolder
 from deconv_core.index_manifest import ComputePath, Manifest
@@ -130,7 +131,20 @@ def _plan(names: list[str]) -> pd.DataFrame:
 def _manifest(layers: tuple[Layer, ...]) -> Manifest:
     compute = ComputePath("float32", "channels_last", "cpu", False, 8, "0")
     return Manifest(
-        "random", "0" * 16, "torchvision", "VGG19", layers, "/none", "stretch", compute, BLOCK
+        network="random",
+        fingerprint="0" * 16,
+        preprocessing="torchvision",
+        architecture="VGG19",
+        layers=layers,
+        image_root="/none",
+        extensions=None,
+        labels=None,
+        follow_links=False,
+        resize="stretch",
+        value_range="type",
+        decoding=DECODING,
+        compute=compute,
+        block_size=BLOCK,
     )
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
+from deconv_core.decoding import readable_extensions
 from deconv_core.errors import DeconvError
-from deconv_core.images import readable_extensions
 
 LARGEST_UNPACKED = 2 * 2**30
 """Bytes of all its pictures, unpacked."""

@@ -12,8 +12,8 @@ import streamlit as st
 from dashboard.choice import escape
 from dashboard.serving import is_local, rules
 from dashboard.wording import counted
+from deconv_core.decoding import readable_extensions
 from deconv_core.errors import DeconvError
-from deconv_core.images import readable_extensions
 
 _MOST = 300
 

@@ -12,8 +12,9 @@ from dashboard.serving import told
 from dashboard.shell import Choice, escape
 from dashboard.tiles import Panel, Tile, gallery
 from dashboard.wording import shortened
+from deconv_core.decoding import Pixels
 from deconv_core.errors import DeconvError
-from deconv_core.images import ImageFolder, Pixels
+from deconv_core.images import ImageFolder
 from deconv_core.units import as_stored, composed
 
 _PAGE = 18

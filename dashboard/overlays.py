@@ -11,7 +11,7 @@ from PIL import Image
 from deconv_core.receptive_field import INPUT_SIDE
 
 if TYPE_CHECKING:
-    from deconv_core.images import Pixels
+    from deconv_core.decoding import Pixels
 
 _SHOWN = 448
 _HOT = np.array([255.0, 122.0, 26.0])

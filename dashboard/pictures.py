@@ -17,8 +17,9 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.compute import Newest
+from deconv_core.decoding import Pixels
 from deconv_core.errors import CancelledError, DeconvError
-from deconv_core.images import ImageFolder, Pixels
+from deconv_core.images import ImageFolder
 from deconv_core.units import Activation
 
 if TYPE_CHECKING:

@@ -9,14 +9,9 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageOps
 
+from deconv_core.decoding import LARGEST_IMAGE, readable_formats
 from deconv_core.errors import ImageError
-from deconv_core.images import (
-    LARGEST_IMAGE,
-    ImageFolder,
-    Skipped,
-    read_content,
-    readable_formats,
-)
+from deconv_core.images import ImageFolder, Skipped, read_content
 from deconv_core.storage import Location
 
 SIDE = 128

@@ -24,8 +24,9 @@ from dashboard.compute import PictureStore, SettledAnswers, Turn
 from dashboard.registry import Dataset, NetworkChoice, Registry
 from dashboard.serving import rules
 from deconv_core.activation_index import ActivationIndex
+from deconv_core.decoding import Pixels
 from deconv_core.errors import DeconvError, WeightsError
-from deconv_core.images import ImageFolder, Pixels
+from deconv_core.images import ImageFolder
 from deconv_core.units import Activation
 
 if TYPE_CHECKING:

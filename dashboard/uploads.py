@@ -24,8 +24,9 @@ from dashboard import archive_checks as checks
 from dashboard.folders import folder_size
 from dashboard.registry import Dataset, Registry
 from dashboard.upload_limits import UploadLimits
+from deconv_core.decoding import readable_extensions
 from deconv_core.errors import DeconvError
-from deconv_core.images import LARGEST_FILE, Skipped, readable_extensions
+from deconv_core.images import LARGEST_FILE, Skipped
 
 _PIECE = 2**20
 _PATIENCE = 60.0  # seconds

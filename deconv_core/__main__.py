@@ -16,12 +16,10 @@ from typing import TYPE_CHECKING
 from deconv_core.errors import CancelledError, DeconvError
 
 if TYPE_CHECKING:
-    from deconv_core.images import Resize
-    from deconv_core.index_files import IndexFolder
-    from deconv_core.index_manifest import Manifest
     from deconv_core.network import Network
     from deconv_core.ray_engine import RayEngine
     from deconv_core.scanning import ScanProgress
+    from deconv_core.storage import Location
 
 _CANCELLED = 130
 
@@ -72,6 +70,13 @@ def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--label", action="append", help="one first-level folder to take; may be repeated"
     )
     command.add_argument("--resize", choices=["stretch", "crop"], default="stretch")
+    command.add_argument(
+        "--value-range",
+        choices=["type", "file"],
+        default="type",
+        help="pictures of more than 8 bits: white is the largest value of the type (the default), "
+        "or the largest in the file",
+    )
     command.add_argument(
         "--within",
         action="append",
@@ -142,6 +147,7 @@ def _scan(options: argparse.Namespace, cancel: threading.Event) -> int:
         extensions=options.extensions.split(",") if options.extensions else None,
         labels=_labels(options.labels, options.label),
         resize=options.resize,
+        value_range=options.value_range,
         within=options.within,
     )
     network = _load(options.network, options.preprocessing, options.progress, cancel)
@@ -190,15 +196,15 @@ def _engine(options: argparse.Namespace) -> RayEngine | None:
 def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
     from deconv_core.activation_index import ActivationIndex
     from deconv_core.exact import exact_top
-    from deconv_core.images import ImageFolder
     from deconv_core.reconstruction import reconstruct
     from deconv_core.rendering import Scale, compose_grid
+    from deconv_core.scan_plan import scanned_folder
     from deconv_core.tables import activation_table, csv_file
     from deconv_core.whole_files import whole_file, write_whole
 
     index = ActivationIndex.open(options.index)
     made = index.manifest
-    images = ImageFolder(options.images or index.image_root, resize=_resize(made.resize))
+    images = scanned_folder(_images_of(options, index.image_root), made)
     network = _load(options.network or made.network, made.preprocessing, "bar", cancel)
     top = exact_top(
         network, images, index, options.layer, options.channel, options.k, options.label
@@ -249,41 +255,30 @@ def _check(options: argparse.Namespace, cancel: threading.Event) -> int:
 
 def _repair(options: argparse.Namespace, cancel: threading.Event) -> None:
     """Scan again as the manifest says; what is whole is kept."""
-    from deconv_core.images import ImageFolder
     from deconv_core.index_files import IndexFolder
+    from deconv_core.scan_plan import scanned_folder
     from deconv_core.scanning import scan
 
     folder = IndexFolder(options.index)
     made = folder.read_manifest()
-    images = ImageFolder(
-        options.images or folder.image_root(made),
-        **_types_and_labels(folder, made),
-        resize=_resize(made.resize),
-    )
+    images = scanned_folder(_images_of(options, folder.image_root(made)), made)
     network = _load(options.network or made.network, made.preprocessing, "bar", cancel)
     scan(network, images, folder.path, progress=_scan_reporter("bar"), cancel=cancel)
     if sys.stderr.isatty():
         print(file=sys.stderr)
 
 
-def _types_and_labels(folder: IndexFolder, made: Manifest) -> dict[str, set[str]]:
-    """What the scan was restricted to, as far as the list of images shows it."""
-    try:
-        plan = folder.read_plan(made)
-    except DeconvError:  # then the folder as it is, or the blocks, have to tell
-        return {}
-    endings = {Path(image_id).suffix for image_id in plan["image_id"]}
-    return {"extensions": endings, "labels": set(plan["label"])}
+def _images_of(options: argparse.Namespace, scanned: Location) -> Location:
+    """The folder of images that was given, or else the one that was scanned."""
+    from deconv_core.storage import location
+
+    return location(options.images) if options.images else scanned
 
 
 def file_stem(layer: str, channel: int | None, label: str | None) -> str:
     """The name of a result's files: layer, map and label, so that no run overwrites another."""
     safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in label) if label else ""
     return layer + (f"_map{channel}" if channel is not None else "") + (f"_{safe}" if safe else "")
-
-
-def _resize(name: str) -> Resize:
-    return "crop" if name == "crop" else "stretch"
 
 
 def _load(

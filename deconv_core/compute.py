@@ -16,8 +16,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import Tensor
 
+from deconv_core.decoding import Pixels
 from deconv_core.errors import DeconvError, ImageError
-from deconv_core.images import ImageFolder, Pixels
+from deconv_core.images import ImageFolder
 from deconv_core.index_manifest import ComputePath
 from deconv_core.network import Convolution, Network
 from deconv_core.peaks import Peaks, locate, peaks_at

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from deconv_core.activation_index import TOP, ActivationIndex, best_channel
+from deconv_core.decoding import DECODING
 from deconv_core.download import CancelFlag
 from deconv_core.errors import CancelledError, DeconvError, IndexMismatchError
 from deconv_core.image_passes import image_passes, peak_layer
@@ -81,17 +82,23 @@ def exact_top(
         cancel: set it to stop.
 
     Raises:
-        IndexMismatchError: the index was made from another network or another resizing.
+        IndexMismatchError: the index was made from another network, or from images read in another
+            way.
         DeconvError: no such layer, channel or label, or k below 1.
         ImageError: an image is gone or cannot be read.
         CancelledError: ``cancel`` was set.
     """
-    made, resize = index.manifest.fingerprint, index.manifest.resize
-    if made != network.fingerprint or resize != images.resize:
-        raise IndexMismatchError(
-            f"the index was made with network {made} and resizing {resize!r}; given are "
-            f"{network.fingerprint} and {images.resize!r}"
-        )
+    made = index.manifest
+    for what, of_index, given in (
+        ("network", made.fingerprint, network.fingerprint),
+        ("resizing", made.resize, images.resize),
+        ("value range", made.value_range, images.value_range),
+        ("decoding", made.decoding, DECODING),
+    ):
+        if of_index != given:
+            raise IndexMismatchError(
+                f"the index was made with {what} {of_index!r}; given is {given!r}"
+            )
     if index.precision == "float32":
         return ExactTop(index.top(layer, channel=channel, k=k, label=label), exact=True)
     if k < 1:

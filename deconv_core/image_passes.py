@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from deconv_core.compute import to_batch
+from deconv_core.decoding import Pixels
 from deconv_core.deconvnet import convnet_pass
-from deconv_core.images import ImageFolder, Pixels
+from deconv_core.images import ImageFolder
 from deconv_core.network import Convolution, Network
 from deconv_core.peaks import Peaks, find_peaks
 from deconv_core.reconstruction_cache import ImagePass, ReconstructionCache

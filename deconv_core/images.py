@@ -1,42 +1,29 @@
-"""An ordered folder of images: stable ids, labels, and decoding that cannot be surprised.
-
-Every image becomes RGB, 224x224, 8 bits. The default "stretch" resizes to 224x224 with Pillow's
-BILINEAR and does not keep the aspect ratio, as the original program did; "crop" resizes the
-shorter side to 256 and takes the centre 224x224, as ImageNet networks were trained.
-"""
+"""An ordered folder of images: which files are images, their ids and labels."""
 
 from __future__ import annotations
 
 import copy
-import hashlib
-import io
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
-
+from deconv_core.decoding import (
+    DecodedImage,
+    Pixels,
+    Resize,
+    ValueRange,
+    decode_image,
+    readable_extensions,
+)
 from deconv_core.errors import DeconvError, ImageError
-from deconv_core.receptive_field import INPUT_SIDE
 from deconv_core.storage import Location, RemotePath, location
 from deconv_core.units import label_of
 
-Resize = Literal["stretch", "crop"]
-Pixels = npt.NDArray[np.uint8]
-
 LARGEST_FILE = 512 * 2**20
 """Bytes of one image file that are still read."""
-LARGEST_IMAGE = 100_000_000
-"""Pixels (width x height) of one image that are still decoded."""
-
-# These start other programs, stand for video, or need a plug-in to decode at all.
-_NOT_READ = {"EPS", "MPEG", "WMF", "GRIB", "BUFR", "HDF5", "FITS", "PDF"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,36 +43,6 @@ class Skipped:
     reason: str
 
 
-@dataclass(frozen=True, eq=False)
-class DecodedImage:
-    """An image as the network sees it.
-
-    Attributes:
-        pixels: uint8 (224, 224, 3), RGB.
-        width: of the original, in pixels, after its EXIF orientation.
-        height: of the original.
-        content_hash: SHA-256 of the file, in hexadecimal digits.
-    """
-
-    pixels: Pixels
-    width: int
-    height: int
-    content_hash: str
-
-
-def readable_formats() -> tuple[str, ...]:
-    """Pillow's names of the formats that are decoded, for example "JPEG"."""
-    Image.init()
-    return tuple(sorted(set(Image.OPEN) - _NOT_READ))
-
-
-def readable_extensions() -> tuple[str, ...]:
-    """The file name extensions of those formats, with their dot, in lower case."""
-    formats = set(readable_formats())
-    known = Image.registered_extensions()
-    return tuple(sorted(extension for extension, name in known.items() if name in formats))
-
-
 class ImageFolder:
     """The images below a folder, in the order of their ids.
 
@@ -95,7 +52,11 @@ class ImageFolder:
 
     Attributes:
         root: the folder, absolute, or its address.
+        extensions: the file types taken, in order; None where all are that can be read.
+        wanted_labels: the labels asked for, in order; None where all are taken.
+        follow_links: whether folders that are links are entered.
         resize: "stretch" or "crop".
+        value_range: "type" or "file".
         skipped: what could not be listed, with reasons.
         other_files: extension -> number of files passed over because of it.
     """
@@ -107,6 +68,7 @@ class ImageFolder:
         labels: Iterable[str] | None = None,
         *,
         resize: Resize = "stretch",
+        value_range: ValueRange = "type",
         within: Iterable[str | os.PathLike[str]] | None = None,
     ) -> None:
         """List the folder.
@@ -117,20 +79,28 @@ class ImageFolder:
                 format Pillow reads.
             labels: first-level folders to take ("" for files in the root itself); None takes all.
             resize: how pictures become 224x224.
+            value_range: how values of more than 8 bits become 8 bits: "type" makes the largest
+                value of their type white, "file" the largest value in the file.
             within: folders; files that are links are then taken only if they lead into one of
                 these. None takes them wherever they lead.
 
         Raises:
-            DeconvError: no such folder, an extension that cannot be read, or another ``resize``.
+            DeconvError: no such folder, an extension that cannot be read, or another ``resize`` or
+                ``value_range``.
         """
         self.root = location(root)
         if not self.root.is_dir():
             raise DeconvError(f"{self.root} is not a folder; give a folder of images")
         if resize not in ("stretch", "crop"):
             raise DeconvError(f"resize={resize!r} is not known; choose 'stretch' or 'crop'")
+        if value_range not in ("type", "file"):
+            raise DeconvError(f"value_range={value_range!r} is not known; choose 'type' or 'file'")
         self.resize: Resize = resize
+        self.value_range: ValueRange = value_range
+        self.follow_links = False
         self._extensions = _wanted_extensions(extensions)
-        self._labels = None if labels is None else frozenset(labels)
+        self.extensions = None if extensions is None else tuple(sorted(self._extensions))
+        self.wanted_labels = None if labels is None else tuple(sorted(set(labels)))
         self._within = None if within is None else tuple(Path(p).resolve() for p in within)
         self.other_files: Counter[str] = Counter()
         skipped: list[Skipped] = []
@@ -191,7 +161,15 @@ class ImageFolder:
         Raises:
             ImageError: it cannot be read; the message is the reason.
         """
-        return decode_image(read_content(self._entries[position].path), self.resize)
+        return self.decode_content(read_content(self._entries[position].path))
+
+    def decode_content(self, content: bytes) -> DecodedImage:
+        """The bytes of any image file, decoded as those of this folder are.
+
+        Raises:
+            ImageError: they cannot be read; the message is the reason.
+        """
+        return decode_image(content, self.resize, self.value_range)
 
     def _walk(self, skipped: list[Skipped]) -> Iterator[ImageEntry]:
         listed = self._remote_files if isinstance(self.root, RemotePath) else self._local_files
@@ -201,7 +179,7 @@ class ImageFolder:
                 self.other_files[extension] += 1
             elif not _is_text(image_id):
                 skipped.append(Skipped(ascii(image_id), "its name is not valid Unicode"))
-            elif self._labels is None or label_of(image_id) in self._labels:
+            elif self.wanted_labels is None or label_of(image_id) in self.wanted_labels:
                 yield ImageEntry(image_id, label_of(image_id), path)
 
     def _remote_files(self, skipped: list[Skipped]) -> Iterator[tuple[str, Location]]:
@@ -294,75 +272,3 @@ def _remote_content(path: RemotePath) -> bytes:
     if not content:
         raise ImageError("the file is empty")
     return content
-
-
-def content_hash(content: bytes) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal digits."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def decode_image(content: bytes, resize: Resize = "stretch") -> DecodedImage:
-    """Decode the bytes of an image file.
-
-    EXIF orientation is applied; of an animation the first frame is taken; transparency is laid on
-    white; 16-bit values are scaled to 8 bits.
-
-    Raises:
-        ImageError: the bytes are no whole picture of a readable format and size.
-    """
-    try:
-        with Image.open(io.BytesIO(content), formats=readable_formats()) as opened:
-            if opened.width * opened.height > LARGEST_IMAGE:
-                raise ImageError(
-                    f"{opened.width} x {opened.height} pixels; at most {LARGEST_IMAGE:,} are read"
-                )
-            image = _to_rgb(ImageOps.exif_transpose(opened))
-    except ImageError:
-        raise
-    except UnidentifiedImageError as error:
-        raise ImageError("not a picture in a readable format") from error
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"too many pixels: {error}") from error
-    except MemoryError as error:
-        raise ImageError("not enough memory to decode it") from error
-    except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
-        raise ImageError(f"damaged: {error or type(error).__name__}") from error
-    pixels = np.asarray(_resized(image, resize), dtype=np.uint8)
-    return DecodedImage(pixels, image.width, image.height, content_hash(content))
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any mode Pillow has to 8-bit RGB."""
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        image = Image.fromarray(_to_bytes(image))
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        ground = Image.new("RGBA", image.size, "white")
-        ground.alpha_composite(image)
-        image = ground
-    return image.convert("RGB")
-
-
-def _to_bytes(image: Image.Image) -> Pixels:
-    """Scale 16-bit integers (0..65535) or floats (0..1, else 0..255) to 0..255."""
-    values = np.asarray(image)
-    if image.mode == "F":
-        values = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=255.0, neginf=0.0)
-        scaled = values * (255.0 if values.max(initial=0.0) <= 1.0 else 1.0)
-    else:
-        scaled = values.astype(np.float64) / 257.0
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
-
-
-def _resized(image: Image.Image, resize: Resize) -> Image.Image:
-    side = INPUT_SIDE
-    if resize == "stretch":
-        return image.resize((side, side), Image.Resampling.BILINEAR)
-    shorter = 256
-    scale = shorter / min(image.size)
-    width, height = (max(shorter, int(length * scale)) for length in image.size)
-    left, top = round((width - side) / 2), round((height - side) / 2)
-    # Resizing only the source of the crop keeps a 1 x 100,000 strip from becoming enormous.
-    across, down = image.width / width, image.height / height
-    box = (left * across, top * down, (left + side) * across, (top + side) * down)
-    return image.resize((side, side), Image.Resampling.BILINEAR, box=box)

@@ -21,7 +21,6 @@ from deconv_core.index_parts import (
     Identity,
     check_identity,
     identified,
-    read_pages,
 )
 from deconv_core.parquet_pages import open_parquet
 from deconv_core.receptive_field import Layer
@@ -177,13 +176,11 @@ def check_block(file: BlockFile, manifest: Manifest, *, whole: bool = False) -> 
     """
     try:
         with file.path.open("rb") as opened:
-            has_seal = check_seal(opened, whole=whole)
+            check_seal(opened, whole=whole)
         schema = pq.read_schema(source(file.path))
-        if whole and not has_seal:
-            read_pages(file.path, index_limits.PEAKS_SWELLING)
     except MISTAKES as error:
         raise _damaged(file.path, error) from error
-    check_identity(file.path, schema, has_seal, manifest, file.part)
+    check_identity(file.path, schema, manifest, file.part)
     return read_block_images(file)
 
 

@@ -17,8 +17,7 @@ schema metadata, so a block alone is a complete, immutable unit of work. Only co
 stored: a pooling's peak is its convolution's, at half the location.
 
 Every Parquet file is sealed (``sealed.py``) and carries the key of its index and, if it is a block,
-its numbers: one that is damaged, exchanged or of another index is known as such. Indexes of format
-1 had neither seals nor keys; they are read, and checked as far as they can be.
+its numbers: one that is damaged, exchanged or of another index is known as such.
 """
 
 from __future__ import annotations
@@ -49,7 +48,6 @@ from deconv_core.sealed import check_seal
 from deconv_core.storage import Location, RemotePath, beside, location, source
 from deconv_core.whole_files import remove_parts, write_whole
 
-_READ_VERSIONS = (1, 2)
 PLAN_COLUMNS = (
     *("image_id", "label", "block", "removed"),
     *("width", "height", "error", "content_hash"),
@@ -88,12 +86,12 @@ class IndexFolder:
         try:
             content = json.loads(path.read_text("utf-8"))
             version, checksum = content["format_version"], content.pop("checksum", "")
-            if version not in _READ_VERSIONS:
+            if version != FORMAT_VERSION:
                 raise IndexMismatchError(
-                    f"the index at {self.path} has format {version!s:.20}; this program reads "
-                    f"{FORMAT_VERSION}: scan again into another folder"
+                    f"the index at {self.path} has format {version!s:.20}; this program reads only "
+                    f"format {FORMAT_VERSION}: scan the images again into another folder"
                 )
-            if version > 1 and checksum != digest(content):
+            if checksum != digest(content):
                 raise ValueError("its checksum is another")
             return manifest_of(content)
         except MISTAKES as error:
@@ -109,10 +107,7 @@ class IndexFolder:
     def write_manifest(self, manifest: Manifest) -> None:
         """Write what makes the index."""
         content = asdict(manifest)
-        if manifest.format_version == 1:
-            del content["key"]
-        else:
-            content["checksum"] = digest(content)
+        content["checksum"] = digest(content)
         write_whole(self.path / "manifest.json", json.dumps(content, indent=1).encode())
 
     def read_plan(self, manifest: Manifest | None = None) -> pd.DataFrame:
@@ -128,7 +123,7 @@ class IndexFolder:
         path = self.path / "images.parquet"
         try:
             content = path.read_bytes()
-            has_seal = check_seal(io.BytesIO(content), whole=True)
+            check_seal(io.BytesIO(content), whole=True)
             table = index_limits.read_plan_table(content)
             plan: pd.DataFrame = table.select(PLAN_COLUMNS).to_pandas(ignore_metadata=True)
         except MISTAKES as error:
@@ -137,7 +132,7 @@ class IndexFolder:
                 "the blocks and the folder"
             ) from error
         if manifest is not None:
-            check_identity(path, table.schema, has_seal, manifest, "images")
+            check_identity(path, table.schema, manifest, "images")
         return plan
 
     def identity(self, path: Location) -> Identity:

@@ -61,6 +61,26 @@ def check_settings(summary: str, image_root: str, block_size: int) -> None:
         raise ValueError("its folder of images cannot be one")
 
 
+def check_reading(resize: str, value_range: str) -> None:
+    """Refuse ways of reading pictures that there are not.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if resize not in ("stretch", "crop") or value_range not in ("type", "file"):
+        raise ValueError("it reads its images in an unknown way")
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Refuse texts that are too long to be what they are meant for.
+
+    Raises:
+        ValueError: one is.
+    """
+    if any(len(text) > _LONGEST_TEXT for text in texts):
+        raise ValueError("one of its texts is too long")
+
+
 def read_plan_table(content: bytes) -> pa.Table:
     """Read the list of images: no row and no text larger than the file can hold.
 

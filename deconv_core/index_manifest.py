@@ -11,7 +11,8 @@ from deconv_core import index_limits
 from deconv_core.receptive_field import Layer
 from deconv_core.typed_json import from_json
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+"""The one format that is written and read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,12 @@ class ComputePath:
 class Manifest:
     """What made an index.
 
+    ``extensions``, ``labels`` and ``follow_links`` say which files of the folder were taken (None:
+    none were left out); ``resize``, ``value_range`` and ``decoding`` (``DECODING`` of then) how
+    files became pixels. ``preprocessing_reason`` says in words why that preprocessing was taken.
     ``summary`` is the version of the summary that belongs to the images of a finished index.
     ``key`` is the same in every file of the index and differs from that of an index of other
-    images, or made in another way; "" in format 1.
+    images, or made in another way.
     """
 
     network: str
@@ -48,9 +52,15 @@ class Manifest:
     architecture: str
     layers: tuple[Layer, ...]
     image_root: str
+    extensions: tuple[str, ...] | None
+    labels: tuple[str, ...] | None
+    follow_links: bool
     resize: str
+    value_range: str
+    decoding: str
     compute: ComputePath
     block_size: int
+    preprocessing_reason: str = ""
     complete: bool = False
     summary: str = ""
     format_version: int = FORMAT_VERSION
@@ -62,7 +72,8 @@ class Manifest:
         compute = {
             k: v for k, v in asdict(self.compute).items() if k not in ("error_bounds", "bits")
         }
-        return digest([self.fingerprint, self.preprocessing, self.resize, compute])
+        reading = [self.resize, self.value_range, self.decoding]
+        return digest([self.fingerprint, self.preprocessing, reading, compute])
 
     def keyed(self, image_ids: Iterable[str]) -> Manifest:
         """This manifest with the key of an index that begins with these images."""
@@ -83,4 +94,7 @@ def manifest_of(content: object) -> Manifest:
     manifest = from_json(Manifest, content)
     index_limits.check_layers(manifest.layers)
     index_limits.check_settings(manifest.summary, manifest.image_root, manifest.block_size)
+    index_limits.check_reading(manifest.resize, manifest.value_range)
+    texts = [manifest.decoding, manifest.preprocessing_reason]
+    index_limits.check_texts([*texts, *(manifest.extensions or ()), *(manifest.labels or ())])
     return manifest

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deconv_core.errors import IndexDamagedError, IndexForeignError
+from deconv_core.errors import IndexForeignError
 from deconv_core.index_manifest import Manifest
-from deconv_core.parquet_pages import open_parquet
 from deconv_core.sealed import sealed
 from deconv_core.storage import Location
 from deconv_core.typed_json import from_json
@@ -60,19 +58,12 @@ def identity_of(schema: pa.Schema) -> Identity:
         return Identity()
 
 
-def check_identity(
-    path: Location, schema: pa.Schema, has_seal: bool, manifest: Manifest, part: str
-) -> None:
+def check_identity(path: Location, schema: pa.Schema, manifest: Manifest, part: str) -> None:
     """Check that a file belongs to the manifest's index, as this part of it.
 
     Raises:
-        IndexDamagedError: it has no seal, and should have one.
         IndexForeignError: it is something else.
     """
-    if not has_seal:
-        if manifest.format_version > 1:
-            raise IndexDamagedError(f"{path} is damaged (it has no seal); {REPAIR}")
-        return
     found = identity_of(schema)
     if found.key != manifest.key:
         raise IndexForeignError(
@@ -91,10 +82,3 @@ def write_table(path: Location, table: pd.DataFrame, identity: Identity) -> None
     content = content.replace_schema_metadata({**content.schema.metadata, **identified(identity)})
     pq.write_table(content, buffer, compression="zstd", write_page_checksum=True)
     write_whole(path, sealed(memoryview(buffer.getvalue())))
-
-
-def read_pages(path: Location, swelling: int, texts: Sequence[str] = ("layer",)) -> None:
-    """Read every page of a file that has no seal, so that their own checksums are compared."""
-    with open_parquet(path, swelling, texts) as opened:
-        for number in range(opened.num_row_groups):
-            opened.read_row_group(number)

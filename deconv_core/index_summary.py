@@ -35,7 +35,6 @@ from deconv_core.index_parts import (
     Identity,
     check_identity,
     identified,
-    read_pages,
     write_table,
 )
 from deconv_core.parquet_pages import open_parquet
@@ -321,14 +320,11 @@ def _check(path: Location, manifest: Manifest, *, whole: bool = False) -> None:
     """
     try:
         with path.open("rb") as file:
-            has_seal = check_seal(file, whole=whole)
+            check_seal(file, whole=whole)
         schema = pq.read_schema(source(path))
-        if whole and not has_seal:
-            is_maps = path.stem.startswith("maps")
-            read_pages(path, index_limits.SWELLING, ["layer"] if is_maps else [])
     except MISTAKES as error:
         raise _damaged(path, error) from error
-    check_identity(path, schema, has_seal, manifest, path.stem)
+    check_identity(path, schema, manifest, path.stem)
 
 
 def _damaged(path: object, error: Exception) -> IndexDamagedError:

@@ -7,7 +7,8 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from deconv_core.images import ImageFolder, Pixels
+from deconv_core.decoding import Pixels
+from deconv_core.images import ImageFolder
 from deconv_core.network import Network
 from deconv_core.peaks import Peaks
 from deconv_core.switches import Switches
@@ -109,10 +110,10 @@ class ReconstructionCache:
                 self._bytes -= dropped.nbytes
 
 
-def _identity(images: ImageFolder, position: int) -> tuple[str, str, int, int]:
+def _identity(images: ImageFolder, position: int) -> tuple[str, str, str, int, int]:
     path = images[position].path
     try:
         status = path.stat()
     except OSError:
-        return str(path), images.resize, 0, 0
-    return str(path), images.resize, status.st_mtime_ns, status.st_size
+        return str(path), images.resize, images.value_range, 0, 0
+    return str(path), images.resize, images.value_range, status.st_mtime_ns, status.st_size

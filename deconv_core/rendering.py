@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from deconv_core.decoding import Pixels
 from deconv_core.errors import DeconvError
-from deconv_core.images import Pixels
 from deconv_core.reconstruction import Reconstruction
 
 Kind = Literal["reconstruction", "patch"]

@@ -12,16 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from deconv_core.compute import ScanNetwork, to_batch
+from deconv_core.decoding import DecodedImage, content_hash
 from deconv_core.download import CancelFlag
 from deconv_core.errors import ImageError
-from deconv_core.images import (
-    DecodedImage,
-    ImageEntry,
-    ImageFolder,
-    content_hash,
-    decode_image,
-    read_content,
-)
+from deconv_core.images import ImageEntry, ImageFolder, read_content
 from deconv_core.index_blocks import ImageRow
 from deconv_core.peaks import Peaks, join_peaks
 
@@ -120,7 +114,7 @@ def _decode(entry: ImageEntry, images: ImageFolder) -> DecodedImage | Failure:
     except ImageError as error:
         return Failure(str(error), "")
     try:
-        return decode_image(content, images.resize)
+        return images.decode_content(content)
     except ImageError as error:
         return Failure(str(error), content_hash(content))
 

@@ -8,11 +8,28 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 
+from deconv_core.decoding import content_hash
 from deconv_core.errors import ImageError, IndexMismatchError
-from deconv_core.images import ImageEntry, ImageFolder, content_hash, read_content
+from deconv_core.images import ImageEntry, ImageFolder, read_content
 from deconv_core.index_blocks import read_block_images
 from deconv_core.index_files import IndexFolder
 from deconv_core.index_manifest import Manifest
+from deconv_core.storage import Location
+
+
+def scanned_folder(root: Location, manifest: Manifest) -> ImageFolder:
+    """A folder of images, listed and read as the scan that made an index did.
+
+    Raises:
+        DeconvError: no such folder.
+    """
+    return ImageFolder(
+        root,
+        manifest.extensions,
+        manifest.labels,
+        resize="crop" if manifest.resize == "crop" else "stretch",
+        value_range="file" if manifest.value_range == "file" else "type",
+    )
 
 
 def plan_rows(entries: Sequence[ImageEntry], first_block: int, block_size: int) -> pd.DataFrame:
@@ -73,12 +90,30 @@ def updated_plan(
         new = len(added) - len(changed)
         raise IndexMismatchError(
             f"the images in {images.root} are not those of this index: {new} added, "
-            f"{len(removed)} removed, {len(changed)} changed. Ask for an update (update=True, "
-            "--update) to scan only those, or scan into another folder"
+            f"{len(removed)} removed, {len(changed)} changed{_listed_otherwise(manifest, images)}. "
+            "Ask for an update (update=True, --update) to scan only those, or scan into another "
+            "folder"
         )
     known.loc[[*removed.index, *changed.index], "removed"] = True
     rows = plan_rows(added, int(known["block"].max()) + 1, manifest.block_size)
     return pd.concat([known, rows], ignore_index=True)
+
+
+def _listed_otherwise(manifest: Manifest, images: ImageFolder) -> str:
+    """How the folder was listed by the scan and how it is now, where that differs."""
+    followed = {True: "followed", False: "not followed"}
+    compared = (
+        ("file types", _or_all(manifest.extensions), _or_all(images.extensions)),
+        ("labels", _or_all(manifest.labels), _or_all(images.wanted_labels)),
+        ("links to folders", followed[manifest.follow_links], followed[images.follow_links]),
+    )
+    return "".join(
+        f"; {what}: {made} in the scan, {now} now" for what, made, now in compared if made != now
+    )
+
+
+def _or_all(names: Sequence[str] | None) -> str:
+    return "all" if names is None else ", ".join(name or '""' for name in names) or "none"
 
 
 def _current_hash(entry: ImageEntry) -> str:

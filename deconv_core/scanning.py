@@ -18,6 +18,7 @@ import pandas as pd
 
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.compute import DEVICES, PRECISIONS, torch_version
+from deconv_core.decoding import DECODING
 from deconv_core.download import CancelFlag
 from deconv_core.errors import DeconvError, IndexMismatchError, ScanRunningError
 from deconv_core.images import ImageFolder
@@ -208,14 +209,28 @@ def _begin(
         manifest, plan = put_right(folder, there, images)
     folder.clean()
     updated = updated_plan(folder, manifest, plan, images, update)
-    if folder.image_root(manifest) != images.root:  # moved or cloned: the same images
-        manifest = replace(manifest, image_root=str(images.root))
+    if updated is not None:
+        manifest = replace(manifest, complete=False, summary="")
+    listed = _listed_as_now(folder, manifest, images)
+    if updated is not None or listed != manifest:
+        manifest = listed
         folder.write_manifest(manifest)
     if updated is not None:
-        manifest, plan = replace(manifest, complete=False, summary=""), updated
-        folder.write_manifest(manifest)
+        plan = updated
         folder.write_plan(plan, manifest)
     return manifest, plan
+
+
+def _listed_as_now(folder: IndexFolder, manifest: Manifest, images: ImageFolder) -> Manifest:
+    """The manifest with the folder of images as it is listed now: moved, or with more labels."""
+    if folder.image_root(manifest) != images.root:
+        manifest = replace(manifest, image_root=str(images.root))
+    return replace(
+        manifest,
+        extensions=images.extensions,
+        labels=images.wanted_labels,
+        follow_links=images.follow_links,
+    )
 
 
 def _new_manifest(network: Network, images: ImageFolder, making: _Making) -> Manifest:
@@ -226,7 +241,12 @@ def _new_manifest(network: Network, images: ImageFolder, making: _Making) -> Man
         architecture=network.architecture,
         layers=tuple(network.layers.values()),
         image_root=str(images.root),
+        extensions=images.extensions,
+        labels=images.wanted_labels,
+        follow_links=images.follow_links,
         resize=images.resize,
+        value_range=images.value_range,
+        decoding=DECODING,
         compute=making.engine.compute_path(network, images, making.precision),
         block_size=making.block_size or BLOCK_SIZE,
     )
@@ -244,11 +264,18 @@ def _check_same_making(
             (compute.device, making.device),
         )
     )
+    if manifest.decoding != DECODING:
+        raise IndexMismatchError(
+            "this index was made by another version of this program, which read image files in "
+            f"another way (decoding {manifest.decoding}; now it is {DECODING}): scan the images "
+            "again into another folder"
+        )
     block_size = str(making.block_size or manifest.block_size)
     compared = [
         ("network", manifest.fingerprint, network.fingerprint),
         ("preprocessing", manifest.preprocessing, network.preprocessing.name),
         ("resizing", manifest.resize, images.resize),
+        ("value range", manifest.value_range, images.value_range),
         ("precision", compute.precision, precision),
         ("device", compute.device, device),
         ("block size", str(manifest.block_size), block_size),

@@ -37,18 +37,15 @@ def sealed(parquet: bytes | memoryview) -> bytes:
     return b"".join([pages, _MAGIC, digests, rest])
 
 
-def check_seal(file: BinaryIO | RemoteFile, *, whole: bool) -> bool:
+def check_seal(file: BinaryIO | RemoteFile, *, whole: bool) -> None:
     """Compare a Parquet file with its seal.
 
     Args:
         file: opened for reading.
         whole: read and compare everything; otherwise only the footer.
 
-    Returns:
-        False if there is no seal: the file was written before there were any, or is damaged.
-
     Raises:
-        BrokenSealError: it is no Parquet file, or not as it was written.
+        BrokenSealError: it is no Parquet file, has no seal, or is not as it was written.
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _END))
@@ -60,13 +57,12 @@ def check_seal(file: BinaryIO | RemoteFile, *, whole: bool) -> bool:
     file.seek(max(0, start - _SEAL))
     head = file.read(min(_SEAL, start)) + file.read(length + _END)
     if not head.startswith(_MAGIC):
-        return False
+        raise BrokenSealError("it has no seal")
     pages, rest = head[len(_MAGIC) :][:32], head[len(_MAGIC) + 32 :][:32]
     if hashlib.sha256(head[_SEAL:]).digest() != rest:
         raise BrokenSealError("its footer is not as it was written")
     if whole and _digest_of(file, start - _SEAL) != pages:
         raise BrokenSealError("it is not as it was written")
-    return True
 
 
 def _digest_of(file: BinaryIO | RemoteFile, count: int) -> bytes:

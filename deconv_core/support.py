@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deconv_core.images import Pixels
+from deconv_core.decoding import Pixels
 from deconv_core.network import Convolution, Network, Stage
 from deconv_core.receptive_field import Layer
 

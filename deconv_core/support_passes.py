@@ -19,8 +19,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import Tensor
 
+from deconv_core.decoding import Pixels
 from deconv_core.deconvnet import convolve
-from deconv_core.images import Pixels
 from deconv_core.network import Convolution, Network, Pooling, Stage
 from deconv_core.receptive_field import Layer
 from deconv_core.support import Place, Support, cut, move, supports

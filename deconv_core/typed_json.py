@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -15,17 +16,18 @@ _LARGEST = 2**53
 def from_json(kind: type[_Made], content: object) -> _Made:
     """A dataclass from a JSON object.
 
-    Fields may be str, bool, int, float, dict[str, float], tuples of dataclasses, and dataclasses.
+    Fields may be str, bool, int, float, dict[str, float], dataclasses, tuples of these, and any of
+    them or None.
 
     Raises:
         ValueError: a field is missing, unknown or of another type.
     """
     if not isinstance(content, Mapping):
         raise ValueError(f"{kind.__name__} is no object")
-    types = typing.get_type_hints(kind)
-    if unknown := set(content) - set(types):
+    hints = typing.get_type_hints(kind)
+    if unknown := set(content) - set(hints):
         raise ValueError(f"{kind.__name__} has the unknown field {min(unknown)[:40]!a}")
-    made = {name: _value(types[name], f"{name}", value) for name, value in content.items()}
+    made = {name: _value(hints[name], f"{name}", value) for name, value in content.items()}
     try:
         return kind(**made)
     except TypeError as error:
@@ -36,6 +38,9 @@ def _value(wanted: Any, name: str, value: object) -> Any:
     if dataclasses.is_dataclass(wanted):
         return from_json(typing.cast("type[object]", wanted), value)
     arguments = typing.get_args(wanted)
+    if isinstance(wanted, types.UnionType):
+        (something,) = (kind for kind in arguments if kind is not types.NoneType)
+        return None if value is None else _value(something, name, value)
     if typing.get_origin(wanted) is tuple and isinstance(value, list):
         return tuple(_value(arguments[0], name, item) for item in value)
     if typing.get_origin(wanted) is dict and isinstance(value, Mapping):

@@ -29,6 +29,7 @@ ORDER = (
     "parquet_pages",
     "download",
     "weights",
+    "decoding",
     "passed_over",
     "listing",
     "images",

@@ -12,6 +12,7 @@ import torch
 from deconv_core.activation_index import ActivationIndex, best_channel
 from deconv_core.errors import DeconvError, IndexDamagedError, IndexMismatchError
 from deconv_core.images import ImageFolder
+from deconv_core.index_check import check_index
 from deconv_core.network import Network
 from deconv_core.scanning import scan
 from deconv_core.units import Activation, Unit
@@ -402,7 +403,7 @@ def test_a_flipped_byte_among_the_values_is_found(copied: Path, index: Activatio
     assert found >= 1
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"format_version": 1}', b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"format_version": 3}', b"\xff\xfe"])
 def test_a_damaged_manifest_is_named(copied: Path, content: bytes) -> None:
     (copied / "manifest.json").write_bytes(content)
     with pytest.raises(IndexDamagedError, match=r"manifest\.json"):
@@ -419,13 +420,15 @@ def test_a_damaged_list_of_images_is_named(copied: Path) -> None:
         ActivationIndex.open(copied)
 
 
-def test_another_format_is_refused(copied: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2, 99])
+def test_another_format_is_refused(copied: Path, version: int) -> None:
     manifest = copied / "manifest.json"
     text = manifest.read_text()
-    assert '"format_version": 2' in text
-    manifest.write_text(text.replace('"format_version": 2', '"format_version": 99'))
-    with pytest.raises(IndexMismatchError, match="format 99"):
-        ActivationIndex.open(copied)
+    assert '"format_version": 3' in text
+    manifest.write_text(text.replace('"format_version": 3', f'"format_version": {version}'))
+    for ask in (ActivationIndex.open, check_index):
+        with pytest.raises(IndexMismatchError, match=rf"has format {version}.*scan.* again"):
+            ask(copied)
 
 
 def test_no_index_is_an_error(tmp_path: Path) -> None:

@@ -97,10 +97,25 @@ def test_scan_says_what_was_not_read(
 def test_labels_and_resize_are_passed_on(weights: str, photos: Path, tmp_path: Path) -> None:
     index = str(tmp_path / "index")
     arguments = ["scan", str(photos), "--network", weights, "--index", index, "--progress", "none"]
-    assert main([*arguments, "--labels", "b", "--resize", "crop", "--precision", "float32"]) == 0
+    assert (
+        main(
+            [
+                *arguments,
+                "--labels",
+                "b",
+                "--resize",
+                "crop",
+                "--value-range",
+                "file",
+                "--precision",
+                "float32",
+            ]
+        )
+        == 0
+    )
     made = ActivationIndex.open(index)
     assert made.labels == {"b": 5}
-    assert made.manifest.resize == "crop"
+    assert (made.manifest.resize, made.manifest.value_range) == ("crop", "file")
 
 
 def test_labels_one_by_one(weights: str, photos: Path, tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from torchvision.transforms import v2
 from torchvision.transforms.functional import InterpolationMode
 
 from deconv_core import images as images_module
+from deconv_core.decoding import decode_image, readable_extensions
 from deconv_core.errors import DeconvError, ImageError
-from deconv_core.images import ImageFolder, decode_image, readable_extensions
+from deconv_core.images import ImageFolder
 from tests.core import drawings
 
 

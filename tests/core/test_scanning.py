@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from deconv_core import scan_block as scan_block_module
+from deconv_core import images as images_module
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.compute import ScanNetwork, choose_compute
+from deconv_core.decoding import DECODING
 from deconv_core.errors import (
     DeconvError,
     IndexDamagedError,
@@ -28,6 +29,7 @@ from deconv_core.images import ImageFolder
 from deconv_core.index_files import IndexFolder
 from deconv_core.network import PREPROCESSINGS, Network, build_network
 from deconv_core.scan_block import scan_block
+from deconv_core.scan_plan import scanned_folder
 from deconv_core.scanning import ScanProgress, scan
 from deconv_core.storage import part_name
 from deconv_core.units import Activation
@@ -366,6 +368,52 @@ def test_another_resizing_is_refused(scanned: Path, network: Network, folder: Pa
         scan(network, ImageFolder(folder, resize="crop"), scanned)
 
 
+def test_another_value_range_is_refused(scanned: Path, network: Network, folder: Path) -> None:
+    with pytest.raises(IndexMismatchError, match="value range type; now it is file"):
+        scan(network, ImageFolder(folder, value_range="file"), scanned)
+
+
+@pytest.mark.parametrize("update", [False, True])
+def test_an_index_of_files_read_in_another_way_is_refused(
+    scanned: Path, network: Network, folder: Path, update: bool
+) -> None:
+    index = IndexFolder(scanned)
+    index.write_manifest(replace(index.read_manifest(), decoding="of long ago"))
+    with pytest.raises(IndexMismatchError, match=r"decoding of long ago.*scan the images again"):
+        scan(network, ImageFolder(folder), scanned, update=update)
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_an_index_of_an_older_format_is_refused_and_left_alone(
+    scanned: Path, network: Network, folder: Path, complete: bool
+) -> None:
+    index = IndexFolder(scanned)
+    old = replace(index.read_manifest(), format_version=2, complete=complete)
+    index.write_manifest(old)
+    before = {path: path.read_bytes() for path in scanned.rglob("*") if path.is_file()}
+    for update in (False, True):
+        with pytest.raises(IndexMismatchError, match=r"has format 2.*scan the images again"):
+            scan(network, ImageFolder(folder), scanned, update=update)
+    assert {path: path.read_bytes() for path in scanned.rglob("*") if path.is_file()} == before
+
+
+def test_which_images_were_taken_is_known_and_said(
+    network: Network, folder: Path, tmp_path: Path
+) -> None:
+    path, only_b = tmp_path / "index", ImageFolder(folder, ["PNG"], ["b"])
+    made = scan(network, only_b, path).manifest
+    assert (made.extensions, made.labels, made.follow_links) == ((".png",), ("b",), False)
+    assert (made.resize, made.value_range, made.decoding) == ("stretch", "type", DECODING)
+    assert [entry.image_id for entry in scanned_folder(folder, made)] == [
+        entry.image_id for entry in only_b
+    ]
+    with pytest.raises(IndexMismatchError, match=r"labels: b in the scan, all now\. Ask"):
+        scan(network, ImageFolder(folder, ["png"]), path)
+    wider = scan(network, ImageFolder(folder), path, update=True)
+    assert (wider.manifest.extensions, wider.manifest.labels) == (None, None)
+    assert len(wider.images) == len(ImageFolder(folder)) > len(only_b)
+
+
 @pytest.mark.parametrize("block_size", [2, 1, 32])
 def test_another_block_size_is_refused(
     scanned: Path, network: Network, folder: Path, block_size: int
@@ -556,14 +604,14 @@ def test_decoding_never_runs_far_ahead_of_the_network(
         drawings.save(tmp_path, {f"{number:02}.png": drawings.flat(number, 0, 0)[:1, :1]})
     images = ImageFolder(tmp_path)
     decoded, ahead, counting, scanned = 0, [], threading.Lock(), 0
-    really = scan_block_module.decode_image
+    really = images_module.decode_image
 
-    def counted(content: bytes, resize: str) -> object:
+    def counted(content: bytes, *how: str) -> object:
         nonlocal decoded
         with counting:
             decoded += 1
             ahead.append(decoded - scanned)
-        return really(content, resize)
+        return really(content, *how)
 
     def count(read: int, _: int) -> None:
         nonlocal scanned
@@ -571,7 +619,7 @@ def test_decoding_never_runs_far_ahead_of_the_network(
         with counting:
             scanned += read
 
-    monkeypatch.setattr(scan_block_module, "decode_image", counted)
+    monkeypatch.setattr(images_module, "decode_image", counted)
     prepared = ScanNetwork.prepare(network, choose_compute(network, images, "float32"))
     block = scan_block(prepared, images, list(enumerate(images)), count)
     assert block is not None

@@ -9,14 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from deconv_core.activation_index import ActivationIndex
-from deconv_core.demo import demo_images, demo_index
 from deconv_core.errors import DeconvError, IndexDamagedError, IndexForeignError
 from deconv_core.images import ImageFolder
 from deconv_core.index_check import check_index
 from deconv_core.index_files import IndexFolder
 from deconv_core.network import Network
 from deconv_core.scanning import scan
-from deconv_core.sealed import check_seal
 from deconv_core.weights import load_network
 from tests.core import drawings
 from tests.core.networks import narrow_network
@@ -378,50 +376,3 @@ def test_a_damaged_block_of_an_unfinished_index(
         ActivationIndex.open(path)
     assert rescanned(network, photos, path) == {"blocks/000001.parquet", "blocks/000004.parquet"}
     assert everything(path) == everything(whole)
-
-
-# -- what was written before there were seals ----------------------------------------------------
-
-
-def test_the_shipped_index_of_format_1_opens_and_is_checked(tmp_path: Path) -> None:
-    assert IndexFolder(demo_index()).read_manifest().format_version == 1
-    with next((demo_index() / "blocks").iterdir()).open("rb") as block:
-        assert not check_seal(block, whole=True)
-    assert not check_index(demo_index())
-    path = shutil.copytree(demo_index(), tmp_path / "index")
-    before = ActivationIndex.open(path).peaks("conv4_4", 3)
-    block = path / "blocks/000001.parquet"
-    for place in (2000, block.stat().st_size // 2, block.stat().st_size - 5):
-        content = block.read_bytes()
-        flip(block, place)
-        assert [damage.path for damage in check_index(path)] == [block]
-        block.write_bytes(content)
-    shutil.copy(path / "blocks/000000.parquet", block)
-    (damage,) = check_index(path)
-    assert damage.foreign
-    with pytest.raises(IndexForeignError, match="does not hold the images"):
-        ActivationIndex.open(path).peaks("conv4_4", 3)
-    shutil.copy(demo_index() / "blocks/000001.parquet", block)
-    assert ActivationIndex.open(path).peaks("conv4_4", 3).equals(before)
-
-
-def test_an_index_of_format_1_is_repaired_as_format_1(tmp_path: Path) -> None:
-    """The new block may round otherwise than the processor that made the old ones."""
-    path = shutil.copytree(demo_index(), tmp_path / "index")
-    folder, images = IndexFolder(path), ImageFolder(demo_images())
-    made = folder.read_manifest()
-    from dataclasses import replace
-
-    from deconv_core.compute import torch_version
-
-    folder.write_manifest(
-        replace(made, compute=replace(made.compute, torch_version=torch_version()))
-    )
-    before = ActivationIndex.open(path).peaks("conv3_1", 1)
-    cut(path / "blocks/000002.parquet")
-    assert rescanned(load_network("demo"), images.root, path) == {"blocks/000002.parquet"}
-    assert folder.read_manifest().format_version == 1
-    assert not check_index(path)
-    after = ActivationIndex.open(path).peaks("conv3_1", 1)
-    assert after["image_id"].equals(before["image_id"])
-    np.testing.assert_allclose(after["value"], before["value"], rtol=1e-4, atol=1e-4)

@@ -27,8 +27,9 @@ from safetensors.torch import save_file
 from dashboard.registry import Registry
 from dashboard.uploads import store_zip
 from deconv_core.activation_index import ActivationIndex
+from deconv_core.decoding import decode_image
 from deconv_core.errors import DeconvError, ImageError, WeightsError
-from deconv_core.images import ImageFolder, decode_image
+from deconv_core.images import ImageFolder
 from deconv_core.network import build_network, preprocessing_named
 from deconv_core.scanning import scan
 from deconv_core.sealed import sealed

@@ -243,6 +243,13 @@ INDEXES: dict[str, IndexCase] = {
     "a summary of zeros": IndexCase(manifest(summary="\0")),
     "images in a folder that is none": IndexCase(manifest(image_root="\0")),
     "images in /etc": IndexCase(manifest(image_root="/etc"), ""),
+    "labels that are a text": IndexCase(manifest(labels="all")),
+    "an extension that is a number": IndexCase(manifest(extensions=[7])),
+    "a label of a megabyte": IndexCase(manifest(labels=["x" * 2**20])),
+    "pictures resized in no known way": IndexCase(manifest(resize="pad")),
+    "values in no known range": IndexCase(manifest(value_range=None)),
+    "values in another range": IndexCase(manifest(value_range="half")),
+    "a reason of a megabyte": IndexCase(manifest(preprocessing_reason="x" * 2**20)),
     "infinite error bounds": IndexCase(
         manifest(compute=lambda compute: {**compute, "error_bounds": {"conv1_1": "much"}})
     ),

@@ -18,8 +18,9 @@ from dashboard.archive_checks import safe_parts
 from dashboard.choice import escape, whole_number
 from dashboard.folders import FolderRules, without_paths
 from deconv_core.activation_index import ActivationIndex
+from deconv_core.decoding import readable_extensions
 from deconv_core.errors import DeconvError
-from deconv_core.images import ImageFolder, readable_extensions
+from deconv_core.images import ImageFolder
 from deconv_core.index_blocks import ImageRow
 from deconv_core.index_manifest import Manifest
 from deconv_core.network import Network
@@ -182,7 +183,7 @@ def test_extensions_are_taken_or_refused(tmp_path: Path, wanted: object) -> None
         folder = ImageFolder(tmp_path, extensions=wanted)  # type: ignore[arg-type]
     except DeconvError:
         return
-    assert folder._extensions <= set(readable_extensions())
+    assert set(folder.extensions) <= set(readable_extensions())
 
 
 # -- manifests -----------------------------------------------------------------------------------
