@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from deconv_core.errors import CancelledError, DeconvError
 
 if TYPE_CHECKING:
+    from deconv_core.activation_index import ActivationIndex
     from deconv_core.network import Network
     from deconv_core.ray_engine import RayEngine
     from deconv_core.scanning import ScanProgress
@@ -63,7 +64,11 @@ def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command.add_argument(
         "--network", default="demo", help="demo, vgg19, random, or a .pth, .safetensors, .npy file"
     )
-    command.add_argument("--preprocessing", choices=["torchvision", "caffe"])
+    command.add_argument(
+        "--preprocessing",
+        choices=["torchvision", "caffe", "caffe-rgb"],
+        help="what the weights expect, if it is not what their file implies",
+    )
     command.add_argument("--extensions", help="file types to take, for example .jpg,.jpeg")
     command.add_argument("--labels", help="first-level folders to take, separated by commas")
     command.add_argument(
@@ -151,6 +156,8 @@ def _scan(options: argparse.Namespace, cancel: threading.Event) -> int:
         within=options.within,
     )
     network = _load(options.network, options.preprocessing, options.progress, cancel)
+    if options.progress != "json":
+        print(_preprocessing_line(network, network.preprocessing_reason))
     index = scan(
         network,
         images,
@@ -175,7 +182,16 @@ def _scan(options: argparse.Namespace, cancel: threading.Event) -> int:
             print(f"not read: {row.image_id!a}: {row.error}")
         for skipped in images.skipped:
             print(f"skipped: {skipped.name!a}: {skipped.reason}")
+        _say_dead_maps(index)
     return 0 if index.complete else _CANCELLED
+
+
+def _say_dead_maps(index: ActivationIndex) -> None:
+    """After a whole scan: layers in which many maps never fire, and why that may be."""
+    from deconv_core.dead_maps import dead_maps_sentence, layers_with_many_dead_maps
+
+    if index.complete and (found := layers_with_many_dead_maps(index)):
+        print(f"note: {dead_maps_sentence(index, found)}")
 
 
 def _labels(listed: str | None, single: Sequence[str] | None) -> list[str] | None:
@@ -206,6 +222,7 @@ def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
     made = index.manifest
     images = scanned_folder(_images_of(options, index.image_root), made)
     network = _load(options.network or made.network, made.preprocessing, "bar", cancel)
+    print(_preprocessing_line(network, "the scan used it"))
     top = exact_top(
         network, images, index, options.layer, options.channel, options.k, options.label
     )
@@ -295,6 +312,11 @@ def _load(
 
     path = file_address_path(source) or source
     return load_network(path, preprocessing, progress=report, cancel=cancel)
+
+
+def _preprocessing_line(network: Network, reason: str) -> str:
+    made = network.preprocessing
+    return f"preprocessing: {made.name} ({made.words}), because {reason}"
 
 
 def _scan_reporter(kind: str) -> Callable[[ScanProgress], None] | None:

@@ -9,6 +9,26 @@ class WeightsError(DeconvError):
     """A weight file is missing, damaged, of another shape, or not plain tensors."""
 
 
+class PreprocessingUnclearError(WeightsError):
+    """Weights may expect another preprocessing than their format implies; a person has to say.
+
+    Attributes:
+        file: name of the weight file.
+        reasons: what suggests the other one, in words.
+        suggested: the name of the other one.
+    """
+
+    def __init__(self, file: str, reasons: tuple[str, ...], suggested: str) -> None:
+        """Ask, in words for the library and the command line."""
+        super().__init__(
+            f"{file} has the names of torchvision's weights, but may need Caffe's preprocessing: "
+            f'{"; ".join(reasons)}. Say which it is: preprocessing="{suggested}" or '
+            f'preprocessing="torchvision" (--preprocessing {suggested} or torchvision on the '
+            "command line; in the dashboard, add the file under Networks on Start)"
+        )
+        self.file, self.reasons, self.suggested = file, reasons, suggested
+
+
 class ImageError(DeconvError):
     """One image cannot be read; the message is the reason shown to people."""
 

@@ -16,45 +16,8 @@ import torch
 from torch import Tensor
 
 from deconv_core.errors import DeconvError, WeightsError
+from deconv_core.preprocessing import PREPROCESSINGS, Preprocessing, preprocessing_named
 from deconv_core.receptive_field import INPUT_SIDE, POOL, Layer, chain_layers
-
-
-@dataclass(frozen=True, slots=True)
-class Preprocessing:
-    """How 8-bit RGB pixels become the network's input: ``(pixels / divisor - mean) / deviation``.
-
-    ``bgr_weights`` says that the published weights expect blue first.
-    """
-
-    name: str
-    divisor: float
-    mean: tuple[float, float, float]
-    deviation: tuple[float, float, float]
-    bgr_weights: bool
-
-
-PREPROCESSINGS: Mapping[str, Preprocessing] = MappingProxyType(
-    {
-        "torchvision": Preprocessing(
-            "torchvision", 255.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), bgr_weights=False
-        ),
-        "caffe": Preprocessing(
-            "caffe", 1.0, (123.68, 116.779, 103.939), (1.0, 1.0, 1.0), bgr_weights=True
-        ),
-    }
-)
-
-
-def preprocessing_named(name: str) -> Preprocessing:
-    """Look up "torchvision" or "caffe".
-
-    Raises:
-        DeconvError: any other name.
-    """
-    if name not in PREPROCESSINGS:
-        allowed = " or ".join(repr(known) for known in PREPROCESSINGS)
-        raise DeconvError(f"preprocessing {name!r} is not known; choose {allowed}")
-    return PREPROCESSINGS[name]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +49,7 @@ class Network:
         stages: convolutions and poolings in order.
         layers: name -> Layer, in the same order.
         fingerprint: 16 hex digits of a SHA-256 over names, weights and preprocessing.
+        preprocessing_reason: why this preprocessing is used, in words that follow "because".
     """
 
     source: str
@@ -93,6 +57,7 @@ class Network:
     stages: tuple[Stage, ...]
     layers: Mapping[str, Layer]
     fingerprint: str
+    preprocessing_reason: str = ""
 
     @property
     def architecture(self) -> str:
@@ -141,6 +106,7 @@ def build_network(
     source: str,
     chain: Sequence[tuple[Tensor, Tensor] | str],
     preprocessing: Preprocessing,
+    reason: str = "",
 ) -> Network:
     """Make a network from its tensors.
 
@@ -149,6 +115,7 @@ def build_network(
         chain: in order, (weight, bias) of each convolution in its published channel order, or
             ``POOL``.
         preprocessing: what the weights expect.
+        reason: why they are taken to expect it.
 
     Raises:
         WeightsError: a shape does not continue the chain, or a value is not finite.
@@ -171,9 +138,8 @@ def build_network(
     if layers and layers[-1].height < 1:
         raise WeightsError(f"this chain pools a {INPUT_SIDE}x{INPUT_SIDE} image away to nothing")
     named = MappingProxyType({layer.name: layer for layer in layers})
-    return Network(
-        source, preprocessing, tuple(stages), named, fingerprint_of(stages, preprocessing)
-    )
+    fingerprint = fingerprint_of(stages, preprocessing)
+    return Network(source, preprocessing, tuple(stages), named, fingerprint, reason)
 
 
 def _check(name: str, weight: Tensor, bias: Tensor, channels: int) -> None:
@@ -208,6 +174,7 @@ def fingerprint_of(stages: Sequence[Stage], preprocessing: Preprocessing) -> str
 
 __all__ = [
     "POOL",
+    "PREPROCESSINGS",
     "Convolution",
     "Network",
     "Pooling",
@@ -215,4 +182,5 @@ __all__ = [
     "Stage",
     "build_network",
     "fingerprint_of",
+    "preprocessing_named",
 ]

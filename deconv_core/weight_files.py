@@ -13,7 +13,6 @@ import pickle
 import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
@@ -39,16 +38,8 @@ _FEATURE = re.compile(r"(?:module\.)?features\.([0-9]{1,4})\.(\w{1,40})")
 _CAFFE = re.compile(r"conv([0-9]{1,2})_([0-9]{1,2})")
 
 
-@dataclass(frozen=True, eq=False)
-class WeightFile:
-    """What a file holds: the chain, and the preprocessing it names or its format implies."""
-
-    chain: Chain
-    preprocessing: str
-
-
-def read_weight_file(path: Path) -> WeightFile:
-    """Read a weight file by its suffix.
+def read_weight_file(path: Path) -> Chain:
+    """Read the convolutions and poolings of a weight file by its suffix.
 
     Raises:
         WeightsError: missing, of another format, truncated, carrying code, or not a VGG chain.
@@ -64,23 +55,20 @@ def read_weight_file(path: Path) -> WeightFile:
         raise WeightsError(f"{path.name} has {size:,} bytes; expected 1 to {LARGEST_FILE:,}")
     match path.suffix.lower():
         case ".safetensors":
-            return _read_safetensors(path)
+            return _chain_from_state(path, _read_safetensors(path))
         case ".npy":
-            return WeightFile(_chain_from_caffe(path, _read_npy(path)), "caffe")
+            return _chain_from_caffe(path, _read_npy(path))
         case _:
-            return WeightFile(_chain_from_state(path, _read_checkpoint(path)), "torchvision")
+            return _chain_from_state(path, _read_checkpoint(path))
 
 
-def _read_safetensors(path: Path) -> WeightFile:
+def _read_safetensors(path: Path) -> Mapping[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
             names = [name for name in file.keys() if _FEATURE.fullmatch(name)]  # noqa: SIM118
-            state = {name: file.get_tensor(name).clone() for name in names}
+            return {name: file.get_tensor(name).clone() for name in names}
     except Exception as error:  # also types that this torch does not know
         raise WeightsError(f"{path.name} is not a whole safetensors file: {error}") from error
-    preprocessing = metadata.get("preprocessing", "torchvision")
-    return WeightFile(_chain_from_state(path, state), preprocessing)
 
 
 def _read_checkpoint(path: Path) -> Mapping[str, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,8 +13,14 @@ from safetensors.torch import save_file
 
 from deconv_core.demo import demo_weights
 from deconv_core.download import CancelFlag, Progress, download, sha256_of
-from deconv_core.errors import CancelledError, WeightsError
-from deconv_core.network import Convolution, Network, build_network, preprocessing_named
+from deconv_core.errors import CancelledError, PreprocessingUnclearError, WeightsError
+from deconv_core.network import Convolution, Network, build_network
+from deconv_core.preprocessing import (
+    Expected,
+    expected_by,
+    preprocessing_named,
+    signs_of_caffe,
+)
 from deconv_core.receptive_field import POOL
 from deconv_core.weight_files import SUFFIXES, read_weight_file
 from deconv_core.whole_files import remove_parts, whole_file
@@ -45,21 +51,23 @@ def load_network(
         source: "demo" (the small network that ships with this package), "vgg19" (torchvision's
             ImageNet weights, downloaded once, 575 MB), "random" (He-initialised VGG19 of full
             width, always the same), or the path of a .pth, .pt, .safetensors or .npy file.
-        preprocessing: "torchvision" or "caffe"; None takes what the source implies.
+        preprocessing: "torchvision", "caffe", or "caffe-rgb" (Caffe's weights turned round for
+            RGB); None takes what the source implies, ``Network.preprocessing_reason`` says why.
         home: data folder in place of ``data_home()``.
         progress: called with (bytes there, bytes in all) while something is downloaded.
         cancel: set it to stop a download; what has arrived is kept.
 
     Raises:
         WeightsError: the source is unknown, missing, damaged, of another shape or carries code.
+        PreprocessingUnclearError: a WeightsError: ``preprocessing`` is None, and the file speaks
+            against what it implies.
         DeconvError: ``preprocessing`` has another name.
         CancelledError: ``cancel`` was set.
     """
     name = os.fspath(source)
-    if preprocessing is not None:
-        preprocessing_named(preprocessing)
+    expected = expected_by(name, preprocessing)
     if name == "random":
-        return _random_network(preprocessing or "torchvision")
+        return _random_network(expected)
     if name == "demo":
         path = demo_weights()
     elif name == "vgg19":
@@ -71,13 +79,28 @@ def load_network(
             f"{name!r} is not a network; choose 'demo', 'vgg19', 'random' or the path of a file "
             f"that ends in {', '.join(SUFFIXES)}"
         )
-    content = read_weight_file(path)
-    return build_network(
-        name, content.chain, preprocessing_named(preprocessing or content.preprocessing)
-    )
+    network = _built(name, read_weight_file(path), expected)
+    if not expected.certain:
+        _ask_if_unclear(path, network)
+    return network
 
 
-def _random_network(preprocessing: str) -> Network:
+def _built(
+    source: str, chain: Sequence[tuple[torch.Tensor, torch.Tensor] | str], expected: Expected
+) -> Network:
+    preprocessing = preprocessing_named(expected.name)
+    return build_network(source, chain, preprocessing, expected.reason)
+
+
+def _ask_if_unclear(path: Path, network: Network) -> None:
+    """Refuse to guess where something in a file suggests Caffe's preprocessing."""
+    first = next(stage for stage in network.stages if isinstance(stage, Convolution))
+    signs = signs_of_caffe(path.name, first.weight.numpy(), first.bias.numpy())
+    if signs.reasons:
+        raise PreprocessingUnclearError(path.name, signs.reasons, signs.suggested)
+
+
+def _random_network(expected: Expected) -> Network:
     """VGG19 of full width: He et al. (2015) normal weights, small biases, fixed seed."""
     generator = torch.Generator().manual_seed(0)
     chain: list[tuple[torch.Tensor, torch.Tensor] | str] = []
@@ -90,7 +113,7 @@ def _random_network(preprocessing: str) -> Network:
         weight = torch.randn((step, channels, 3, 3), generator=generator) * deviation
         chain.append((weight, torch.randn((step,), generator=generator) * 0.01))
         channels = step
-    return build_network("random", chain, preprocessing_named(preprocessing))
+    return _built("random", chain, expected)
 
 
 def published_vgg19(
@@ -159,8 +182,7 @@ def _fetched(
 
 
 def _convert(published: Path, converted: Path) -> None:
-    content = read_weight_file(published)
-    network = build_network("vgg19", content.chain, preprocessing_named("torchvision"))
+    network = _built("vgg19", read_weight_file(published), expected_by("vgg19"))
     save_features(network, converted, {"published": published.name, "sha256": sha256_of(published)})
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from deconv_core.__main__ import file_stem, main
@@ -17,6 +18,7 @@ from deconv_core.activation_index import ActivationIndex
 from deconv_core.weights import save_features
 from tests.core import drawings
 from tests.core.networks import DEAD, narrow_network
+from tests.core.weight_writers import features
 
 PICTURES = {f"{'ab'[n % 2]}/{n}.png": drawings.noise(n, 3 + n) for n in range(10)}
 
@@ -77,6 +79,39 @@ def test_scan_tells_its_progress_as_json(
     assert (scans[-1]["done"], scans[-1]["failed"]) == (11, 1)
     assert end == {"event": "end", "complete": True, "images": 11, "failed": 1}
     assert ActivationIndex.open(index).complete
+
+
+def test_scan_says_which_preprocessing_it_uses_and_asks_where_that_is_unclear(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, index = tmp_path / "vgg19-d01eb7cb.pth", str(tmp_path / "index")
+    torch.save(features(), path)
+    arguments = ["scan", str(photos), "--network", str(path), "--index", index]
+    arguments += ["--progress", "none", "--label", "b"]
+    assert main(arguments) == 1
+    assert "--preprocessing caffe or torchvision" in capsys.readouterr().err
+    assert not Path(index).exists()
+    assert main([*arguments, "--preprocessing", "caffe"]) == 0
+    said = capsys.readouterr().out
+    told = "preprocessing: caffe (BGR, 0 to 255, mean subtracted), because "
+    assert f"{told}it was chosen for these weights\n" in said
+    assert ActivationIndex.open(index).manifest.preprocessing == "caffe"
+    assert main(["top", index, "--layer", "conv1_2", "--out", str(tmp_path)]) == 0
+    assert f"{told}the scan used it\n" in capsys.readouterr().out
+
+
+def test_scan_ends_with_layers_in_which_many_maps_are_dead(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = features()
+    state["features.10.weight"][:3], state["features.10.bias"][:3] = 0.0, -1.0  # conv3_1: 3 of 6
+    state["features.10.bias"][3:] = 0.5
+    torch.save(state, tmp_path / "mine.pth")
+    arguments = ["scan", str(photos), "--network", str(tmp_path / "mine.pth"), "--label", "b"]
+    assert main([*arguments, "--index", str(tmp_path / "index"), "--progress", "none"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert "in none of the 5 images in conv3_1 (3 of 6)" in last
+    assert "another preprocessing than torchvision" in last
 
 
 def test_scan_says_what_was_not_read(

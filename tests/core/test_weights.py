@@ -128,9 +128,9 @@ def test_other_floating_types_become_float32(tmp_path: Path, dtype: torch.dtype)
 def test_the_preprocessing_can_be_overridden_and_is_part_of_the_fingerprint(
     tmp_path: Path,
 ) -> None:
-    torch.save(features(), tmp_path / "converted from caffe.pth")
-    implied = load_network(tmp_path / "converted from caffe.pth")
-    caffe = load_network(tmp_path / "converted from caffe.pth", preprocessing="caffe")
+    torch.save(features(), tmp_path / "converted.pth")
+    implied = load_network(tmp_path / "converted.pth")
+    caffe = load_network(tmp_path / "converted.pth", preprocessing="caffe")
     assert (implied.preprocessing.name, caffe.preprocessing.name) == ("torchvision", "caffe")
     assert implied.fingerprint != caffe.fingerprint
     first = features()["features.0.weight"]

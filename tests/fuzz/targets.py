@@ -61,7 +61,7 @@ def _weights(suffix: str) -> Callable[[bytes], None]:
         try:
             (folder / f"a{suffix}").write_bytes(content)
             found = read_weight_file(folder / f"a{suffix}")
-            build_network("a", found.chain, preprocessing_named("torchvision"))
+            build_network("a", found, preprocessing_named("torchvision"))
         except WeightsError:
             pass
         finally:
