@@ -238,6 +238,7 @@ def _new_manifest(network: Network, images: ImageFolder, making: _Making) -> Man
         network=network.source,
         fingerprint=network.fingerprint,
         preprocessing=network.preprocessing.name,
+        preprocessing_reason=network.preprocessing_reason,
         architecture=network.architecture,
         layers=tuple(network.layers.values()),
         image_root=str(images.root),

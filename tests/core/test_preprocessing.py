@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from deconv_core import DeconvError, Network, load_network
-from deconv_core.demo import demo_weights
+from deconv_core import ActivationIndex, DeconvError, ImageFolder, Network, load_network, scan
+from deconv_core.demo import demo_index, demo_weights
 from deconv_core.errors import PreprocessingUnclearError, WeightsError
 from deconv_core.network import Convolution
 from deconv_core.preprocessing import expected_by
@@ -195,6 +195,16 @@ def test_every_source_says_why(tmp_path: Path) -> None:
         assert (expected.name, expected.reason) == (name, network.preprocessing_reason)
     chosen = load_network(tmp_path / "mine.pth", "caffe")
     assert chosen.preprocessing_reason == "it was chosen for these weights"
+
+
+def test_the_index_keeps_the_reason(tmp_path: Path) -> None:
+    torch.save(features(), tmp_path / "mine.pth")
+    images = ImageFolder(drawings.save(tmp_path / "photos", {"1.png": drawings.noise(1)}))
+    for given, reason in ((None, "names"), ("caffe", "it was chosen for these weights")):
+        index = scan(load_network(tmp_path / "mine.pth", given), images, tmp_path / str(given))
+        assert reason in index.manifest.preprocessing_reason
+    shipped = ActivationIndex.open(demo_index()).manifest
+    assert shipped.preprocessing_reason == load_network("demo").preprocessing_reason
 
 
 def test_a_name_that_is_none_lists_what_there_is() -> None:
