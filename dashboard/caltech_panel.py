@@ -12,12 +12,13 @@ from dashboard.caltech import (
     download_state,
     start_download,
 )
+from dashboard.names import distinct
 from dashboard.preview_panel import look, show_preview
 from dashboard.registry import NetworkChoice, Registry
 from dashboard.serving import told
 from dashboard.shell import escape
 from dashboard.use_images import use_buttons
-from dashboard.wording import counted, file_size
+from dashboard.wording import counted, file_size, label_name
 
 
 def caltech_panel(registry: Registry, network: NetworkChoice) -> None:
@@ -76,12 +77,13 @@ def _running(registry: Registry) -> None:
 def _classes(registry: Registry, network: NetworkChoice) -> None:
     root = str(caltech_folder(registry))
     whole = look(registry, root)
+    classes = distinct(whole.labels, label_name)
     chosen = st.multiselect(
         "Classes",
-        list(whole.labels),
+        list(classes),
         key="caltech_classes",
         placeholder=f"All {len(whole.labels)}; choose some for a shorter scan, for example dog",
-        format_func=lambda name: f"{name} ({counted(whole.labels.get(name, 0), 'image')})",
+        format_func=lambda name: f"{classes[name]} ({counted(whole.labels[name], 'image')})",
     )
     narrowed = look(registry, root, (), tuple(chosen)) if chosen else whole
     show_preview(narrowed)

@@ -10,6 +10,7 @@ from dashboard.address import visit
 from dashboard.caltech_panel import caltech_panel
 from dashboard.folder_browser import browse, folders_offered
 from dashboard.folders import what_is
+from dashboard.names import distinct
 from dashboard.preview_panel import look, others, show_preview
 from dashboard.previews import Preview
 from dashboard.registry import NetworkChoice, Registry
@@ -152,19 +153,21 @@ def _fill_in(folder: str) -> None:
 def _filters(whole: Preview) -> tuple[tuple[str, ...], tuple[str, ...], str]:
     """File types, labels (() is all), and how pictures become squares."""
     left, middle, right = st.columns([1, 1, 1])
+    types = distinct(whole.extensions, lambda name: name or "without ending")
     extensions = left.multiselect(
         "File types",
-        list(whole.extensions),
+        list(types),
         key="extensions",
         placeholder="All that can be read",
-        format_func=lambda name: f"{name} ({whole.extensions.get(name, 0):,})",
+        format_func=lambda name: f"{types[name]} ({whole.extensions[name]:,})",
     )
+    folders = distinct(whole.labels, label_name)
     labels = middle.multiselect(
         "Labels",
-        list(whole.labels),
+        list(folders),
         key="labels",
         placeholder="All",
-        format_func=lambda name: f"{label_name(name)} ({whole.labels.get(name, 0):,})",
+        format_func=lambda name: f"{folders[name]} ({whole.labels[name]:,})",
     )
     resize = right.selectbox(
         "Pictures that are not square",

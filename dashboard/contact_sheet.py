@@ -55,11 +55,16 @@ def _table(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
         shown = shown[~shown["dead"]]
     shown = shown.sort_values("max", ascending=False).reset_index(drop=True)
     strongest = float(maps["max"].max() or 1.0)
-    event = st.dataframe(
+    listed = shown["channel"].tolist()
+
+    def picked() -> None:  # runs before the page does, which may list other maps by then
+        st.session_state["maps_picked"] = [listed[row] for row in _rows(layer)]
+
+    st.dataframe(
         shown,
         hide_index=True,
         key=f"maps_table_{layer.name}",
-        on_select="rerun",
+        on_select=picked,
         selection_mode="single-row",
         height=420,
         alt=f"The feature maps of {layer.name}",
@@ -87,9 +92,14 @@ def _table(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
         "Click the left edge of a row to open its feature map; click a heading to sort. "
         f"{notes.as_scanned(choice)}"
     )
-    if event.selection.rows:
-        channel = int(shown["channel"].iloc[event.selection.rows[0]])
-        open_map(channel)
+    for channel in st.session_state.pop("maps_picked", []):
+        open_map(int(channel))
+
+
+def _rows(layer: Layer) -> list[int]:
+    """The rows that are selected in the table of maps."""
+    selection = st.session_state[f"maps_table_{layer.name}"]["selection"]
+    return list(selection["rows"])
 
 
 def open_map(channel: int) -> None:

@@ -116,7 +116,7 @@ def _menu(choice: Choice, shown: Shown | None) -> None:
         st.caption("The dataset's folder cannot be listed.")
         return
     names = [entry.image_id for entry in folder if choice.label in (None, entry.label)]
-    _thumbnails(choice, names, shown)
+    _thumbnails(choice, folder, names, shown)
 
 
 def _take_upload() -> None:
@@ -132,7 +132,7 @@ def _take_upload() -> None:
     address.visit("image", image=None, position=None)
 
 
-def _thumbnails(choice: Choice, names: list[str], shown: Shown | None) -> None:
+def _thumbnails(choice: Choice, folder: ImageFolder, names: list[str], shown: Shown | None) -> None:
     text = st.text_input(
         "Search", key="image_search", placeholder="Part of the name", label_visibility="collapsed"
     )
@@ -148,7 +148,7 @@ def _thumbnails(choice: Choice, names: list[str], shown: Shown | None) -> None:
             "",
             shortened(name.rpartition("/")[2], 24),
             name,
-            chosen=shown is not None and shown.name == name,
+            chosen=shown is not None and shown.folder is folder and shown.image_id == name,
         )
         for name in part
     ]

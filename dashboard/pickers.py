@@ -13,11 +13,11 @@ import streamlit as st
 from dashboard import address
 from dashboard.address import SCALES
 from dashboard.choice import whole_number
+from dashboard.names import distinct
 from dashboard.shell import Choice
 from deconv_core.receptive_field import Layer
 
 _FILES = Path(__file__).parent / "components"
-_EVERY = "All images"
 
 
 def _inline(name: str) -> Any:
@@ -159,17 +159,19 @@ def label_picker(
     title: str,
     labels: Sequence[str],
     chosen: str,
-    nothing: str = _EVERY,
+    nothing: str,
 ) -> None:
     """A label, or ``nothing``; ``name`` is its query parameter."""
     key = f"pick_{name}_here"
-    st.session_state[key] = chosen or nothing
+    shown = distinct(["", *labels], lambda label: label or nothing)
+    st.session_state[key] = chosen
 
     def changed() -> None:
-        picked = st.session_state[key]
-        address.visit(page, **{name: None if picked == nothing else picked})
+        address.visit(page, **{name: st.session_state[key] or None})
 
-    st.selectbox(title, [nothing, *labels], key=key, on_change=changed, width=170)
+    st.selectbox(
+        title, list(shown), format_func=shown.__getitem__, key=key, on_change=changed, width=170
+    )
 
 
 def scale_picker(page: str, chosen: str) -> None:

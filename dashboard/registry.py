@@ -18,12 +18,14 @@ import re
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
 import filelock
 
+from dashboard import names
 from dashboard.folders import FolderRules, absolute_path, folder_rules, what_is
 from deconv_core.demo import demo_images, demo_index, demo_weights
 from deconv_core.errors import DeconvError
@@ -105,10 +107,17 @@ class Registry:
         return FolderRules(self.within).allows(path)
 
     def datasets(self) -> list[Dataset]:
-        """The demo, then everything registered that may be opened, newest first."""
+        """The demo, then everything registered that may be opened, newest first.
+
+        Names are made distinct: where two are alike, each says what it differs in.
+        """
         demo = Dataset("demo", "Demo drawings", "demo", demo_images())
         registered = self._read_all("datasets", _dataset)
-        return [demo, *(dataset for dataset in registered if self._reachable(dataset.root))]
+        listed = [demo, *(dataset for dataset in registered if self._reachable(dataset.root))]
+        named = names.distinct(
+            listed, attrgetter("name"), lambda one: names.dataset_details(one, self.rules.shown)
+        )
+        return [replace(dataset, name=name) for dataset, name in named.items()]
 
     def dataset(self, dataset_id: str) -> Dataset:
         """The dataset with this id.
@@ -166,10 +175,17 @@ class Registry:
             raise DeconvError(f"{shown} is not a folder; give the path of a folder of images")
 
     def networks(self) -> list[NetworkChoice]:
-        """The demo network, VGG19, weight files that were added and may be read, random weights."""
+        """The demo network, VGG19, weight files that were added and may be read, random weights.
+
+        Names are made distinct, as those of datasets.
+        """
         added = self._read_all("networks", _network)
         reachable = [network for network in added if self._reachable(Path(network.source))]
-        return [DEMO_NETWORK, VGG19, *reachable, RANDOM]
+        listed = [DEMO_NETWORK, VGG19, *reachable, RANDOM]
+        named = names.distinct(
+            listed, attrgetter("name"), lambda one: names.network_details(one, self.rules.shown)
+        )
+        return [replace(network, name=name) for network, name in named.items()]
 
     def network(self, network_id: str) -> NetworkChoice:
         """The network with this id.

@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import address, resources
 from dashboard.choice import Choice, escape, short_name
 from dashboard.jobs import ScanState, running_scans, scan_state
+from dashboard.names import distinct
 from dashboard.serving import told
 from dashboard.wording import duration
 
@@ -26,7 +27,7 @@ _KEYS = {
     "feature_map": "Keys: ← → feature map, ↑ deeper layer, ↓ earlier layer; on a picture Z "
     "enlarges",
 }
-_ALL = "All labels"
+_ALL = ""  # no option of its own: pictures in no folder are not offered as a label
 
 
 def sidebar(page: str, choice: Choice) -> None:
@@ -55,10 +56,11 @@ def sidebar(page: str, choice: Choice) -> None:
 def _network_picker(page: str, choice: Choice) -> None:
     networks = {network.network_id: network for network in choice.registry.networks()}
     st.session_state["pick_network"] = choice.network.network_id
+    labels = distinct(networks, lambda network_id: short_name(networks[network_id]))
     st.selectbox(
         "Network",
-        list(networks),
-        format_func=lambda network_id: short_name(networks[network_id]),
+        list(labels),
+        format_func=labels.__getitem__,
         key="pick_network",
         on_change=lambda: address.visit(page, network=st.session_state["pick_network"]),
     )
@@ -72,33 +74,30 @@ def _dataset_picker(page: str, choice: Choice) -> None:
         chosen = st.session_state["pick_dataset"]
         address.visit(page, dataset=chosen, label=None, label2=None, image=None)
 
+    labels = distinct(datasets, lambda dataset_id: datasets[dataset_id].name)
     st.selectbox(
         "Dataset",
-        list(datasets),
-        format_func=lambda dataset_id: datasets[dataset_id].name,
+        list(labels),
+        format_func=labels.__getitem__,
         key="pick_dataset",
         on_change=changed,
     )
 
 
 def _label_picker(page: str, choice: Choice) -> None:
-    labels = choice.index.labels if choice.index else {}
-    names = [name for name in labels if name]
-    if not names:
+    known = choice.index.labels if choice.index else {}
+    counts = {_ALL: sum(known.values())} | {name: known[name] for name in known if name}
+    if len(counts) == 1:
         return
-    total = sum(labels.values())
+    labels = distinct(counts, lambda name: "All labels" if name == _ALL else name)
     st.session_state["pick_label"] = choice.label or _ALL
     st.selectbox(
         "Label",
-        [_ALL, *names],
-        format_func=lambda name: f"{name} ({total if name == _ALL else labels[name]:,})",
+        list(labels),
+        format_func=lambda name: f"{labels[name]} ({counts[name]:,})",
         key="pick_label",
-        on_change=lambda: address.visit(page, label=_none_for_all(st.session_state["pick_label"])),
+        on_change=lambda: address.visit(page, label=st.session_state["pick_label"] or None),
     )
-
-
-def _none_for_all(label: str) -> str | None:
-    return None if label == _ALL else label
 
 
 def _about_demo() -> None:

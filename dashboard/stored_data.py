@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-
 import streamlit as st
 
 from dashboard.address import visit
 from dashboard.folder_browser import paths_shown
 from dashboard.folders import folder_size
 from dashboard.jobs import scan_state
+from dashboard.names import distinct
 from dashboard.registry import Dataset, Registry
 from dashboard.serving import told
 from dashboard.shell import escape
@@ -24,6 +22,7 @@ _KINDS = {
     "upload": ":material/upload: upload",
     "caltech256": ":material/download: Caltech-256",
 }
+_WHOLE = ""  # no network has this id
 
 
 def datasets_table(registry: Registry, current: Dataset) -> None:
@@ -73,7 +72,9 @@ def _place(dataset: Dataset) -> str:
 def _scans(registry: Registry, dataset: Dataset) -> list[str]:
     """One line for each network that scanned it."""
     lines = ["Demo network: scanned"] if dataset.kind == "demo" and demo_index().is_dir() else []
-    for network, path in _scanned_by(registry, dataset).items():
+    paths = registry.index_paths(dataset)
+    for network_id, network in _scanned_by(registry, dataset).items():
+        path = paths[network_id]
         state = scan_state(path)
         said = {
             "done": counted(state.total, "image"),
@@ -83,26 +84,29 @@ def _scans(registry: Registry, dataset: Dataset) -> list[str]:
     return lines or ["Not scanned"]
 
 
-def _scanned_by(registry: Registry, dataset: Dataset) -> dict[str, Path]:
-    """Name of a network -> its index."""
+def _scanned_by(registry: Registry, dataset: Dataset) -> dict[str, str]:
+    """Id of each network that has an index of the dataset -> its name."""
     names = {network.network_id: network.name for network in registry.networks()}
     return {
-        names.get(network_id, f"removed network {network_id}"): path
-        for network_id, path in registry.index_paths(dataset).items()
+        network_id: names.get(network_id, f"removed network {network_id}")
+        for network_id in registry.index_paths(dataset)
     }
 
 
 @st.dialog("What should be deleted?", icon=":material/delete:")
 def _ask_what_to_delete(registry: Registry, dataset: Dataset) -> None:
-    scans = _scanned_by(registry, dataset)
-    whole = f"{dataset.name}, with all its scans"
-    options = [f"The scan with {network}" for network in scans]
-    if dataset.kind != "demo":
-        options.insert(0, whole)
+    said = {_WHOLE: f"{dataset.name}, with all its scans"} if dataset.kind != "demo" else {}
+    for network_id, network in _scanned_by(registry, dataset).items():
+        said[network_id] = f"The scan with {network}"
+    labels = distinct(said, lambda option: escape(said[option]))
     chosen = st.radio(
-        "What", options, key="delete_what", label_visibility="collapsed", format_func=escape
+        "What",
+        list(labels),
+        format_func=labels.__getitem__,
+        key="delete_what",
+        label_visibility="collapsed",
     )
-    kept = dataset.kind in ("folder", "demo") or chosen != whole
+    kept = dataset.kind in ("folder", "demo") or chosen != _WHOLE
     st.caption(
         "The pictures stay where they are."
         if kept
@@ -112,20 +116,16 @@ def _ask_what_to_delete(registry: Registry, dataset: Dataset) -> None:
         if st.button("Keep", key="keep"):
             st.rerun()
         if st.button("Delete", type="primary", key="confirm_delete"):
-            index = None if chosen == whole else list(scans.values())[_place_of(chosen, scans)]
-            _delete(registry, dataset, index)
+            _delete(registry, dataset, str(chosen))
             st.rerun()
 
 
-def _place_of(chosen: str, scans: Mapping[str, Path]) -> int:
-    return [f"The scan with {network}" for network in scans].index(chosen)
-
-
-def _delete(registry: Registry, dataset: Dataset, index: Path | None) -> None:
-    """Delete one index, or the dataset; what goes wrong is said on the page."""
+def _delete(registry: Registry, dataset: Dataset, chosen: str) -> None:
+    """Delete the index of one network, or the dataset; what goes wrong is said on the page."""
     try:
-        if index is not None:
-            registry.delete_index(index)
+        if chosen != _WHOLE:
+            if path := registry.index_paths(dataset).get(chosen):
+                registry.delete_index(path)
         else:
             registry.delete_dataset(dataset)
             visit("start", dataset="demo", label=None)

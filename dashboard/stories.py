@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard import address
+from dashboard.names import distinct
 from dashboard.shell import Choice, escape
 from deconv_core.demo import Story, demo_stories
 from deconv_core.index_manifest import Manifest
@@ -97,10 +98,15 @@ def tour(choice: Choice, unit: Unit) -> None:
         stop = listed[here[0] if place is None else place]  # the chosen one, pressed again
         address.visit("feature_map", **_changes(choice, stop))
 
+    labels = distinct(
+        range(len(listed)),
+        lambda place: escape(listed[place].name),
+        lambda place: [escape(str(listed[place].unit))],
+    )
     st.pills(
         "Tour",
-        range(len(listed)),
-        format_func=lambda place: listed[place].name,
+        list(labels),
+        format_func=labels.__getitem__,
         key="tour",
         on_change=go,
         label_visibility="collapsed",

@@ -6,6 +6,7 @@ from dashboard import notes
 from dashboard.address import SCALES
 from dashboard.export_panel import contents, export_list
 from dashboard.exports import start_export
+from dashboard.names import distinct
 from dashboard.serving import told
 from dashboard.shell import Choice, escape, heading, require_index, shell
 from dashboard.wording import counted
@@ -16,7 +17,6 @@ from deconv_core.units import Unit
 
 MOST = 1000
 SIZES = {0: "Native", 64: "64 pixels", 128: "128 pixels", 224: "224 pixels"}
-ALL = "All images"
 
 
 def which_maps(
@@ -54,9 +54,15 @@ def which_maps(
 def how_drawn(index: ActivationIndex, label: str | None) -> Selection:
     """The settings, as a selection of nothing yet."""
     left, right = st.columns(2)
-    names = [ALL, *(name for name in index.labels if name)]
+    names = distinct(
+        ["", *(name for name in index.labels if name)], lambda name: name or "All images"
+    )
     chosen = left.selectbox(
-        "Images", names, index=names.index(label) if label in names else 0, key="export_label"
+        "Images",
+        list(names),
+        index=list(names).index(label or ""),
+        format_func=names.__getitem__,
+        key="export_label",
     )
     k = right.number_input("Activations of each map", 1, 100, 9, key="export_k")
     scale = left.selectbox(
@@ -72,7 +78,7 @@ def how_drawn(index: ActivationIndex, label: str | None) -> Selection:
     tiles = st.checkbox("Each tile also as a file of its own", value=True, key="export_tiles")
     return Selection(
         k=int(k),
-        label=None if chosen == ALL else chosen,
+        label=chosen or None,
         scale=scale,
         tile_size=side or None,
         single_tiles=tiles,
