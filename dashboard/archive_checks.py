@@ -1,27 +1,23 @@
-"""What an upload may be: limits, names that stay inside, entries that are plain files."""
+"""What an upload may be: its limits, and entries of a zip that are plain files."""
 
 from __future__ import annotations
 
-import re
 import stat
 import struct
 import zipfile
-from collections.abc import Callable, Sequence
-from pathlib import PurePosixPath
+from collections.abc import Sequence
 from typing import BinaryIO
 
-from deconv_core.decoding import readable_extensions
+from dashboard.upload_names import Skip, choose_pictures
 from deconv_core.errors import DeconvError
+from deconv_core.images import LARGEST_FILE
 
 LARGEST_UNPACKED = 2 * 2**30
 """Bytes of all its pictures, unpacked."""
 MOST_FILES = 20_000
 _LARGEST_DIRECTORY = 8 * 2**20  # of an archive: 400 bytes a file
-_DEEPEST = 16
-
-_ARCHIVES = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"}
+_ENCRYPTED = 0x1
 _END, _END_64 = b"PK\x05\x06", b"PK\x06\x07"
-_NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # controls, halves of characters
 
 
 def check_size(size: int, largest: int) -> None:
@@ -61,86 +57,47 @@ def check_count(files: int) -> None:
 
 
 def wanted_entries(
-    infos: Sequence[zipfile.ZipInfo], skip: Callable[[str, str], None]
+    infos: Sequence[zipfile.ZipInfo], names: Sequence[str], skip: Skip
 ) -> list[tuple[zipfile.ZipInfo, tuple[str, ...]]]:
-    """The pictures of an archive with their checked paths.
+    """The pictures of an archive with the folders and the name each gets.
 
     Args:
         infos: its table of contents.
+        names: of these entries, as text.
         skip: told (name, reason) of a file that is not taken.
 
     Raises:
-        DeconvError: one bad entry refuses the whole archive.
+        DeconvError: a name leads out, or the pictures are too much together.
     """
     check_count(len(infos))
-    readable = set(readable_extensions())
-    if sum(info.file_size for info in infos) > LARGEST_UNPACKED:
-        raise DeconvError(
-            f"unpacked, the archive has more than {megabytes(LARGEST_UNPACKED)}; make one of "
-            "fewer pictures, or scan them as a folder"
-        )
+    files = [
+        (name, info)
+        for name, info in zip(names, infos, strict=True)
+        if not name.endswith(("/", "\\"))  # a folder
+    ]
     wanted = []
-    for info in infos:
-        parts = safe_parts(info.filename)
-        mode = info.external_attr >> 16
-        if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise DeconvError(
-                f"the archive holds a link or a device ({info.filename!a}); pack the pictures "
-                "themselves"
-            )
-        if info.flag_bits & 0x1:
-            raise DeconvError("the archive is protected by a password; make one without")
-        if info.is_dir():
-            continue
-        reason = reason_to_skip(parts, readable)
-        if not reason and info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            reason = "packed in a way that is not opened; make an ordinary zip"
-        if reason:
+    for info, parts in choose_pictures(files, skip):
+        if reason := _entry_fault(info):
             skip("/".join(parts), reason)
         else:
             wanted.append((info, parts))
+    if sum(info.file_size for info, _ in wanted) > LARGEST_UNPACKED:
+        raise DeconvError(
+            f"unpacked, the pictures have more than {megabytes(LARGEST_UNPACKED)}; make a zip of "
+            "fewer pictures, or scan them as a folder"
+        )
     return wanted
 
 
-def safe_parts(name: str) -> tuple[str, ...]:
-    """The folders and file of a name.
-
-    Raises:
-        DeconvError: it is absolute, leads upwards, or cannot be a file's name.
-    """
-    slashed = name.replace("\\", "/")
-    parts = PurePosixPath(slashed).parts
-    bad = (
-        not parts
-        or slashed.startswith("/")
-        or ".." in parts
-        or ":" in parts[0]
-        or len(parts) > _DEEPEST
-        or any(len(part.encode("utf-8", "replace")) > 200 for part in parts)
-        or _NO_NAME.search(slashed) is not None
-    )
-    if bad:
-        raise DeconvError(
-            f"the upload holds a name that leads out of it or is not allowed: {name[:80]!a}; "
-            "give the pictures plain names and folders"
-        )
-    return parts
-
-
-def reason_to_skip(parts: Sequence[str], readable: set[str]) -> str:
-    """Why a file is not taken, or ""."""
-    if "__MACOSX" in parts or parts[-1].startswith("."):
-        return "hidden"
-    ending = PurePosixPath(parts[-1]).suffix.lower()
-    if ending in _ARCHIVES:
-        return "an archive inside the upload is not opened"
-    return "" if ending in readable else "not a type of picture that can be read"
-
-
-def shared_folder(paths: Sequence[tuple[str, ...]]) -> int:
-    """1 if all files lie in one folder, which then only names the whole; else 0."""
-    firsts = {parts[0] if len(parts) > 1 else "" for parts in paths}
-    return 1 if len(firsts) == 1 and "" not in firsts else 0
+def _entry_fault(info: zipfile.ZipInfo) -> str:
+    """Why an entry is not unpacked, or ""."""
+    if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "a link or a device; pack the picture itself"
+    if info.flag_bits & _ENCRYPTED:
+        return "protected by a password; make a zip without one"
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return "packed in a way that is not opened; make an ordinary zip"
+    return f"larger than {megabytes(LARGEST_FILE)}" if info.file_size > LARGEST_FILE else ""
 
 
 def megabytes(size: int) -> str:

@@ -10,15 +10,19 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.address import target, visit
+from dashboard.code_pages import CODE_PAGES
 from dashboard.registry import NetworkChoice, Registry
 from dashboard.serving import told
 from dashboard.shell import escape
 from dashboard.upload_limits import upload_limits
-from dashboard.uploads import Upload, store_files, store_zip
+from dashboard.uploads import Upload, look_into_zip, store_files, store_zip
 from dashboard.wording import counted, file_size
+from dashboard.zip_names import ZipNames
 from deconv_core.errors import DeconvError
 
 _WAYS = {"files": "Pictures or a zip", "folder": "A whole folder"}
+_SHOWN = 8
+"""Names shown beside the choice of how they are read."""
 
 
 def upload_panel(registry: Registry, network: NetworkChoice) -> None:
@@ -48,20 +52,60 @@ def upload_panel(registry: Registry, network: NetworkChoice) -> None:
     if not files:
         return
     size = sum(file.size for file in files)
+    given = [(file.name, cast("BinaryIO", file)) for file in files]
+    encoding = _encoding(given, largest, f"code_page {files[0].file_id}")
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Use this upload", key="use_upload", type="primary", icon=":material/check:"):
-            _take(registry, [(file.name, cast("BinaryIO", file)) for file in files], largest)
+            _take(registry, given, largest, encoding)
         st.caption(
             f"{counted(len(files), 'file')}, {file_size(size)}; the pictures are copied into the "
             f"data folder, then they can be scanned with {network.name}."
         )
 
 
-def _take(registry: Registry, files: Sequence[tuple[str, BinaryIO]], largest: int) -> None:
+def _encoding(files: Sequence[tuple[str, BinaryIO]], largest: int, key: str) -> str | None:
+    """How names of a zip that do not tell it are read: a guess, with a choice; else None."""
+    if not _is_zip(files):
+        return None
+    (name, archive), *_ = files
+    try:
+        limits = upload_limits(largest)
+        guess = look_into_zip(archive, name, limits)
+        if not guess.encoding:
+            return None
+        chosen = st.selectbox(
+            "Names in this zip are read as",
+            guess.choices,
+            index=guess.choices.index(guess.encoding),
+            format_func=CODE_PAGES.__getitem__,
+            key=key,
+            help="The zip does not tell how its names are written. If the names below look wrong, "
+            "choose another way; the names become labels.",
+            width=420,
+        )
+        read = guess if chosen == guess.encoding else look_into_zip(archive, name, limits, chosen)
+    except DeconvError:
+        return None  # told when the upload is used
+    guessed = "A guess. " if chosen == guess.encoding != "utf-8" else ""
+    st.caption(f"{guessed}Names: {_some_names(read)}")
+    return chosen
+
+
+def _some_names(read: ZipNames) -> str:
+    """A few of the names that depend on the choice."""
+    unsure = [read.names[place] for place in read.unsure]
+    shown = " · ".join(escape(name[-60:]) for name in unsure[:_SHOWN])
+    more = len(unsure) - _SHOWN
+    return shown + (f" · and {counted(more, 'more name')}" if more > 0 else "")
+
+
+def _take(
+    registry: Registry, files: Sequence[tuple[str, BinaryIO]], largest: int, encoding: str | None
+) -> None:
     """Store an upload, choose it, and empty the uploader."""
     try:
         with st.spinner("Checking and storing the upload"):
-            upload = _store(registry, files, largest)
+            upload = _store(registry, files, largest, encoding)
     except DeconvError as error:
         message = told(error)
         st.session_state["upload_error"] = escape(f"{message[:1].upper()}{message[1:]}.")
@@ -73,19 +117,33 @@ def _take(registry: Registry, files: Sequence[tuple[str, BinaryIO]], largest: in
     st.rerun()
 
 
-def _store(registry: Registry, files: Sequence[tuple[str, BinaryIO]], largest: int) -> Upload:
+def _store(
+    registry: Registry, files: Sequence[tuple[str, BinaryIO]], largest: int, encoding: str | None
+) -> Upload:
     limits = upload_limits(largest)
-    zips = [file for file in files if Path(file[0]).suffix.lower() == ".zip"]
-    if zips and len(files) > 1:
-        raise DeconvError("give one zip alone, or pictures without a zip; remove the others")
-    if zips:
+    if _is_zip(files):
         bar = st.progress(0.0, "Unpacking")
+        (name, archive), *_ = files
         return store_zip(
-            registry, zips[0][1], zips[0][0], lambda done, total: _move(bar, done, total), limits
+            *(registry, archive, name),
+            progress=lambda done, total: _move(bar, done, total),
+            limits=limits,
+            encoding=encoding,
         )
+    if all(_named_zip(name) for name, _ in files):
+        raise DeconvError("give one zip at a time; remove the others")
     folder, slash, _ = files[0][0].partition("/")
     name = folder if slash else f"{counted(len(files), 'uploaded picture')}"
     return store_files(registry, files, name, limits)
+
+
+def _is_zip(files: Sequence[tuple[str, BinaryIO]]) -> bool:
+    """True for one zip alone; a zip among other files is passed over like other archives."""
+    return len(files) == 1 and _named_zip(files[0][0])
+
+
+def _named_zip(name: str) -> bool:
+    return Path(name).suffix.lower() == ".zip"
 
 
 def _move(bar: DeltaGenerator, done: int, total: int) -> None:

@@ -1,12 +1,14 @@
 """Uploads into folders: pictures as they are, or one zip, checked before and while it is unpacked.
 
 An archive may claim anything, so nothing is believed: names are rebuilt from checked parts, links
-and passwords are refused, sizes are counted while bytes arrive, and only files that can be pictures
-are written at all. An upload appears under its name when it is whole, or not.
+and what is locked are passed over, sizes are counted while bytes arrive, and only files that can be
+pictures are written at all. A file that cannot be kept is told and the others are kept. An upload
+appears under its name when it is whole, or not.
 """
 
 from __future__ import annotations
 
+import errno
 import shutil
 import struct
 import uuid
@@ -24,7 +26,8 @@ from dashboard import archive_checks as checks
 from dashboard.folders import folder_size
 from dashboard.registry import Dataset, Registry
 from dashboard.upload_limits import UploadLimits
-from deconv_core.decoding import readable_extensions
+from dashboard.upload_names import choose_pictures
+from dashboard.zip_names import ZipNames, read_names
 from deconv_core.errors import DeconvError
 from deconv_core.images import LARGEST_FILE, Skipped
 
@@ -35,6 +38,8 @@ _DAMAGED = (
     *(RuntimeError, ValueError, IndexError),
 )
 """What Python's zipfile raises on entries that are not what they claim."""
+_BAD_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
+"""What a disk says of a name that it cannot store."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +65,28 @@ class _Intake:
         self.passed_over.append(Skipped(name, reason))
 
     def write(self, parts: Sequence[str], source: BinaryIO) -> None:
-        target = self.folder.joinpath(*parts)
-        if target.exists() or not self._can_hold(target.parent):
-            self.skip("/".join(parts), "a file of this name is there already")
-            return
-        target.parent.mkdir(parents=True, exist_ok=True)
+        """Keep one picture, or note why not.
+
+        Raises:
+            OSError: the disk fails, whatever the file.
+            DeconvError: the upload as a whole is too large.
+        """
+        name, target = "/".join(parts), self.folder.joinpath(*parts)
         try:
+            if target.exists() or not self._can_hold(target.parent):
+                self.skip(name, "a file of this name is there already; only the first is kept")
+                return
+            target.parent.mkdir(parents=True, exist_ok=True)
             self._copy(source, target)
-        except _DAMAGED as error:
+        except (_TooLargeError, *_DAMAGED) as error:
             target.unlink(missing_ok=True)
-            self.skip("/".join(parts), f"damaged: {error}")
+            self.skip(
+                name, str(error) if isinstance(error, _TooLargeError) else f"damaged: {error}"
+            )
+        except OSError as error:
+            if error.errno not in _BAD_NAME:
+                raise
+            self.skip(name, f"its name cannot be stored on this disk ({error.strerror})")
         else:
             self.images += 1
 
@@ -84,16 +101,21 @@ class _Intake:
             while piece := source.read(_PIECE):
                 size += len(piece)
                 self.bytes += len(piece)
-                if size > LARGEST_FILE or self.bytes > checks.LARGEST_UNPACKED:
-                    whole, one = checks.LARGEST_UNPACKED, LARGEST_FILE
+                if self.bytes > checks.LARGEST_UNPACKED:
                     raise DeconvError(
-                        f"unpacked, the upload is larger than {checks.megabytes(whole)}, or one "
-                        f"file in it than {checks.megabytes(one)}; upload fewer pictures at once, "
-                        "or scan them as a folder"
+                        "unpacked, the upload is larger than "
+                        f"{checks.megabytes(checks.LARGEST_UNPACKED)}; upload fewer pictures at "
+                        "once, or scan them as a folder"
                     )
                 if self.bytes > self.room:
                     raise DeconvError(_NO_ROOM)
+                if size > LARGEST_FILE:
+                    raise _TooLargeError(f"larger than {checks.megabytes(LARGEST_FILE)}")
                 file.write(piece)
+
+
+class _TooLargeError(Exception):
+    """One file is; the others may be kept."""
 
 
 _NO_ROOM = (
@@ -102,12 +124,24 @@ _NO_ROOM = (
 )
 
 
+def look_into_zip(
+    archive: BinaryIO,
+    name: str,
+    limits: UploadLimits | None = None,
+    encoding: str | None = None,
+) -> ZipNames:
+    """The names in a zip, before it is stored; see ``store_zip``."""
+    with _opened(archive, name, limits or UploadLimits()) as opened:
+        return read_names(opened.infolist(), encoding)
+
+
 def store_zip(
     registry: Registry,
     archive: BinaryIO,
     name: str,
     progress: Callable[[int, int], None] | None = None,
     limits: UploadLimits | None = None,
+    encoding: str | None = None,
 ) -> Upload:
     """Unpack the pictures of a zip and register them; its folders become labels.
 
@@ -117,30 +151,41 @@ def store_zip(
         name: of the archive, for people.
         progress: called with (files looked at, in all).
         limits: of this server.
+        encoding: of names that do not tell theirs, a key of ``CODE_PAGES``; None guesses.
 
     Raises:
-        DeconvError: it is no zip, is protected, holds links or names that lead out of it, is too
-            large, or has no pictures.
+        DeconvError: it is no zip, has names that lead out of it, is too large, or has no pictures.
     """
     limits = limits or UploadLimits()
+
+    def unpack(intake: _Intake) -> None:
+        infos = opened.infolist()
+        names = read_names(infos, encoding).names
+        wanted = checks.wanted_entries(infos, names, intake.skip)
+        for place, (info, parts) in enumerate(wanted, 1):
+            try:
+                with opened.open(info) as source:
+                    intake.write(parts, source)  # type: ignore[arg-type]
+            except _DAMAGED as error:
+                intake.skip("/".join(parts), f"damaged: {error}")
+            if progress is not None:
+                progress(place, len(wanted))
+
+    with _opened(archive, name, limits) as opened:
+        stem = name[:-4] if name.lower().endswith(".zip") else name
+        return _stored(registry, limits, stem, unpack)
+
+
+@contextmanager
+def _opened(archive: BinaryIO, name: str, limits: UploadLimits) -> Iterator[zipfile.ZipFile]:
     checks.check_size(archive.seek(0, 2), limits.upload)
     checks.check_directory(archive)
     try:
         opened = zipfile.ZipFile(archive)
     except (*_DAMAGED, OSError) as error:
         raise DeconvError(f"{name} is not a whole zip archive ({error}); make it again") from error
-    with opened, _intake(registry, limits) as intake:
-        wanted = checks.wanted_entries(opened.infolist(), intake.skip)
-        shared = checks.shared_folder([parts for _, parts in wanted])
-        for place, (info, parts) in enumerate(wanted, 1):
-            try:
-                with opened.open(info) as source:
-                    intake.write(parts[shared:], source)  # type: ignore[arg-type]
-            except _DAMAGED as error:
-                intake.skip("/".join(parts), f"damaged: {error}")
-            if progress is not None:
-                progress(place, len(wanted))
-    return _register(registry, intake, name.removesuffix(".zip"))
+    with opened:
+        yield opened
 
 
 def store_files(
@@ -163,50 +208,49 @@ def store_files(
     limits = limits or UploadLimits()
     checks.check_count(len(files))
     checks.check_size(sum(content.seek(0, 2) for _, content in files), limits.upload)
-    readable = set(readable_extensions())
-    with _intake(registry, limits) as intake:
-        named = [(checks.safe_parts(given), content) for given, content in files]
-        shared = checks.shared_folder([parts for parts, _ in named])
-        for parts, content in named:
-            if reason := checks.reason_to_skip(parts, readable):
-                intake.skip("/".join(parts), reason)
-            else:
-                content.seek(0)
-                intake.write(parts[shared:], content)
-    return _register(registry, intake, name)
+
+    def copy(intake: _Intake) -> None:
+        for content, parts in choose_pictures(files, intake.skip):
+            content.seek(0)
+            intake.write(parts, content)
+
+    return _stored(registry, limits, name, copy)
 
 
-@contextmanager
-def _intake(registry: Registry, limits: UploadLimits) -> Iterator[_Intake]:
-    """A fresh folder that is deleted again if anything goes wrong before the end.
+def _stored(
+    registry: Registry, limits: UploadLimits, name: str, fill: Callable[[_Intake], None]
+) -> Upload:
+    """A fresh folder, filled and registered; deleted again if anything goes wrong before the end.
 
     One upload at a time, so that two cannot both take the room that is left.
     """
     uploads = registry.home / "uploads"
-    folder = uploads / uuid.uuid4().hex[:8]
     try:
-        folder.mkdir(parents=True)
+        uploads.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(uploads / ".lock", timeout=_PATIENCE):
-            intake = _Intake(folder, limits.total - folder_size(uploads))
-            yield intake
-        if not intake.images:
-            others = "; ".join(f"{s.name}: {s.reason}" for s in intake.passed_over[:3])
-            raise DeconvError(
-                "there are no pictures in this upload"
-                + (f" ({others})" if others else "")
-                + "; give JPEG, PNG or other pictures, or a zip of them"
-            )
+            intake = _Intake(uploads / uuid.uuid4().hex[:8], limits.total - folder_size(uploads))
+            try:
+                return _filled(registry, intake, name, fill)
+            except BaseException:
+                shutil.rmtree(intake.folder, ignore_errors=True)
+                raise
     except filelock.Timeout:
-        shutil.rmtree(folder, ignore_errors=True)
         raise DeconvError("another upload is being stored; try again in a minute") from None
     except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
         raise DeconvError(f"the upload could not be stored: {error.strerror or error}") from error
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
-def _register(registry: Registry, intake: _Intake, name: str) -> Upload:
+def _filled(
+    registry: Registry, intake: _Intake, name: str, fill: Callable[[_Intake], None]
+) -> Upload:
+    intake.folder.mkdir()
+    fill(intake)
+    if not intake.images:
+        others = "; ".join(f"{s.name[:80]}: {s.reason}" for s in intake.passed_over[:3])
+        raise DeconvError(
+            "there are no pictures in this upload"
+            + (f" ({others})" if others else "")
+            + "; give JPEG, PNG or other pictures, or a zip of them"
+        )
     dataset = registry.add_folder(intake.folder, name=name or "Upload", kind="upload")
     return Upload(dataset, intake.images, tuple(intake.passed_over))

@@ -110,18 +110,28 @@ def refusing(names: Sequence[str]) -> dict[str, ArchiveCase]:
     }
 
 
+def passing_over(names: Sequence[str], reasons: str) -> dict[str, ArchiveCase]:
+    return {
+        f"a name that is {name[:20]!a}": ArchiveCase(
+            lambda name=name: beside_good(name), kept=("good.png",), left_out=reasons
+        )
+        for name in names
+    }
+
+
 ARCHIVES: dict[str, ArchiveCase] = {
     **refusing(
         [
-            *("/a.png", "//host/share/a.png", "\\\\?\\C:\\a.png", "c:a.png", "a/b/../../../c.png"),
-            *(
-                "..\\..\\a.png",
-                "./../a.png",
-                "a\x85b.png",
-                "a\x7fb.png",
-                "/".join("d" * 40) + ".png",
-            ),
+            *("/a.png", "//host/share/a.png", "\\\\?\\C:\\a.png", "a/b/../../../c.png"),
+            *("..\\..\\a.png", "./../a.png"),
         ]
+    ),
+    **passing_over(
+        ["a\x85b.png", "a\x7fb.png", "/".join("d" * 40) + ".png", "n" * 300 + ".png"],
+        "cannot be shown|folders|bytes",
+    ),
+    "a drive, which is only a name here": ArchiveCase(
+        lambda: beside_good("c:a.png"), kept=("good.png", "c:a.png")
     ),
     "names that only look as if they led out": ArchiveCase(
         lambda: zipped(
@@ -142,17 +152,22 @@ ARCHIVES: dict[str, ArchiveCase] = {
     "a name cut by a zero": ArchiveCase(
         lambda: zipped(("aXpng", png()), GOOD).replace(b"aXpng", b"a\x00png"),
         kept=("good.png",),
-        left_out="not a type|damaged",
+        left_out="not a type|cannot be shown",
     ),
     "a device": ArchiveCase(
-        lambda: zipped(GOOD, (entry("a.png", stat.S_IFBLK | 0o666), b"")), "a link or a device"
+        lambda: zipped(GOOD, (entry("a.png", stat.S_IFBLK | 0o666), b"")),
+        kept=("good.png",),
+        left_out="a link or a device",
     ),
     "a pipe": ArchiveCase(
-        lambda: zipped(GOOD, (entry("a.png", stat.S_IFIFO | 0o666), b"")), "a link or a device"
+        lambda: zipped(GOOD, (entry("a.png", stat.S_IFIFO | 0o666), b"")),
+        kept=("good.png",),
+        left_out="a link or a device",
     ),
     "a link that says Windows made it": ArchiveCase(
         lambda: zipped(GOOD, (entry("a.png", stat.S_IFLNK | 0o777, 0), b"/etc/passwd")),
-        "a link or a device",
+        kept=("good.png",),
+        left_out="a link or a device",
     ),
     "a file that would run as root": ArchiveCase(
         lambda: zipped((entry("a.png", stat.S_IFREG | 0o6777), png())), kept=("a.png",)
