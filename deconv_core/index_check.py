@@ -19,6 +19,7 @@ from deconv_core.index_blocks import BlockFile, ImageRow, check_block
 from deconv_core.index_files import IndexFolder
 from deconv_core.index_manifest import Manifest
 from deconv_core.index_parts import REPAIR
+from deconv_core.index_place import holds_index
 from deconv_core.index_summary import summary_damage
 from deconv_core.storage import Location, RemotePath
 
@@ -130,7 +131,7 @@ def check_index(path: str | os.PathLike[str] | RemotePath) -> list[Damage]:
         IndexMismatchError: there is no index, or one of a format that is not read.
     """
     folder = IndexFolder(path)
-    if not folder.exists() and (folder.block_files() or (folder.path / "images.parquet").exists()):
+    if not folder.exists() and holds_index(folder):
         lost = folder.path / "manifest.json"
         return [
             Damage(

@@ -26,7 +26,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
 import pandas as pd
@@ -35,7 +35,13 @@ import pyarrow.parquet as pq
 from deconv_core import index_limits
 from deconv_core.errors import IndexDamagedError, IndexMismatchError
 from deconv_core.index_blocks import AnyPeaks, BlockFile, ImageRow, block_content
-from deconv_core.index_manifest import FORMAT_VERSION, Manifest, digest, manifest_of
+from deconv_core.index_manifest import (
+    FORMAT_VERSION,
+    Manifest,
+    digest,
+    is_manifest,
+    manifest_of,
+)
 from deconv_core.index_parts import (
     MISTAKES,
     REPAIR,
@@ -59,6 +65,11 @@ _FILE_NAME = re.compile(
 _MOST_MERGED = 2**16
 
 
+def is_of_an_index(name: str) -> bool:
+    """True for the names that files of an index have."""
+    return _FILE_NAME.fullmatch(name) is not None
+
+
 class IndexFolder:
     """Reads and writes the files of one index; knows nothing of networks or images."""
 
@@ -70,6 +81,13 @@ class IndexFolder:
     def exists(self) -> bool:
         """True if there is an index here, finished or not."""
         return (self.path / "manifest.json").is_file()
+
+    def has_own_manifest(self) -> bool:
+        """True if manifest.json is of an index of any format, not of another program."""
+        try:
+            return is_manifest(json.loads((self.path / "manifest.json").read_text("utf-8")))
+        except MISTAKES:
+            return False
 
     def read_manifest(self) -> Manifest:
         """Read what made the index.
@@ -85,6 +103,10 @@ class IndexFolder:
         path = self.path / "manifest.json"
         try:
             content = json.loads(path.read_text("utf-8"))
+            if not is_manifest(content):
+                raise IndexMismatchError(
+                    f"there is no index at {self.path}: its manifest.json is of another program"
+                )
             version, checksum = content["format_version"], content.pop("checksum", "")
             if version != FORMAT_VERSION:
                 raise IndexMismatchError(
@@ -146,6 +168,24 @@ class IndexFolder:
         """Write the list of images of an index."""
         write_table(self.path / "images.parquet", plan, Identity.of(manifest, "images"))
 
+    def entries(self, below: str = "") -> Iterator[tuple[str, int]]:
+        """Names in the folder, or in one below, with their sizes (0 for folders)."""
+        path = self.path / below if below else self.path
+        if isinstance(path, RemotePath):
+            yield from path.entries()
+        elif path.is_dir():
+            with os.scandir(path) as found:
+                for entry in found:
+                    is_file = entry.is_file(follow_symlinks=False)
+                    yield entry.name, entry.stat(follow_symlinks=False).st_size if is_file else 0
+
+    def parquet_files(self) -> Iterator[Location]:
+        """The files whose names are those of the list of images, of blocks and of summaries."""
+        for name in sorted(name for name, _ in self.entries() if is_of_an_index(name)):
+            if name.endswith(".parquet"):
+                yield self.path / name
+        yield from (file.path for file in self.all_block_files())
+
     def all_block_files(self) -> list[BlockFile]:
         """Every block file that is there, also those merged into another."""
         paths = self.blocks.glob("[0-9]*.parquet") if self.blocks.is_dir() else ()
@@ -184,16 +224,11 @@ class IndexFolder:
         """Delete what a killed scan left behind. Only for the holder of the lock."""
         for folder in (self.path, self.blocks):
             if folder.is_dir():
-                remove_parts(folder, _is_of_an_index)
+                remove_parts(folder, is_of_an_index)
         kept = {file.path for file in self.block_files()}
-        for file in self.all_block_files():
-            if file.path not in kept:
-                file.path.unlink(missing_ok=True)  # merged into another before it was killed
-
-
-def _is_of_an_index(name: str) -> bool:
-    """True for the names that files of an index have."""
-    return _FILE_NAME.fullmatch(name) is not None
+        for file in self.all_block_files():  # merged into another before it was killed
+            if file.path not in kept and self.identity(file.path).part == file.part:
+                file.path.unlink(missing_ok=True)
 
 
 def _block_file(path: Location) -> BlockFile | None:

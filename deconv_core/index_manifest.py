@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 
 from deconv_core import index_limits
 from deconv_core.receptive_field import Layer
@@ -83,6 +83,12 @@ class Manifest:
 def digest(content: object) -> str:
     """16 hexadecimal digits of plain data."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def is_manifest(content: object) -> bool:
+    """True if plain data is a manifest of any format, or a damaged one; not another program's."""
+    names = {field.name for field in fields(Manifest)}
+    return isinstance(content, dict) and 2 * len(names & content.keys()) >= len(names)
 
 
 def manifest_of(content: object) -> Manifest:

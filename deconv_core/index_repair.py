@@ -18,6 +18,7 @@ from deconv_core.index_blocks import BlockFile, ImageRow
 from deconv_core.index_check import Damage, misplaced_blocks, missing_blocks, sound_blocks
 from deconv_core.index_files import IndexFolder
 from deconv_core.index_manifest import Manifest
+from deconv_core.index_place import check_written_here
 from deconv_core.index_summary import summary_damage
 from deconv_core.scan_plan import plan_rows
 
@@ -38,6 +39,8 @@ def put_right(
     Raises:
         IndexForeignError: not one block belongs to this manifest, but they may to another; nothing
             was changed.
+        DeconvError: a file that would be replaced was written by another program; nothing was
+            changed.
     """
     blocks, damages = sound_blocks(folder, manifest, folder.all_block_files())
     _refuse_strangers(folder, blocks, damages)
@@ -49,6 +52,8 @@ def put_right(
     damages += misplaced_blocks(blocks, plan, replace(manifest, complete=complete))
     bad = {damage.path for damage in damages}
     _refuse_strangers(folder, {f: rows for f, rows in blocks.items() if f.path not in bad}, damages)
+    list_is_bad = rebuilt and manifest.format_version > 1  # format 1 does not say who wrote it
+    check_written_here([*bad, *([folder.path / "images.parquet"] if list_is_bad else [])])
     whole = not rebuilt and not bad
     if manifest.complete and (
         not whole or missing_blocks(folder, plan) or summary_damage(folder, manifest)

@@ -200,12 +200,12 @@ def write_summary(folder: IndexFolder, manifest: Manifest, plan: pd.DataFrame) -
     return version
 
 
-def drop_summaries(folder: IndexFolder, kept: str) -> None:
-    """Delete every summary but the one of this version."""
-    for pattern in ("maps-*.parquet", "top-*.parquet"):
-        for path in folder.path.glob(pattern):
-            if not path.stem.endswith(f"-{kept}"):
-                path.unlink(missing_ok=True)
+def drop_summaries(folder: IndexFolder, manifest: Manifest) -> None:
+    """Delete every summary of this index but the manifest's."""
+    for path in folder.parquet_files():
+        old = path.stem.startswith(("maps-", "top-")) and not path.stem.endswith(manifest.summary)
+        if old and folder.identity(path) == Identity.of(manifest, path.stem):
+            path.unlink(missing_ok=True)
 
 
 def _live(found: LayerPeaks, live: np.ndarray) -> np.ndarray:

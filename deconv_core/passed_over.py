@@ -37,6 +37,11 @@ _MADE_BY_SYSTEMS = frozenset(
         *("@recently-snapshot", "#snapshot", "@sharebin", "@__thumb"),
     }
 )
+# The same, hidden: what a folder that a person calls empty may hold.
+_HIDDEN_BY_SYSTEMS = (
+    *(".ds_store", ".localized", ".directory", ".fseventsd", ".trashes", ".spotlight-v100"),
+    *(".trash-", ".documentrevisions-v100", ".temporaryitems"),
+)
 # Pictures that cameras and programs make and that are not read: phones, raw files, drawings.
 _OTHER_PICTURES = frozenset(
     {
@@ -70,6 +75,12 @@ def hidden_reason(name: str) -> str:
     if name.startswith("."):
         return "hidden: its name begins with a dot"
     return "hidden: made by the system" if name.lower() in _MADE_BY_SYSTEMS else ""
+
+
+def made_by_a_system(name: str) -> bool:
+    """True for what systems put into folders by themselves, also into empty ones."""
+    lower = name.lower()
+    return lower in _MADE_BY_SYSTEMS or lower.startswith(_HIDDEN_BY_SYSTEMS)
 
 
 def hidden_place(parts: Sequence[str]) -> str:

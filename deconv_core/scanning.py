@@ -26,6 +26,7 @@ from deconv_core.index_blocks import read_block_images
 from deconv_core.index_check import missing_blocks
 from deconv_core.index_files import IndexFolder
 from deconv_core.index_manifest import Manifest
+from deconv_core.index_place import begun_folder, check_place
 from deconv_core.index_repair import found_without_manifest, put_right
 from deconv_core.index_summary import drop_summaries, merge_blocks, write_summary
 from deconv_core.network import Network
@@ -93,8 +94,8 @@ def scan(
     Args:
         network: what looks at the images.
         images: the folder.
-        path: the index folder, or its address ("s3://bucket/index"); made if it is not there. An
-            unfinished index is resumed.
+        path: the index folder, or its address ("s3://bucket/index"): a new or empty folder
+            outside the folder of images, or an index. An unfinished index is resumed.
         precision: "float32"; "bfloat16", faster on many machines but approximate (``exact_top``
             gives float32 answers from it); or "auto", which takes bfloat16 only for more than a
             thousand images and where it is measured to be faster.
@@ -114,7 +115,8 @@ def scan(
         The index, opened.
 
     Raises:
-        DeconvError: no images, or a bad argument.
+        DeconvError: no images, a bad argument, or a folder that holds something else; nothing
+            was changed.
         IndexMismatchError: the index was made from another network, preprocessing, precision or
             version, or from other images and ``update`` is False.
         ScanRunningError: another process is scanning into this index.
@@ -123,8 +125,9 @@ def scan(
     _check_arguments(images, making)
     folder = IndexFolder(path)
     try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        with scan_lock(folder.path):
+        check_place(folder, images.root)
+        with begun_folder(folder.path), scan_lock(folder.path):
+            check_place(folder, images.root)  # what came there meanwhile
             _scan_locked(network, images, folder, making, progress, cancel, update)
     except filelock.Timeout:
         raise ScanRunningError(
@@ -164,7 +167,7 @@ def _scan_locked(
         manifest = replace(manifest, complete=True, summary=version)
         folder.write_manifest(manifest)
     if manifest.complete:
-        drop_summaries(folder, manifest.summary)
+        drop_summaries(folder, manifest)
 
 
 def _check_arguments(images: ImageFolder, making: _Making) -> None:

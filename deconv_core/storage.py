@@ -164,14 +164,22 @@ class RemotePath:
 
     def names(self, *, recursive: bool) -> Iterator[str]:
         """The files below, as posix paths relative to here, in no particular order."""
+        for info in self._listed(recursive=recursive):
+            if info.is_file:
+                yield info.path.lstrip("/")[len(self._path.strip("/")) + 1 :]
+
+    def entries(self) -> Iterator[tuple[str, int]]:
+        """The names directly below, of files and folders, with the sizes of the files."""
+        for info in self._listed(recursive=False):
+            yield info.base_name, info.size or 0
+
+    def _listed(self, *, recursive: bool) -> list[fs.FileInfo]:
         from pyarrow import fs
 
         selector = fs.FileSelector(self._path, allow_not_found=True, recursive=recursive)
         with _asking(self):
-            found = self.filesystem.get_file_info(selector)
-        for info in found:
-            if info.is_file:
-                yield info.path.lstrip("/")[len(self._path.strip("/")) + 1 :]
+            found: list[fs.FileInfo] = self.filesystem.get_file_info(selector)
+        return found
 
     @property
     def _path(self) -> str:

@@ -46,6 +46,7 @@ ORDER = (
     "index_parts",
     "index_blocks",
     "index_files",
+    "index_place",
     "index_summary",
     "index_check",
     "activation_index",
