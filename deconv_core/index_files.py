@@ -83,7 +83,7 @@ class IndexFolder:
         return (self.path / "manifest.json").is_file()
 
     def has_own_manifest(self) -> bool:
-        """True if manifest.json is of an index of any format, not of another program."""
+        """True if manifest.json can be read and is of an index of any format."""
         try:
             return is_manifest(json.loads((self.path / "manifest.json").read_text("utf-8")))
         except MISTAKES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from deconv_core import index_limits
 from deconv_core.receptive_field import Layer
@@ -87,8 +87,8 @@ def digest(content: object) -> str:
 
 def is_manifest(content: object) -> bool:
     """True if plain data is a manifest of any format, or a damaged one; not another program's."""
-    names = {field.name for field in fields(Manifest)}
-    return isinstance(content, dict) and 2 * len(names & content.keys()) >= len(names)
+    names = {"format_version", "fingerprint", "layers", "network"}
+    return isinstance(content, dict) and len(names & content.keys()) >= 2
 
 
 def manifest_of(content: object) -> Manifest:

@@ -17,34 +17,28 @@ from pathlib import Path
 import filelock
 import pyarrow.parquet as pq
 
-from deconv_core.errors import DeconvError, IndexDamagedError, IndexMismatchError
+from deconv_core.errors import DeconvError
 from deconv_core.index_files import IndexFolder, is_of_an_index
 from deconv_core.index_parts import MISTAKES
 from deconv_core.passed_over import hidden_place, made_by_a_system
-from deconv_core.sealed import BrokenSealError, check_seal
 from deconv_core.storage import Location, RemotePath, source, written_name
 
 LOCK = "scan.lock"
 _NAMED = 3
+_ELSEWHERE = "choose a folder that is new or empty"
 
 
 class _Writer(Enum):
-    THIS_PROGRAM = "its metadata or its seal says so"
-    ANOTHER = "a whole Parquet file without either"
+    THIS_PROGRAM = "its metadata says so"
+    ANOTHER = "a whole Parquet file without that"
     UNKNOWN = "no readable Parquet file"
 
 
 def holds_index(folder: IndexFolder) -> bool:
     """True if a folder is provably an index, even one without a readable manifest."""
-    try:
-        if folder.exists():
-            folder.read_manifest()
-            return True
-    except IndexDamagedError:
-        pass
-    except IndexMismatchError:
-        return folder.has_own_manifest()  # of another format
-    return any(_writer(path) is _Writer.THIS_PROGRAM for path in folder.parquet_files())
+    return folder.has_own_manifest() or any(
+        _writer(path) is _Writer.THIS_PROGRAM for path in folder.parquet_files()
+    )
 
 
 def check_place(folder: IndexFolder, image_root: Location) -> None:
@@ -52,7 +46,6 @@ def check_place(folder: IndexFolder, image_root: Location) -> None:
 
     Raises:
         DeconvError: it is a file, holds something else, or lies in the folder of images.
-        IndexMismatchError: its manifest is of another program.
     """
     path = folder.path
     if isinstance(path, Path) and os.path.lexists(path) and not path.is_dir():
@@ -92,21 +85,19 @@ def begun_folder(path: Location) -> Iterator[None]:
         return
     made = [folder for folder in (path, *path.parents) if not folder.exists()]
     had_lock = (path / LOCK).exists()
-    path.mkdir(parents=True, exist_ok=True)
     try:
+        path.mkdir(parents=True, exist_ok=True)
         yield
     except filelock.Timeout:  # the folder is another's
         raise
     except BaseException:
         with suppress(OSError):
-            if not had_lock and os.listdir(path) == [LOCK]:
+            if not had_lock and [entry.name for entry in path.iterdir()] == [LOCK]:
                 (path / LOCK).unlink()
-            for folder in made:
+        for folder in made:
+            with suppress(OSError):
                 folder.rmdir()  # only if it is empty
         raise
-
-
-_ELSEWHERE = "choose a new or empty folder"
 
 
 def _writer(path: Location) -> _Writer:
@@ -115,14 +106,8 @@ def _writer(path: Location) -> _Writer:
         metadata = pq.read_schema(source(path)).metadata or {}
     except MISTAKES:
         return _Writer.UNKNOWN
-    if any(key.startswith(b"deconv_") for key in metadata):
-        return _Writer.THIS_PROGRAM
-    try:
-        with path.open("rb") as file:
-            has_seal = check_seal(file, whole=False)
-    except BrokenSealError:
-        has_seal = True
-    return _Writer.THIS_PROGRAM if has_seal else _Writer.ANOTHER
+    ours = any(key.startswith(b"deconv_") for key in metadata)
+    return _Writer.THIS_PROGRAM if ours else _Writer.ANOTHER
 
 
 def _check_apart(index: Location, images: Location) -> None:

@@ -52,8 +52,7 @@ def put_right(
     damages += misplaced_blocks(blocks, plan, replace(manifest, complete=complete))
     bad = {damage.path for damage in damages}
     _refuse_strangers(folder, {f: rows for f, rows in blocks.items() if f.path not in bad}, damages)
-    list_is_bad = rebuilt and manifest.format_version > 1  # format 1 does not say who wrote it
-    check_written_here([*bad, *([folder.path / "images.parquet"] if list_is_bad else [])])
+    check_written_here([*bad, *([folder.path / "images.parquet"] if rebuilt else [])])
     whole = not rebuilt and not bad
     if manifest.complete and (
         not whole or missing_blocks(folder, plan) or summary_damage(folder, manifest)

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import filelock
 
 from deconv_core.errors import DeconvError, StorageError
-from deconv_core.typed_paths import file_address_path
+from deconv_core.typed_paths import file_address_path, path_argument
 
 if TYPE_CHECKING:
     from pyarrow import fs
@@ -246,17 +246,18 @@ def location(given: str | os.PathLike[str] | RemotePath) -> Location:
     """The place an address or a path of this computer stands for; nothing is read yet.
 
     Raises:
-        DeconvError: an address of an unknown kind, of another computer's file, or one with a
-            password in it.
+        DeconvError: no path, or an address of an unknown kind, of another computer's file, or
+            with a password in it.
         StorageError: the store cannot be reached.
     """
     if isinstance(given, RemotePath):
         return given
-    local = file_address_path(given) if isinstance(given, str) else None
-    parts = _ADDRESS.fullmatch(given) if isinstance(given, str) and local is None else None
+    text = path_argument(given)
+    local = file_address_path(text) if isinstance(given, str) else None
+    parts = _ADDRESS.fullmatch(text) if isinstance(given, str) and local is None else None
     if parts is None:
         try:
-            return Path(given if local is None else local).expanduser().absolute()
+            return Path(text if local is None else local).expanduser().absolute()
         except RuntimeError as error:  # no such user
             raise DeconvError(f"{given} is not a folder or file: {error}") from error
     scheme, host, key, options = parts.groups()

@@ -143,6 +143,26 @@ def _names(folder: Path) -> Iterator[str]:
         yield from (entry.name for entry in entries)
 
 
+def path_argument(given: object) -> str:
+    """A path or address given to a function or command, as text; nothing is looked up.
+
+    Raises:
+        DeconvError: it is no path, or empty, or has a character that no path has.
+    """
+    try:
+        text = os.fsdecode(given)  # type: ignore[arg-type]
+        os.fsencode(text)
+    except TypeError:
+        raise DeconvError(f"{given!r:.80} is not a path; give a text or a pathlib.Path") from None
+    except UnicodeEncodeError:
+        raise _no_path(text) from None
+    if not text.strip():
+        raise DeconvError("the path is empty; give a folder, or . for the current one")
+    if "\0" in text:
+        raise _no_path(text)
+    return text
+
+
 def path_text(text: str) -> str:
     """The text, if a path can be written so.
 
