@@ -119,6 +119,15 @@ class Registry:
         )
         return [replace(dataset, name=name) for dataset, name in named.items()]
 
+    def roots(self) -> list[Path]:
+        """The folders of all datasets that are registered, also of those not offered now.
+
+        Raises:
+            OSError, ValueError, TypeError, KeyError: an entry cannot be read.
+        """
+        entries = (self.home / "datasets").glob("[0-9a-z]*.json")
+        return [_dataset(json.loads(entry.read_text("utf-8"))).root for entry in entries]
+
     def dataset(self, dataset_id: str) -> Dataset:
         """The dataset with this id.
 

@@ -23,6 +23,7 @@ import streamlit as st
 from dashboard.compute import PictureStore, SettledAnswers, Turn
 from dashboard.registry import Dataset, NetworkChoice, Registry
 from dashboard.serving import rules
+from dashboard.upload_store import delete_interrupted_uploads
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.decoding import Pixels
 from deconv_core.errors import DeconvError, WeightsError
@@ -40,6 +41,13 @@ def registry() -> Registry:
     """Datasets, networks and indexes of this data folder."""
     home = os.environ.get("DECONV_HOME")
     return Registry(Path(home).expanduser() if home else Path.home() / ".deconv", rules())
+
+
+@st.cache_resource(show_spinner=False)
+def cleaned_up(home: Path) -> bool:
+    """True; the first time in a server, what killed uploads left in a data folder is deleted."""
+    delete_interrupted_uploads(Registry(home))
+    return True
 
 
 # --- what is shared ------------------------------------------------------------------------------

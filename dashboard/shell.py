@@ -13,7 +13,7 @@ from typing import NoReturn
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator as Place
 
-from dashboard import address, pictures
+from dashboard import address, pictures, resources
 from dashboard.choice import Choice, choose, escape, short_name
 from dashboard.repair import damage_note
 from dashboard.sidebar import PAGES, PRODUCT, sidebar
@@ -41,6 +41,7 @@ def shell(page: str, *, title: str) -> Choice:
     pictures.begin_request()
     notes: list[str] = []
     choice = choose(page, notes)
+    resources.cleaned_up(choice.registry.home)
     address.settle(page, choice.values)
     with st.sidebar:
         sidebar(page, choice)

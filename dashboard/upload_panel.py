@@ -15,7 +15,8 @@ from dashboard.registry import NetworkChoice, Registry
 from dashboard.serving import told
 from dashboard.shell import escape
 from dashboard.upload_limits import upload_limits
-from dashboard.uploads import Upload, look_into_zip, store_files, store_zip
+from dashboard.upload_store import Upload
+from dashboard.uploads import look_into_zip, store_files, store_zip
 from dashboard.wording import counted, file_size
 from dashboard.zip_names import ZipNames
 from deconv_core.errors import DeconvError

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dashboard import archive_checks, uploads
+from dashboard import archive_checks, upload_store
 from dashboard.registry import Registry
 from dashboard.upload_names import name_fault, safe_parts
-from dashboard.uploads import Upload, store_files, store_zip
+from dashboard.upload_store import Upload
+from dashboard.uploads import store_files, store_zip
 from deconv_core import ImageFolder
 from deconv_core.errors import DeconvError
 
@@ -227,7 +228,7 @@ def test_a_video_that_is_too_large_does_not_count(
 
 def test_one_picture_that_is_too_large(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive_checks, "LARGEST_FILE", 2**20)
-    monkeypatch.setattr(uploads, "LARGEST_FILE", 2**20)
+    monkeypatch.setattr(upload_store, "LARGEST_FILE", 2**20)
     files = {"a.png": png(), "b.png": bytes(2**21)}
     upload = store_zip(registry, zipped(files), "x.zip")
     assert [(s.name, s.reason) for s in upload.passed_over] == [("b.png", "larger than 1 MB")]

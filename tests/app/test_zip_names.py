@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dashboard.registry import Registry
-from dashboard.uploads import Upload, look_into_zip, store_zip
+from dashboard.upload_store import Upload
+from dashboard.uploads import look_into_zip, store_zip
 from deconv_core import ImageFolder
 from deconv_core.errors import DeconvError
 from tests.app.raw_zips import UTF_8_FLAG, png, raw_zip, unicode_path

@@ -1,0 +1,41 @@
+"""Why something could not be written, in words that a person at a page can act on."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from deconv_core.errors import DeconvError
+
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+_FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+@contextmanager
+def writing(what: str) -> Iterator[None]:
+    """Say in words what goes wrong inside with the disk.
+
+    Args:
+        what: the beginning of the message, for example "the export did not start".
+
+    Raises:
+        DeconvError: the disk is full, or the data folder cannot be written to.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DeconvError(f"{what}: {why_not_written(error)}") from error
+
+
+def why_not_written(error: OSError) -> str:
+    """What is wrong with the disk or the data folder, and what helps."""
+    said = error.strerror or str(error)
+    if error.errno in _FULL:
+        return "the disk is full; make room, for example by deleting datasets or exports"
+    if error.errno in _FORBIDDEN:
+        return (
+            f"the data folder cannot be written to ({said}); allow it to the account that runs "
+            "this program, or set DECONV_HOME to another folder"
+        )
+    return said
