@@ -104,6 +104,7 @@ def _folder(registry: Registry, network: NetworkChoice) -> None:
     try:
         root = registry.rules.meant(typed)
         _say_understood(registry.rules.shown(root), typed)
+        registry.check_folder(root)
         whole = look(registry, str(root))
     except DeconvError as error:
         message = told(error)

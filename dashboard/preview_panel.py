@@ -22,9 +22,9 @@ def look(
     """The preview of a folder, kept for this session until another one is looked at.
 
     Raises:
-        DeconvError: it is no folder, or not one this server offers.
+        DeconvError: it is no folder, or not one whose pictures this server shows.
     """
-    registry.check_folder(Path(root))
+    registry.check_listed(Path(root))
     key = (root, extensions, labels, Path(root).stat().st_mtime_ns)
     kept: dict[object, Preview] = st.session_state.setdefault("previews", {})
     if key not in kept:

@@ -172,8 +172,24 @@ class Registry:
         Raises:
             DeconvError: it is not a folder, or not below one of ``$DECONV_FOLDERS``.
         """
+        self.rules.check(root)
+        self._check_there(root)
+
+    def check_listed(self, root: Path) -> None:
+        """Refuse a folder whose pictures may not be shown, or that is not there.
+
+        Shown may be what can become a dataset, and what is one: uploads and downloads in the data
+        folder, and the demo.
+
+        Raises:
+            DeconvError: it is neither.
+        """
+        if root != demo_images() and not self._reachable(root):
+            self.rules.check(root)
+        self._check_there(root)
+
+    def _check_there(self, root: Path) -> None:
         rules = self.rules
-        rules.check(root)
         shown = rules.shown(root)
         there = what_is(root)
         if there == "file":
