@@ -10,13 +10,13 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deconv_core.errors import CancelledError, DeconvError
 
 if TYPE_CHECKING:
     from deconv_core.activation_index import ActivationIndex
+    from deconv_core.index_manifest import Manifest
     from deconv_core.network import Network
     from deconv_core.ray_engine import RayEngine
     from deconv_core.scanning import ScanProgress
@@ -149,7 +149,7 @@ def _scan(options: argparse.Namespace, cancel: threading.Event) -> int:
 
     images = ImageFolder(
         options.images,
-        extensions=options.extensions.split(",") if options.extensions else None,
+        extensions=None if options.extensions is None else options.extensions.split(","),
         labels=_labels(options.labels, options.label),
         resize=options.resize,
         value_range=options.value_range,
@@ -214,39 +214,42 @@ def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
     from deconv_core.exact import exact_top
     from deconv_core.reconstruction import reconstruct
     from deconv_core.rendering import Scale, compose_grid
+    from deconv_core.result_files import ResultFiles
     from deconv_core.scan_plan import scanned_folder
-    from deconv_core.tables import activation_table, csv_file
-    from deconv_core.whole_files import whole_file, write_whole
+    from deconv_core.tables import activation_table
 
     index = ActivationIndex.open(options.index)
     made = index.manifest
     images = scanned_folder(_images_of(options, index.image_root), made)
-    network = _load(options.network or made.network, made.preprocessing, "bar", cancel)
+    asked = options.layer, options.channel, options.label
+    files = ResultFiles.of(options.out, *asked, images.root)
+    network = _load(
+        made.network if options.network is None else options.network,
+        made.preprocessing,
+        "bar",
+        cancel,
+    )
     print(_preprocessing_line(network, "the scan used it"))
     top = exact_top(
         network, images, index, options.layer, options.channel, options.k, options.label
     )
-    name = file_stem(options.layer, options.channel, options.label)
     if not top:
-        print(f"{name}: none of the {len(index.images):,} images activates it; nothing to draw")
+        print(
+            f"{files.stem}: none of the {len(index.images):,} images activates it; nothing to draw"
+        )
         return 0
     pictures = reconstruct(network, images, top, progress=_bar("reconstructing"), cancel=cancel)
     scale = Scale.named(options.scale, pictures)
-    out = Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
-    for kind, ending in (("reconstruction", "feat"), ("patch", "im")):
-        grid = compose_grid(
-            pictures,
-            "reconstruction" if kind == "reconstruction" else "patch",
-            scale=scale,
-            tile_size=options.tile_size,
-        )
-        with whole_file(out / f"{name}_{ending}.png") as part:
-            grid.save(part, "PNG")
     table = activation_table(pictures)
-    write_whole(out / f"{name}.csv", csv_file(table))
+    files.write(
+        {
+            "feat": compose_grid(pictures, scale=scale, tile_size=options.tile_size),
+            "im": compose_grid(pictures, "patch", scale=scale, tile_size=options.tile_size),
+        },
+        table,
+    )
     print(table.to_string(index=False))
-    print(f"{out / name}_feat.png, _im.png, .csv: {scale.caption}")
+    print(f"{files.folder / files.stem}_feat.png, _im.png, .csv: {scale.caption}")
     if len(top) < options.k:
         print(f"it fires in {len(top)} of {len(index.images):,} images")
     if not index.complete:
@@ -279,7 +282,12 @@ def _repair(options: argparse.Namespace, cancel: threading.Event) -> None:
     folder = IndexFolder(options.index)
     made = folder.read_manifest()
     images = scanned_folder(_images_of(options, folder.image_root(made)), made)
-    network = _load(options.network or made.network, made.preprocessing, "bar", cancel)
+    network = _load(
+        made.network if options.network is None else options.network,
+        made.preprocessing,
+        "bar",
+        cancel,
+    )
     scan(network, images, folder.path, progress=_scan_reporter("bar"), cancel=cancel)
     if sys.stderr.isatty():
         print(file=sys.stderr)
@@ -289,13 +297,12 @@ def _images_of(options: argparse.Namespace, scanned: Location) -> Location:
     """The folder of images that was given, or else the one that was scanned."""
     from deconv_core.storage import location
 
-    return location(options.images) if options.images else scanned
+    return scanned if options.images is None else location(options.images)
 
 
-def file_stem(layer: str, channel: int | None, label: str | None) -> str:
-    """The name of a result's files: layer, map and label, so that no run overwrites another."""
-    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in label) if label else ""
-    return layer + (f"_map{channel}" if channel is not None else "") + (f"_{safe}" if safe else "")
+def _network_of(options: argparse.Namespace, made: Manifest) -> str:
+    """The network that was given, or else the one that was used by the scan."""
+    return made.network if options.network is None else str(options.network)
 
 
 def _load(

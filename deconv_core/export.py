@@ -37,9 +37,11 @@ from deconv_core.reconstruction_cache import ReconstructionCache
 from deconv_core.rendering import Kind, Scale, compose_grid, tile
 from deconv_core.selection import Selection
 from deconv_core.tables import activation_table, csv_file
+from deconv_core.typed_paths import path_argument
 from deconv_core.whole_files import whole_file
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same export gives the same bytes
+_PROGRAM = "deconvnet-dashboard"
 _KINDS: tuple[Kind, Kind] = ("reconstruction", "patch")
 
 
@@ -72,11 +74,13 @@ def export(
         The path of the zip.
 
     Raises:
-        DeconvError: nothing chosen, an address that does not exist, images that have changed.
+        DeconvError: nothing chosen, an address that does not exist, images that have changed, or
+            something else of that name.
         CancelledError: ``cancel`` was set.
     """
     wanted = _wanted(index, selection)
-    path = Path(target)
+    path = Path(path_argument(target))
+    _check_target(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = cache or ReconstructionCache()
     sections: list[_Section] = []
@@ -95,6 +99,20 @@ def export(
         page = html_page(_title(facts), _lines(facts), [s.shown for s in sections])
         _add(archive, "index.html", page.encode())
     return path
+
+
+def _check_target(path: Path) -> None:
+    """Check that nothing is replaced but an earlier export."""
+    if os.path.lexists(path) and not _is_export(path):
+        raise DeconvError(f"{path} is there and is no export of this program; give another name")
+
+
+def _is_export(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("manifest.json") as file:
+            return f'"program": "{_PROGRAM} '.encode() in file.read(200)
+    except Exception:  # zipfile raises nearly anything on files that are no archives
+        return False
 
 
 @dataclass(frozen=True)
@@ -184,7 +202,7 @@ def _facts(
 ) -> dict[str, Any]:
     """Everything needed to make the same pictures again; no paths of this computer."""
     return {
-        "program": f"deconvnet-dashboard {__version__}",
+        "program": f"{_PROGRAM} {__version__}",
         "network": Path(network.source).name,
         "architecture": network.architecture,
         "fingerprint": network.fingerprint,

@@ -21,7 +21,7 @@ from deconv_core.errors import DeconvError
 from deconv_core.index_files import IndexFolder, is_of_an_index
 from deconv_core.index_parts import MISTAKES
 from deconv_core.passed_over import hidden_place, made_by_a_system
-from deconv_core.storage import Location, RemotePath, source, written_name
+from deconv_core.storage import Location, names_below, source, written_name
 
 LOCK = "scan.lock"
 _NAMED = 3
@@ -112,36 +112,18 @@ def _writer(path: Location) -> _Writer:
 
 def _check_apart(index: Location, images: Location) -> None:
     """Check that neither folder lies in the other."""
-    inside = _below(index, images)
+    inside = names_below(index, images)
     if inside is not None and not hidden_place(inside):
         where = "in the folder of images" if inside else "in the place of the folder of images"
         raise DeconvError(
             f"the index {index} would lie {where}, {images}; choose a folder beside it, for "
             f"example {_beside(images)}"
         )
-    if not inside and _below(images, index) is not None:
+    if not inside and names_below(images, index) is not None:
         raise DeconvError(
             f"the folder of images {images} lies in the folder of the index, {index}; choose a "
             f"folder beside it, for example {_beside(images)}"
         )
-
-
-def _below(inner: Location, outer: Location) -> tuple[str, ...] | None:
-    """The names that lead from one folder to another, () if they are the same; None if none do.
-
-    Links, ``..`` and, where the file system knows no case, case make no difference.
-    """
-    if isinstance(inner, RemotePath) or isinstance(outer, RemotePath):
-        if isinstance(inner, Path) or isinstance(outer, Path) or inner.address != outer.address:
-            return None
-        names, start = (path.key.split("/") if path.key else [] for path in (inner, outer))
-        return tuple(names[len(start) :]) if names[: len(start)] == start else None
-    real = Path(os.path.realpath(inner))
-    for place in (real, *real.parents):
-        with suppress(OSError):
-            if place.samefile(str(outer)):
-                return real.relative_to(place).parts
-    return None
 
 
 def _beside(images: Location) -> str:

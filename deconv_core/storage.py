@@ -20,7 +20,7 @@ import posixpath
 import re
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -303,6 +303,24 @@ def beside(folder: Location, given: str) -> Location:
     if isinstance(folder, Path) or _ADDRESS.fullmatch(given) or Path(given).is_absolute():
         return location(given)
     return replace(folder, key=posixpath.normpath(f"{folder.key}/{given}").strip("/"))
+
+
+def names_below(inner: Location, outer: Location) -> tuple[str, ...] | None:
+    """The names that lead from one folder to another, () if they are the same; None if none do.
+
+    Links, ``..`` and, where the file system knows no case, case make no difference.
+    """
+    if isinstance(inner, RemotePath) or isinstance(outer, RemotePath):
+        if isinstance(inner, Path) or isinstance(outer, Path) or inner.address != outer.address:
+            return None
+        names, start = (path.key.split("/") if path.key else [] for path in (inner, outer))
+        return tuple(names[len(start) :]) if names[: len(start)] == start else None
+    real = Path(os.path.realpath(inner))
+    for place in (real, *real.parents):
+        with suppress(OSError):
+            if place.samefile(outer):
+                return real.relative_to(place).parts
+    return None
 
 
 def source(path: Location) -> Any:

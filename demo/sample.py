@@ -11,7 +11,9 @@ from pathlib import Path
 
 from deconv_core import ImageFolder, load_network, scan
 from deconv_core.demo import demo_images, demo_index
+from deconv_core.errors import DeconvError
 from deconv_core.index_files import IndexFolder
+from deconv_core.index_place import holds_index
 
 from .draw import draw_folder
 from .pictures import SAMPLE_SEED
@@ -20,7 +22,16 @@ BLOCK_SIZE = 64
 
 
 def build_sample(images: Path, index: Path, per_label: int) -> None:
-    """Replace the pictures and the index with new ones."""
+    """Replace the pictures and the index with new ones.
+
+    Raises:
+        DeconvError: one of the folders holds something else.
+    """
+    if not holds_index(IndexFolder(index)) and index.exists():
+        raise DeconvError(f"{index} is no index; choose a folder that is not there yet")
+    others = [path for path in images.rglob("*") if path.is_file() and not _is_drawing(path)]
+    if others or images.is_file():
+        raise DeconvError(f"{images} holds more than drawings; choose a folder that is not there")
     for folder in (images, index):
         shutil.rmtree(folder, ignore_errors=True)
     size = draw_folder(images, per_label, SAMPLE_SEED)
@@ -29,6 +40,11 @@ def build_sample(images: Path, index: Path, per_label: int) -> None:
     folder.write_manifest(replace(made.manifest, image_root=f"../{images.name}"))
     (index / "scan.lock").unlink(missing_ok=True)
     print(f"{len(made.images)} pictures, {size / 1e6:.1f} MB, scanned into {index}")
+
+
+def _is_drawing(path: Path) -> bool:
+    label, _, seed = path.stem.partition("_")
+    return label == path.parent.name and seed.isdigit() and path.suffix == ".jpg"
 
 
 def main() -> None:

@@ -64,6 +64,7 @@ ORDER = (
     "exact",
     "rendering",
     "tables",
+    "result_files",
     "figures",
     "selection",
     "export_page",

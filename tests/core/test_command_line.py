@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from deconv_core.__main__ import file_stem, main
+from deconv_core.__main__ import main
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.weights import save_features
 from tests.core import drawings
@@ -202,19 +202,6 @@ def test_top_of_a_map_and_label_has_both_in_its_names(scanned: str, tmp_path: Pa
     table = pd.read_csv(tmp_path / "conv3_4_map5_a.csv")
     assert table["label"].tolist() == ["a"] * 4
     assert table["channel"].tolist() == [5] * 4
-
-
-@pytest.mark.parametrize(
-    ("address", "stem"),
-    [
-        (("conv4_4", None, None), "conv4_4"),
-        (("conv4_4", 350, None), "conv4_4_map350"),
-        (("conv4_4", 0, "dog"), "conv4_4_map0_dog"),
-        (("conv4_4", None, "a/b ..\\c"), "conv4_4_a-b-..-c"),
-    ],
-)
-def test_names_of_results(address: tuple, stem: str) -> None:
-    assert file_stem(*address) == stem
 
 
 @pytest.mark.parametrize(

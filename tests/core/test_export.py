@@ -210,6 +210,23 @@ def test_what_cannot_be_exported(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_export_replaces_an_export_and_nothing_else(
+    network: Network, images: ImageFolder, index: ActivationIndex, tmp_path: Path
+) -> None:
+    chosen, target, folder = Selection((MAP,), k=1), tmp_path / "out.zip", tmp_path / "folder.zip"
+    first = export(network, images, index, chosen, target).read_bytes()
+    assert export(network, images, index, Selection((MAP,), k=2), target).read_bytes() != first
+    folder.mkdir()
+    with zipfile.ZipFile(tmp_path / "holiday.zip", "w") as mine:
+        mine.writestr("manifest.json", '{"program": "my web app"}')
+    (tmp_path / "notes.zip").write_text("mine")
+    before = {path: path.is_dir() or path.read_bytes() for path in tmp_path.iterdir()}
+    for name in ("holiday.zip", "notes.zip", "folder.zip"):
+        with pytest.raises(DeconvError, match=f"{name} is there and is no export"):
+            export(network, images, index, chosen, tmp_path / name)
+    assert {path: path.is_dir() or path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_strongest_maps_are_the_strongest(index: ActivationIndex) -> None:
     layer = networks.DEAD[0]
     maps = index.maps(layer).set_index("channel")["max"]
