@@ -14,6 +14,8 @@ from dashboard.jobs import changes_since
 from dashboard.repair import damage_note
 from dashboard.serving import told
 from dashboard.wording import activation_text
+from deconv_core.activation_index import ActivationIndex
+from deconv_core.dead_maps import dead_maps_sentence, layers_with_many_dead_maps
 from deconv_core.errors import DeconvError, IndexDamagedError
 from deconv_core.receptive_field import Layer
 from deconv_core.units import Activation, Unit
@@ -104,6 +106,13 @@ def _images(choice: Choice, label: str | None) -> int:
     """Readable images, of a label or of all."""
     labels = choice.index.labels if choice.index else {}
     return labels.get(label, 0) if label else sum(labels.values())
+
+
+def dead_maps_note(index: ActivationIndex, layer: str) -> None:
+    """Say if more than a quarter of a layer's maps never fires, once all images are scanned."""
+    found = [dead for dead in layers_with_many_dead_maps(index) if dead.layer == layer]
+    if found and index.complete:
+        st.caption(f":material/warning: {escape(dead_maps_sentence(index, found))}.")
 
 
 def changed_note(choice: Choice) -> None:

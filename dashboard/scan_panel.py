@@ -6,11 +6,13 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard import resources
 from dashboard.jobs import ScanState, cancel_scan, changes_since, scan_state, start_scan
 from dashboard.registry import Dataset, NetworkChoice, Registry
 from dashboard.serving import told
 from dashboard.shell import escape
 from dashboard.wording import counted, duration, file_size
+from deconv_core.dead_maps import dead_maps_sentence, layers_with_many_dead_maps
 from deconv_core.errors import DeconvError
 from deconv_core.images import ImageFolder
 from deconv_core.index_files import IndexFolder
@@ -31,7 +33,7 @@ def scan_panel(
     """
     path = registry.index_path(dataset, network)
     seen, showable = scan_state(path).status, _showable(path)
-    changed = _changed(path, images) if seen == "done" else ""
+    changed, dead = (_changed(path, images), _dead(path)) if seen == "done" else ("", "")
 
     def draw() -> None:
         state = scan_state(path)
@@ -41,7 +43,7 @@ def scan_panel(
             if state.status == "running":
                 _running(registry, dataset, network, state)
             elif state.status == "done":
-                _done(registry, dataset, network, state, changed)
+                _done(registry, dataset, network, state, changed, dead)
             else:
                 _waiting(registry, dataset, network, state, len(images or ()))
 
@@ -116,7 +118,12 @@ def _running(
 
 
 def _done(
-    registry: Registry, dataset: Dataset, network: NetworkChoice, state: ScanState, changed: str
+    registry: Registry,
+    dataset: Dataset,
+    network: NetworkChoice,
+    state: ScanState,
+    changed: str,
+    dead: str,
 ) -> None:
     left, right = st.columns([6, 1], vertical_alignment="center")
     unread = f", {state.failed:,} of them not readable" if state.failed else ""
@@ -126,6 +133,8 @@ def _done(
     )
     if changed:
         left.caption(f":material/info: {changed}.")
+    if dead:
+        left.caption(f":material/warning: {escape(dead)}.")
     if dataset.kind == "demo":
         return
     right.button(
@@ -181,6 +190,16 @@ def _headline(dataset: Dataset, network: NetworkChoice, state: ScanState) -> str
                 f"**Not scanned yet** · {pair}. One pass over the images; after it every layer "
                 "and feature map opens at once."
             )
+
+
+def _dead(index_path: Path) -> str:
+    """Layers in which many maps never fire, and why that may be; "" if there are none."""
+    try:
+        index = resources.index_of(index_path)
+        found = layers_with_many_dead_maps(index) if index is not None else []
+    except DeconvError:  # the page says what is damaged
+        return ""
+    return dead_maps_sentence(index, found) if index is not None and found else ""
 
 
 def _changed(index_path: Path, images: ImageFolder | None) -> str:

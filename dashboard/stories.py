@@ -82,7 +82,11 @@ def _told(story: Story) -> str:
 def is_caffe_vgg19(manifest: Manifest) -> bool:
     """True for VGG19 of full width with the Caffe release's preprocessing."""
     full = [layer.channels for layer in manifest.layers if layer.name in ("conv1_1", "conv5_4")]
-    return manifest.preprocessing == "caffe" and full == [64, 512] and manifest.network != "random"
+    return (
+        manifest.preprocessing in ("caffe", "caffe-rgb")
+        and full == [64, 512]
+        and manifest.network != "random"
+    )
 
 
 def tour(choice: Choice, unit: Unit) -> None:

@@ -15,8 +15,9 @@ from dashboard.vgg19_download import (
     start_weights_download,
     weights_state,
 )
-from dashboard.wording import file_size
+from dashboard.wording import file_size, preprocessing_text
 from deconv_core.errors import DeconvError
+from deconv_core.preprocessing import expected_by
 
 
 def weights_download(registry: Registry, actions: Callable[[], None]) -> None:
@@ -43,9 +44,13 @@ def weights_download(registry: Registry, actions: Callable[[], None]) -> None:
 
 
 def _words(state: WeightsState) -> None:
+    expected = expected_by("vgg19")
     match state.status:
         case "done":
-            st.caption("By Simonyan and Zisserman, trained on ImageNet. On this computer.")
+            st.caption(
+                "By Simonyan and Zisserman, trained on ImageNet. On this computer. Preprocessing: "
+                f"{preprocessing_text(expected.name, expected.reason)}."
+            )
         case "running" if state.done >= state.total:
             st.progress(1.0, "Checking and converting")
         case "running":

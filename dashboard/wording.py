@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from deconv_core.preprocessing import PREPROCESSINGS
+
 
 def counted(number: int, noun: str) -> str:
     """For example "1 image", "1,200 images"."""
@@ -30,6 +32,13 @@ def duration(seconds: float) -> str:
 def activation_text(value: float, *, approximate: bool = False) -> str:
     """An activation in four digits, for example "23.20", "1234", "≈ 8.490": columns line up."""
     return f"{'≈ ' if approximate else ''}{value:#.4g}".rstrip(".")
+
+
+def preprocessing_text(name: str, reason: str) -> str:
+    """A preprocessing in words, and why it is used; no full stop."""
+    words = PREPROCESSINGS[name].words if name in PREPROCESSINGS else ""
+    because = f", because {reason}" if reason else ""
+    return f"{name} ({words}){because}" if words else f"{name}{because}"
 
 
 def label_name(label: str) -> str:

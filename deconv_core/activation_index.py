@@ -101,6 +101,11 @@ class ActivationIndex:
         readable = self._done[self._done["error"] == ""]
         return {str(k): int(v) for k, v in readable["label"].value_counts().sort_index().items()}
 
+    @cached_property
+    def dead_maps(self) -> dict[str, int]:
+        """Layer -> how many of its feature maps fire in none of the images done."""
+        return {name: int(self.maps(name)["dead"].sum()) for name in self.layers}
+
     def top(
         self, layer: str, channel: int | None = None, k: int = TOP, label: str | None = None
     ) -> list[Activation]:

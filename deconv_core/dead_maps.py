@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deconv_core.activation_index import ActivationIndex
@@ -29,32 +30,24 @@ class DeadMaps:
         return f"{self.layer} ({self.dead} of {self.maps})"
 
 
-def dead_maps_of(index: ActivationIndex, layer: str) -> DeadMaps:
-    """How many feature maps of a layer fire in none of the images done.
-
-    Raises:
-        DeconvError: no such layer.
-        IndexDamagedError: a block cannot be read.
-    """
-    dead = index.maps(layer)["dead"]
-    return DeadMaps(layer, int(dead.sum()), len(dead))
-
-
 def layers_with_many_dead_maps(index: ActivationIndex) -> list[DeadMaps]:
-    """The convolutions of which more than a quarter of the maps is dead, in order.
+    """The layers of which more than a quarter of the maps is dead, in order.
 
     Raises:
         IndexDamagedError: a block cannot be read.
     """
-    convolutions = [name for name, layer in index.layers.items() if not layer.is_pool]
-    found = [dead_maps_of(index, name) for name in convolutions]
-    return [dead for dead in found if dead.many] if sum(index.labels.values()) else []
+    counts = [DeadMaps(n, index.dead_maps[n], made.channels) for n, made in index.layers.items()]
+    return [dead for dead in counts if dead.many] if sum(index.labels.values()) else []
 
 
-def dead_maps_sentence(index: ActivationIndex, found: list[DeadMaps]) -> str:
-    """Where many maps are dead and what it may come from, for people; no full stop."""
+def dead_maps_sentence(index: ActivationIndex, found: Sequence[DeadMaps]) -> str:
+    """Where many maps are dead and what it may come from, for people; no full stop.
+
+    A pooling has the dead maps of the convolution below it, and is not named beside it.
+    """
     images = sum(index.labels.values())
-    layers = ", ".join(map(str, found))
+    convolutions = [dead for dead in found if not index.layers[dead.layer].is_pool]
+    layers = ", ".join(map(str, convolutions or found))
     reasons = "; ".join(_likely_reasons(index, images))
     return (
         f"More than a quarter of the feature maps fires in none of the {images:,} images in "

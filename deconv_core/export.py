@@ -207,6 +207,7 @@ def _facts(
         "architecture": network.architecture,
         "fingerprint": network.fingerprint,
         "preprocessing": network.preprocessing.name,
+        "preprocessing_reason": index.manifest.preprocessing_reason,
         "dataset": dataset,
         "resize": images.resize,
         "images_scanned": len(index.images),
@@ -228,9 +229,10 @@ def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The facts of the page's head, in words."""
     scanned = f"{facts['images_scanned']:,} of {facts['images_in_all']:,}"
     label = "all images" if facts["label"] is None else f"images of “{facts['label']}”"
+    because = facts["preprocessing_reason"] and f", because {facts['preprocessing_reason']}"
     return [
         ("Network", f"{facts['network']} ({facts['architecture']}, {facts['fingerprint']})"),
-        ("Preprocessing", str(facts["preprocessing"])),
+        ("Preprocessing", f"{facts['preprocessing']}{because}"),
         ("Images", f"{facts['dataset']}, {scanned} scanned"),
         ("Shown", f"top {facts['k']} over {label}"),
     ]

@@ -70,4 +70,5 @@ pickers.arrow_keys(PAGE, choice)
 with notes.explained(choice):
     top_of_layer(choice, index, layer, buttons)
 with notes.explained(choice):
+    notes.dead_maps_note(index, layer.name)
     contact_sheet.all_maps(choice, layer)

@@ -6,7 +6,9 @@ import streamlit as st
 from dashboard import notes, resources
 from dashboard.drawing import method_drawing
 from dashboard.shell import escape, heading, shell
+from dashboard.wording import preprocessing_text
 from deconv_core.errors import DeconvError
+from deconv_core.preprocessing import expected_by
 
 choice = shell("method", title="Method")
 heading(choice, "How a reconstruction is made")
@@ -60,6 +62,18 @@ it reaches past the image, the tile is grey, and the content stays at its true p
 resized to 224 × 224 without keeping their proportions, unless the dataset says otherwise.
 """
     )
+
+if choice.index is not None:
+    made = choice.index.manifest
+    used, why = made.preprocessing, made.preprocessing_reason
+else:
+    expected = expected_by(choice.network.source, choice.network.preprocessing)
+    used, why = expected.name, expected.reason
+st.markdown(
+    f"**What {escape(choice.network.name)} is given.** Preprocessing: "
+    f"{escape(preprocessing_text(used, why))}. With another one than the weights were trained "
+    "with, every picture and number is wrong, and nothing else tells."
+)
 
 st.markdown("### What they cannot tell")
 st.markdown(

@@ -16,3 +16,13 @@ def test_it_says_what_the_pictures_cannot_tell(open_page: OpenPage) -> None:
     said = words(open_page("method"))
     assert "Mahendran & Vedaldi 2016" in said
     assert "Nie, Zhang & Patel 2018" in said
+
+
+def test_it_says_which_preprocessing_is_used_and_why(open_page: OpenPage) -> None:
+    told = "Preprocessing: torchvision (RGB, 0 to 1, then mean 0 and deviation 1), because "
+    assert f"{told}the demo network was trained with it." in words(
+        open_page("method", network="demo", dataset="demo")
+    )
+    assert f"{told}it is the default; random weights expect none." in words(
+        open_page("method", network="random")
+    )

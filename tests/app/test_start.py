@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 from dashboard.jobs import ScanState, scan_state, start_scan
@@ -8,9 +9,10 @@ from dashboard.registry import Registry
 from dashboard.scan_panel import progress_text
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.images import ImageFolder
-from tests.app.conftest import APP, Home, address, words
+from tests.app.conftest import APP, Home, OpenPage, address, words
 from tests.app.test_jobs import ended
 from tests.core import drawings
+from tests.core.weight_writers import features
 
 
 def start(**parameters: str) -> AppTest:
@@ -221,6 +223,67 @@ def test_a_weight_file_is_added_and_chosen(home: Home, weight_file: Path) -> Non
     assert not app.exception
     network = home.registry.network(address(app)["network"])
     assert network.preprocessing == "caffe"
+
+
+def test_weights_that_may_be_caffes_are_asked_about_and_used_only_then(
+    home: Home, tmp_path: Path
+) -> None:
+    path = tmp_path / "vgg19-d01eb7cb.pth"
+    torch.save(features(), path)
+    app, before = tab(start(**home.names), "Networks"), home.registry.networks()
+    app.text_input(key="weights_path").input(str(path))
+    app.button(key="weights_add").click().run()
+    assert not app.exception
+    assert home.registry.networks() == before
+    assert "Which preprocessing does vgg19-d01eb7cb.pth expect?" in words(app)
+    assert "“d01eb7cb” in the file's name stands for Caffe's VGG19" in words(app)
+    answer = app.radio(key="weights_answer")
+    assert answer.value is None
+    assert answer.options[0] == "caffe (BGR, 0 to 255, mean subtracted): suggested"
+    assert app.button(key="weights_answered").disabled
+    app.radio(key="weights_answer").set_value("caffe").run()
+    app.button(key="weights_answered").click().run()
+    assert not app.exception
+    network = home.registry.network(address(app)["network"])
+    assert network.preprocessing == "caffe"
+    app = tab(app, "Networks")
+    said = words(app)
+    assert "caffe (BGR, 0 to 255, mean subtracted), because it was chosen for these" in said
+    assert "because the demo network was trained with it" in said
+    assert "weights_answer" not in {radio.key for radio in app.radio}
+
+
+def test_the_question_about_weights_can_be_left(home: Home, tmp_path: Path) -> None:
+    torch.save(features(), tmp_path / "caffe.pth")
+    app, before = tab(start(**home.names), "Networks"), home.registry.networks()
+    app.text_input(key="weights_path").input(str(tmp_path / "caffe.pth"))
+    app.button(key="weights_add").click().run()
+    app.button(key="weights_dropped").click().run()
+    assert "Which preprocessing does" not in words(app)
+    assert home.registry.networks() == before
+
+
+def test_a_scan_in_which_many_maps_are_dead_says_so(
+    home: Home, open_page: OpenPage, tmp_path: Path
+) -> None:
+    state = features()
+    state["features.10.weight"][:3], state["features.10.bias"][:3] = 0.0, -1.0  # conv3_1: 3 of 6
+    state["features.10.bias"][3:] = 0.5
+    torch.save(state, tmp_path / "mine.pth")
+    network = home.registry.add_weights(tmp_path / "mine.pth")
+    pictures = {f"{n}.png": drawings.noise(n, 16) for n in range(3)}
+    dataset = home.registry.add_folder(drawings.save(tmp_path / "three", pictures))
+    start_scan(home.registry, dataset, network)
+    assert ended(home.registry.index_path(dataset, network)).status == "done"
+    names = {"network": network.network_id, "dataset": dataset.dataset_id}
+    told = "fires in none of the 3 images in conv3_1 (3 of 6)"
+    assert told in words(start(**names))
+    assert "Likely reasons: the weights expect another preprocessing than torchvision" in words(
+        start(**names)
+    )
+    assert told in words(open_page("layer", layer="conv3_1", **names))
+    assert "More than a quarter" not in words(open_page("layer", layer="conv3_2", **names))
+    assert "More than a quarter" not in words(start(**home.names))
 
 
 def test_images_that_changed_are_offered_as_an_update(home: Home, tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ def test_more_than_a_quarter_is_many_and_a_quarter_is_not(
     said = dead_maps_sentence(index, layers_with_many_dead_maps(index))
     assert "none of the 4 images in" in said
     assert "conv2_1 (2 of 5)" in said
+    assert "pool" not in said
     assert "another preprocessing than torchvision, which was used; 4 images are few" in said
 
 

@@ -18,6 +18,7 @@ from deconv_core import (
     Scale,
     Unit,
     compose_grid,
+    load_network,
     reconstruct,
     scan,
 )
@@ -72,6 +73,19 @@ def test_manifest(archive: zipfile.ZipFile, network: Network, images: ImageFolde
     assert manifest["scale"] == "clipped"
     assert [entry["folder"] for entry in manifest["maps"]] == ["conv2_1/map3", "conv3_1/layer"]
     assert manifest["maps"][0]["activations"][0]["value"] > 0
+
+
+def test_it_says_which_preprocessing_was_used_and_why(tmp_path: Path) -> None:
+    images = ImageFolder(drawings.save(tmp_path / "photos", {"a.png": drawings.noise(1)}))
+    network = load_network("demo", "caffe-rgb")
+    index = scan(network, images, tmp_path / "index")
+    target = export(network, images, index, Selection((MAP,)), tmp_path / "out.zip")
+    held = zipfile.ZipFile(target)
+    manifest = json.loads(held.read("manifest.json"))
+    assert manifest["preprocessing"] == "caffe-rgb"
+    assert manifest["preprocessing_reason"] == "it was chosen for these weights"
+    told = "caffe-rgb, because it was chosen for these weights"
+    assert told in held.read("index.html").decode()
 
 
 def test_no_path_of_this_computer_is_given_away(
