@@ -16,11 +16,14 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from textwrap import indent
+from typing import IO, Any
 
 from PIL import Image
 
@@ -29,7 +32,7 @@ from deconv_core.activation_index import ActivationIndex
 from deconv_core.download import CancelFlag
 from deconv_core.errors import CancelledError, DeconvError
 from deconv_core.exact import exact_top
-from deconv_core.export_page import PageSection, PageTile, html_page
+from deconv_core.export_page import PAGE_END, PageSection, PageTile, page_start, section_html
 from deconv_core.images import ImageFolder
 from deconv_core.network import Network, layer_named
 from deconv_core.reconstruction import Reconstruction, reconstruct
@@ -42,6 +45,8 @@ from deconv_core.whole_files import whole_file
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same export gives the same bytes
 _PROGRAM = "deconvnet-dashboard"
+_CACHE_BYTES = 128 * 2**20
+"""Images and switches kept from map to map: those of about 200 images for full-width VGG19."""
 _KINDS: tuple[Kind, Kind] = ("reconstruction", "patch")
 
 
@@ -66,7 +71,7 @@ def export(
         selection: what to export.
         target: the zip file.
         dataset: name of the images, for people; the folder's name if "".
-        cache: keeps images and switches between maps.
+        cache: keeps images and switches between maps; None takes one of 128 MiB.
         progress: called with (maps and layers finished, in all).
         cancel: set it to stop; nothing is left.
 
@@ -82,23 +87,58 @@ def export(
     path = Path(path_argument(target))
     _check_target(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    kept = cache or ReconstructionCache()
-    sections: list[_Section] = []
-    with whole_file(path) as part, zipfile.ZipFile(part, "w") as archive:
-        for layer, channel in wanted:
+    kept = cache or ReconstructionCache(_CACHE_BYTES)
+    facts = _facts(network, images, index, selection, dataset or images.root.name)
+    with (
+        whole_file(path) as part,
+        zipfile.ZipFile(part, "w") as archive,
+        _Texts(path.parent, ",\n") as described,
+        _Texts(path.parent, "\n") as shown,
+    ):
+        for done, (layer, channel) in enumerate(wanted):
             if cancel is not None and cancel.is_set():
-                raise CancelledError(f"stopped after {len(sections)} of {len(wanted)} maps")
+                raise CancelledError(f"stopped after {done} of {len(wanted)} maps")
             top = exact_top(network, images, index, layer, channel, selection.k, selection.label)
             pictures = reconstruct(network, images, top, kept, cancel=cancel)
-            sections.append(_add_section(archive, layer, channel, pictures, selection))
+            section = _add_section(archive, layer, channel, pictures, selection)
+            described.add(indent(json.dumps(section.described(), indent=1), "  "))
+            shown.add(section_html(section.shown))
             if progress is not None:
-                progress(len(sections), len(wanted))
-        facts = _facts(network, images, index, selection, dataset or images.root.name)
-        manifest = {**facts, "maps": [section.described() for section in sections]}
-        _add(archive, "manifest.json", json.dumps(manifest, indent=1).encode())
-        page = html_page(_title(facts), _lines(facts), [s.shown for s in sections])
-        _add(archive, "index.html", page.encode())
+                progress(done + 1, len(wanted))
+        start, end = json.dumps({**facts, "maps": []}, indent=1).rsplit("[]", 1)
+        _add_text(archive, "manifest.json", f"{start}[\n", described, f"\n ]{end}")
+        links = [(folder_of(*chosen), _title_of(*chosen)) for chosen in wanted]
+        page = page_start(_title(facts), _lines(facts), links)
+        _add_text(archive, "index.html", page, shown, PAGE_END)
     return path
+
+
+class _Texts:
+    """Texts one after the other, kept on the disk: memory does not grow with the maps.
+
+    The file has no name, so that nothing is left of it, however the program ends.
+    """
+
+    def __init__(self, folder: Path, between: str) -> None:
+        self._file = tempfile.TemporaryFile("w+b", dir=folder)  # noqa: SIM115
+        self._between = between.encode()
+
+    def __enter__(self) -> _Texts:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, text: str) -> None:
+        """Put a text behind the others."""
+        if self._file.tell():
+            self._file.write(self._between)
+        self._file.write(text.encode())
+
+    def copy_to(self, target: IO[bytes]) -> None:
+        """Write all of them."""
+        self._file.seek(0)
+        shutil.copyfileobj(self._file, target)
 
 
 def _check_target(path: Path) -> None:
@@ -165,6 +205,10 @@ def _wanted(index: ActivationIndex, selection: Selection) -> list[tuple[str, int
     return sorted(unique, key=lambda c: (order.index(c[0]), -1 if c[1] is None else c[1]))
 
 
+def _title_of(layer: str, channel: int | None) -> str:
+    return f"{layer}, all feature maps" if channel is None else f"{layer}, feature map {channel}"
+
+
 def _add_section(
     archive: zipfile.ZipFile,
     layer: str,
@@ -172,8 +216,7 @@ def _add_section(
     pictures: Sequence[Reconstruction],
     selection: Selection,
 ) -> _Section:
-    folder = folder_of(layer, channel)
-    title = f"{layer}, all feature maps" if channel is None else f"{layer}, feature map {channel}"
+    folder, title = folder_of(layer, channel), _title_of(layer, channel)
     scale, side = Scale.named(selection.scale, pictures), selection.tile_size
     tiles: list[PageTile] = []
     if pictures:
@@ -245,7 +288,18 @@ def _png(image: Image.Image) -> bytes:
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    packed = not name.endswith(".png")
-    info = zipfile.ZipInfo(name, _EPOCH)
-    info.external_attr = 0o644 << 16
-    archive.writestr(info, content, zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED)
+    archive.writestr(_entry(name), content)
+
+
+def _add_text(archive: zipfile.ZipFile, name: str, start: str, texts: _Texts, end: str) -> None:
+    with archive.open(_entry(name), "w") as file:
+        file.write(start.encode())
+        texts.copy_to(file)
+        file.write(end.encode())
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, _EPOCH)
+    entry.external_attr = 0o644 << 16
+    entry.compress_type = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
+    return entry

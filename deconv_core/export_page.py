@@ -65,13 +65,20 @@ _NOTE = (
 )
 
 
-def html_page(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[PageSection]) -> str:
-    """The whole page; what comes from names of files or people is text, in its own direction."""
+def page_start(
+    title: str, facts: Sequence[tuple[str, str]], links: Sequence[tuple[str, str]]
+) -> str:
+    """The page up to its sections; then come ``section_html`` of each, and ``PAGE_END``.
+
+    What comes from names of files or people is text, in its own direction.
+
+    Args:
+        title: of the page.
+        facts: names and texts of its head.
+        links: folder and title of each section.
+    """
     head = "".join(f"<dt>{escape(name)}</dt><dd>{_name(text)}</dd>" for name, text in facts)
-    links = "".join(
-        f'<a href="#{escape(section.folder)}">{escape(section.title)}</a>' for section in sections
-    )
-    body = "\n".join(_section(section) for section in sections)
+    list_ = "".join(f'<a href="#{escape(folder)}">{escape(name)}</a>' for folder, name in links)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -79,9 +86,11 @@ def html_page(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[P
         "img-src 'self' file: data:; style-src 'unsafe-inline'\">"
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n"
         f"<body><h1>{_name(title)}</h1><dl>{head}</dl>"
-        f'<p class="soft">{_NOTE}</p><nav aria-label="Feature maps">{links}</nav>\n'
-        f"<main>{body}</main></body></html>\n"
+        f'<p class="soft">{_NOTE}</p><nav aria-label="Feature maps">{list_}</nav>\n<main>'
     )
+
+
+PAGE_END = "</main></body></html>\n"
 
 
 def escape(text: str) -> str:
@@ -94,7 +103,8 @@ def _name(text: str) -> str:
     return f"<bdi>{escape(text)}</bdi>"
 
 
-def _section(section: PageSection) -> str:
+def section_html(section: PageSection) -> str:
+    """One map or layer: its pictures, and a caption for each tile."""
     title, folder = escape(section.title), escape(section.folder)
     start = (
         f'<section id="{folder}"><header><h2>{title}</h2>'

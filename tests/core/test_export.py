@@ -1,4 +1,5 @@
 import csv
+import gc
 import io
 import json
 import re
@@ -24,6 +25,7 @@ from deconv_core import (
 )
 from deconv_core.errors import CancelledError
 from deconv_core.export import export
+from deconv_core.reconstruction import Reconstruction
 from deconv_core.selection import Selection, parse_units, strongest_maps
 from tests.core import drawings, networks
 
@@ -86,6 +88,56 @@ def test_it_says_which_preprocessing_was_used_and_why(tmp_path: Path) -> None:
     assert manifest["preprocessing_reason"] == "it was chosen for these weights"
     told = "caffe-rgb, because it was chosen for these weights"
     assert told in held.read("index.html").decode()
+
+
+def test_manifest_and_page_are_whole_although_written_piece_by_piece(
+    network: Network, images: ImageFolder, index: ActivationIndex, tmp_path: Path
+) -> None:
+    units = tuple(Unit("conv4_1", channel) for channel in range(7))
+    target = export(network, images, index, Selection(units, ("conv4_1",)), tmp_path / "out.zip")
+    held = zipfile.ZipFile(target)
+    text = held.read("manifest.json").decode()
+    manifest = json.loads(text)
+    assert text == json.dumps(manifest, indent=1)
+    folders = ["conv4_1/layer", *(f"conv4_1/map{channel}" for channel in range(7))]
+    assert [entry["folder"] for entry in manifest["maps"]] == folders
+    page = held.read("index.html").decode()
+    assert re.findall(r'<section id="([^"]+)"', page) == folders
+    assert re.findall(r'<a href="#([^"]+)"', page) == folders
+    assert page.count("<section") == page.count("</section>") == 8
+    assert page.startswith("<!doctype html>\n<html")
+    assert page.endswith("</section></main></body></html>\n")
+
+
+def test_pictures_of_one_map_are_forgotten_before_the_next(
+    network: Network, images: ImageFolder, index: ActivationIndex, tmp_path: Path
+) -> None:
+    counts: list[int] = []
+
+    def count(*_: int) -> None:
+        counts.append(sum(type(held) is Reconstruction for held in gc.get_objects()))
+
+    units = tuple(Unit("conv2_2", channel) for channel in range(5))
+    count()
+    export(network, images, index, Selection(units, k=4), tmp_path / "out.zip", progress=count)
+    assert len(counts) == 6
+    assert max(counts) - counts[0] <= 4
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
+def test_one_that_fails_in_the_middle_leaves_nothing(
+    network: Network,
+    images: ImageFolder,
+    index: ActivationIndex,
+    tmp_path: Path,
+    error: type[BaseException],
+) -> None:
+    def fail(*_: int) -> None:
+        raise error("in the middle")
+
+    with pytest.raises(error, match="in the middle"):
+        export(network, images, index, Selection((MAP,)), tmp_path / "out.zip", progress=fail)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_path_of_this_computer_is_given_away(
