@@ -9,7 +9,7 @@ from dashboard import resources
 from dashboard.choose_images import CHOOSE_TAB, choose_images, folder_being_chosen, stop_choosing
 from dashboard.folder_browser import paths_shown
 from dashboard.hero import hero
-from dashboard.jobs import scan_state
+from dashboard.jobs.scans import scan_state
 from dashboard.networks_panel import networks_table
 from dashboard.preview_panel import look, show_preview
 from dashboard.repair import damage_note
@@ -49,7 +49,7 @@ def not_scanned(choice: Choice) -> None:
 
 def shown_now(choice: Choice) -> Callable[[], None] | None:
     """What the dataset answers, or that it has to be scanned; returns what fills in pictures."""
-    scanning = scan_state(choice.index_path).status == "running"
+    scanning = scan_state(choice.registry, choice.index_path).active
     waiting = "Being scanned" if scanning else "Ready to scan"
     buttons = heading(
         choice, "What does a feature map look for?" if has_answers(choice) else waiting

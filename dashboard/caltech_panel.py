@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard.caltech import (
+from dashboard.job_rows import job_row, watched
+from dashboard.jobs.caltech import (
     ARCHIVE_BYTES,
     IMAGES,
     caltech_folder,
-    cancel_download,
     download_state,
     start_download,
 )
+from dashboard.jobs.state import JobState
 from dashboard.names import distinct
 from dashboard.preview_panel import look, show_preview
 from dashboard.registry import NetworkChoice, Registry
@@ -19,59 +20,49 @@ from dashboard.serving import told
 from dashboard.shell import escape
 from dashboard.use_images import use_buttons
 from dashboard.wording import counted, file_size, label_name
+from deconv_core.errors import DeconvError
 
 
 def caltech_panel(registry: Registry, network: NetworkChoice) -> None:
     """Draw the panel; a download that runs is watched."""
-    seen = download_state(registry).status
-    if seen == "done":
+    if download_state(registry).status == "done":
         _classes(registry, network)
         return
 
-    def draw() -> None:
-        state = download_state(registry)
-        if state.status != seen:
-            st.rerun()
-        if state.status == "running":
-            _running(registry)
-            return
-        st.markdown(
-            f"{IMAGES:,} photographs of 256 kinds of things, published by Caltech: the set the "
-            "original program was shown with. It is not part of this program."
-        )
-        if state.status == "failed":
-            message = told(state.message)
-            st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
-        st.button(
-            f"Download {file_size(ARCHIVE_BYTES)}" if seen == "none" else "Start again",
-            key="caltech_download",
-            type="primary",
-            icon=":material/download:",
-            on_click=start_download,
-            args=(registry,),
-        )
-        st.caption("From data.caltech.edu into the data folder; it needs 2.5 GB while unpacking.")
+    def draw(state: JobState) -> None:
+        if state.active:
+            job_row(registry, state, "caltech_cancel")
+        elif state.status != "done":
+            _offer(registry, state)
 
-    st.fragment(draw, run_every=1.0 if seen == "running" else 5.0)()
+    watched(lambda: download_state(registry), draw, jobs=lambda state: [state])
 
 
-def _running(registry: Registry) -> None:
-    state = download_state(registry)
-    left, right = st.columns([5, 1], vertical_alignment="center")
-    said = (
-        f"{file_size(state.done)} of {file_size(state.total)}"
-        if state.phase == "downloading"
-        else f"unpacking, {state.done} of {state.total} classes"
+def _offer(registry: Registry, state: JobState) -> None:
+    """What it is, and the button that downloads it."""
+    st.markdown(
+        f"{IMAGES:,} photographs of 256 kinds of things, published by Caltech: the set the "
+        "original program was shown with. It is not part of this program."
     )
-    left.progress(min(1.0, state.done / state.total), f"**Downloading Caltech-256** · {said}")
-    right.button(
-        "Cancel",
-        key="caltech_cancel",
-        icon=":material/stop_circle:",
-        on_click=cancel_download,
+    message = st.session_state.pop("caltech_trouble", "") or told(state.message)
+    if message:
+        st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
+    st.button(
+        f"Download {file_size(ARCHIVE_BYTES)}" if state.status == "none" else "Start again",
+        key="caltech_download",
+        type="primary",
+        icon=":material/download:",
+        on_click=_start,
         args=(registry,),
-        width="stretch",
     )
+    st.caption("From data.caltech.edu into the data folder; it needs 2.5 GB while unpacking.")
+
+
+def _start(registry: Registry) -> None:
+    try:
+        start_download(registry)
+    except DeconvError as error:
+        st.session_state["caltech_trouble"] = f"the download did not start: {told(error)}"
 
 
 def _classes(registry: Registry, network: NetworkChoice) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
-from dashboard.exports import ExportState, cancel_export, delete_export, exports
+from dashboard.job_rows import job_row, watched
+from dashboard.jobs.exports import Export, delete_export, exports
 from dashboard.registry import Registry
 from dashboard.serving import told
 from dashboard.shell import escape
 from dashboard.wording import counted, file_size
+from deconv_core.errors import DeconvError
 from deconv_core.selection import Selection
 
 _LISTED = 6
@@ -19,23 +22,27 @@ _LISTED = 6
 
 def export_list(registry: Registry) -> None:
     """Draw the list; it looks again by itself."""
-    seen = [(state.export_id, state.status) for state in exports(registry)]
+    watched(
+        lambda: exports(registry),
+        lambda found: _list(registry, found),
+        jobs=lambda found: [export.state for export in found],
+    )
 
-    def draw() -> None:
-        states = exports(registry)
-        if [(state.export_id, state.status) for state in states] != seen:
-            st.rerun()
-        if not states:
-            st.caption(
-                "Nothing has been exported yet. A zip is built in the background; it stays here "
-                "until you delete it."
-            )
-        for state in states:
-            with st.container(border=True, key=f"export_{state.export_id}"):
-                _row(registry, state)
 
-    running = any(status == "running" for _, status in seen)
-    st.fragment(draw, run_every=1.0 if running else 5.0)()
+def _list(registry: Registry, found: Sequence[Export]) -> None:
+    if message := st.session_state.pop("export_trouble", ""):
+        st.error(message, icon=":material/error:")
+    if not found:
+        st.caption(
+            "Nothing has been exported yet. A zip is built in the background; it stays here "
+            "until you delete it."
+        )
+    for one in found:
+        with st.container(border=True, key=f"export_{one.export_id}"):
+            if one.state.active:
+                job_row(registry, one.state, f"cancel {one.export_id}", f"`{one.name}`")
+            else:
+                _ended(registry, one)
 
 
 def contents(selection: Selection) -> None:
@@ -58,59 +65,50 @@ def contents(selection: Selection) -> None:
     st.code("\n".join(lines), language=None)
 
 
-def _row(registry: Registry, state: ExportState) -> None:
+def _ended(registry: Registry, export: Export) -> None:
     left, right = st.columns([3, 2], vertical_alignment="center")
     with left:
-        _words(state)
+        _words(export)
     with right.container(
         horizontal=True, horizontal_alignment="right", vertical_alignment="center"
     ):
-        if state.status == "running":
-            st.button(
-                "Cancel",
-                key=f"cancel {state.export_id}",
-                icon=":material/stop_circle:",
-                on_click=cancel_export,
-                args=(registry, state.export_id),
-            )
-            return
-        if state.status == "done":
+        if export.state.status == "done":
             st.download_button(
                 "Download",
-                data=partial(_content, state.path),
-                file_name=state.name,
+                data=partial(_content, export.path),
+                file_name=export.name,
                 mime="application/zip",
                 on_click="ignore",
-                key=f"download {state.export_id}",
+                key=f"download {export.export_id}",
                 icon=":material/download:",
                 type="primary",
             )
         st.button(
             "Delete",
-            key=f"delete {state.export_id}",
-            on_click=delete_export,
-            args=(registry, state.export_id),
+            key=f"delete {export.export_id}",
+            on_click=_delete,
+            args=(registry, export.export_id),
         )
+
+
+def _delete(registry: Registry, export_id: str) -> None:
+    try:
+        delete_export(registry, export_id)
+    except DeconvError as error:
+        said = escape(f"The export was not deleted: {told(error)}.")
+        st.session_state["export_trouble"] = said
 
 
 def _content(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _words(state: ExportState) -> None:
-    name = f"`{state.name}`"
+def _words(export: Export) -> None:
+    name, state = f"`{export.name}`", export.state
     match state.status:
-        case "running":
-            share = state.done / state.total if state.total else 0.0
-            words = (
-                f"{state.done} of {counted(state.total, 'map')}"
-                if state.done
-                else "loading the network"
-            )
-            st.progress(min(share, 1.0), f"{name}  \n:small[{words}]")
         case "done":
-            size = file_size(state.path.stat().st_size)
-            st.markdown(f"{name}  \n:small[{counted(state.total, 'map')} · {size}]")
+            maps = [counted(state.progress.total, "map")] if state.progress.total else []
+            st.markdown(f"{name}  \n:small[{' · '.join([*maps, _size(export.path)])}]")
         case "cancelled":
             st.markdown(f"{name}  \n:small[cancelled; nothing was kept]")
         case _:
@@ -118,3 +116,10 @@ def _words(state: ExportState) -> None:
             message = told(state.message)
             message = f"{message[:1].upper()}{message[1:]}."
             st.error(escape(message), icon=":material/error:")
+
+
+def _size(path: Path) -> str:
+    try:
+        return file_size(path.stat().st_size)
+    except OSError:  # deleted by another session since it was seen
+        return "deleted"

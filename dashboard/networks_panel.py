@@ -10,15 +10,19 @@ import streamlit as st
 from dashboard.add_weights import add_weights
 from dashboard.address import visit
 from dashboard.folder_browser import folders_offered
+from dashboard.job_rows import blocking_jobs
 from dashboard.registry import NetworkChoice, Registry
+from dashboard.serving import told
 from dashboard.shell import escape
 from dashboard.weights_panel import weights_download
 from dashboard.wording import preprocessing_text
+from deconv_core.errors import DeconvError
 from deconv_core.preprocessing import expected_by
 
 
 def networks_table(registry: Registry, current: NetworkChoice) -> None:
     """The networks, what each needs, and adding a weight file."""
+    _say_trouble(registry)
     for network in registry.networks():
         with st.container(border=True, key=f"network_{network.network_id}"):
             name, rest = st.columns([3, 10], vertical_alignment="center")
@@ -70,6 +74,22 @@ def _network_actions(registry: Registry, network: NetworkChoice, current: Networ
             "Remove",
             key=f"forget {network.network_id}",
             help="Remove it from this list; the file stays",
-            on_click=registry.delete_network,
-            args=(network,),
+            on_click=_remove,
+            args=(registry, network),
         )
+
+
+def _remove(registry: Registry, network: NetworkChoice) -> None:
+    try:
+        registry.delete_network(network)
+    except DeconvError as error:
+        st.session_state["network_trouble"] = str(error)
+        st.session_state["network_blocked"] = network.network_id
+
+
+def _say_trouble(registry: Registry) -> None:
+    """Why a network was not removed; and the jobs that have to be cancelled first."""
+    if message := told(st.session_state.pop("network_trouble", "")):
+        st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
+    if network_id := st.session_state.get("network_blocked"):
+        blocking_jobs(registry, network=network_id, key="stop_network")

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import address, resources
 from dashboard.choice import Choice, escape
-from dashboard.jobs import changes_since
+from dashboard.jobs.scans import changes_since
 from dashboard.repair import damage_note
 from dashboard.serving import told
 from dashboard.wording import activation_text

@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -23,10 +22,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
-import filelock
-
 from dashboard import names
+from dashboard.deletion import delete_moved, move_away
 from dashboard.folders import FolderRules, absolute_path, folder_rules, what_is
+from dashboard.jobs.queue import JobQueue
 from deconv_core.demo import demo_images, demo_index, demo_weights
 from deconv_core.errors import DeconvError
 from deconv_core.whole_files import remove_parts, write_whole
@@ -97,6 +96,11 @@ class Registry:
         return folder_rules() if self._rules is None else self._rules
 
     @property
+    def jobs(self) -> JobQueue:
+        """The background jobs of this data folder."""
+        return JobQueue(self.home)
+
+    @property
     def within(self) -> tuple[Path, ...] | None:
         """Where links in a dataset may lead: the data folder, what is offered; None: anywhere."""
         roots = self.rules.roots
@@ -112,8 +116,10 @@ class Registry:
         Names are made distinct: where two are alike, each says what it differs in.
         """
         demo = Dataset("demo", "Demo drawings", "demo", demo_images())
-        registered = self._read_all("datasets", _dataset)
-        listed = [demo, *(dataset for dataset in registered if self._reachable(dataset.root))]
+        listed = [
+            demo,
+            *(dataset for dataset in self._registered() if self._reachable(dataset.root)),
+        ]
         named = names.distinct(
             listed, attrgetter("name"), lambda one: names.dataset_details(one, self.rules.shown)
         )
@@ -127,6 +133,10 @@ class Registry:
         """
         entries = (self.home / "datasets").glob("[0-9a-z]*.json")
         return [_dataset(json.loads(entry.read_text("utf-8"))).root for entry in entries]
+
+    def _registered(self) -> list[Dataset]:
+        """Every dataset that was added, wherever its folder is, newest first."""
+        return self._read_all("datasets", _dataset)
 
     def dataset(self, dataset_id: str) -> Dataset:
         """The dataset with this id.
@@ -266,53 +276,64 @@ class Registry:
         return self.home / "indexes" / f"{dataset.dataset_id}-{network.network_id}"
 
     def index_paths(self, dataset: Dataset) -> dict[str, Path]:
-        """Network id -> index, of the indexes in the data folder that this dataset has."""
-        prefix = f"{dataset.dataset_id}-"
-        found = sorted((self.home / "indexes").glob(f"{prefix}*/manifest.json"))
-        return {path.parent.name.removeprefix(prefix): path.parent for path in found}
+        """Network id -> index in the data folder, also one that a scan has yet to begin."""
+        prefix, folder = f"{dataset.dataset_id}-", self.home / "indexes"
+        found = {path.parent.name for path in folder.glob(f"{prefix}*/manifest.json")}
+        for job in self.jobs.using(dataset=dataset.dataset_id):
+            if job.kind == "scan":
+                found.add(f"{prefix}{job.network}")
+        return {name.removeprefix(prefix): folder / name for name in sorted(found)}
 
     def delete_index(self, index_path: Path) -> None:
-        """Delete an index and the traces of its scan.
+        """Delete an index.
 
         Raises:
-            DeconvError: it is not in the data folder (the demo's), or a scan is writing to it.
+            DeconvError: it is not in the data folder (the demo's), or a job uses it; nothing is
+                deleted then.
         """
         if index_path.parent != self.home / "indexes":
             raise DeconvError("the demo's index ships with the program and is not deleted")
-        if index_path.is_dir():
-            lock = filelock.FileLock(index_path / "scan.lock")
-            try:
-                lock.acquire(blocking=False)
-            except filelock.Timeout:
-                raise DeconvError("a scan is writing to this index; cancel it first") from None
-            lock.release()
-            shutil.rmtree(index_path)
-        for trace in index_path.parent.glob(f"{index_path.name}.*"):
-            trace.unlink(missing_ok=True)
+        dataset_id, _, network_id = index_path.name.partition("-")
+        with self.jobs.unused(dataset=dataset_id, network=network_id):
+            traces = index_path.parent.glob(f"{index_path.name}.*")
+            moved = move_away([index_path, *traces])
+            self.jobs.forget(key=f"scan {index_path.name}")
+        delete_moved(moved)
 
     def delete_dataset(self, dataset: Dataset) -> None:
         """Forget a dataset, with its indexes. Pictures are deleted only if they were uploaded.
 
         Raises:
-            DeconvError: the demo, or a scan of it is running.
+            DeconvError: it is the demo, or a job uses it; nothing is deleted then.
         """
         if dataset.dataset_id == "demo":
             raise DeconvError("the demo ships with the program and is not deleted")
-        for path in self.index_paths(dataset).values():
-            self.delete_index(path)
-        self._file("datasets", dataset.dataset_id).unlink(missing_ok=True)
-        shared = any(other.root == dataset.root for other in self.datasets())
-        if dataset.kind in ("upload", "caltech256") and not shared:
-            owned = [p for p in (dataset.root, *dataset.root.parents) if p.parent in self._owned()]
-            for folder in owned:
-                shutil.rmtree(folder, ignore_errors=True)
+        with self.jobs.unused(dataset=dataset.dataset_id):
+            paths = [*(self.home / "indexes").glob(f"{dataset.dataset_id}-*")]
+            paths += filter(None, [self._own_pictures(dataset)])
+            moved = move_away([*paths, self._file("datasets", dataset.dataset_id)])
+            self.jobs.forget(dataset=dataset.dataset_id)
+        delete_moved(moved)
+
+    def _own_pictures(self, dataset: Dataset) -> Path | None:
+        """The folder in the data folder whose pictures only this dataset uses, or None."""
+        if dataset.kind not in ("upload", "caltech256"):
+            return None
+        shelves = self.home / "uploads", self.home / "downloads"
+        folders = (path for path in (dataset.root, *dataset.root.parents) if path.parent in shelves)
+        folder = next(folders, None)
+        others = (d for d in self._registered() if d.dataset_id != dataset.dataset_id)
+        used = folder and any(other.root.is_relative_to(folder) for other in others)
+        return None if used else folder
 
     def delete_network(self, network: NetworkChoice) -> None:
-        """Forget a weight file that was added; the file stays."""
-        self._file("networks", network.network_id).unlink(missing_ok=True)
+        """Forget a weight file that was added; the file stays.
 
-    def _owned(self) -> tuple[Path, ...]:
-        return self.home / "uploads", self.home / "downloads"
+        Raises:
+            DeconvError: a job uses it.
+        """
+        with self.jobs.unused(network=network.network_id):
+            self._file("networks", network.network_id).unlink(missing_ok=True)
 
     def _file(self, shelf: str, entry_id: str) -> Path:
         if not _ID.fullmatch(entry_id):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.choice import Choice, escape
-from dashboard.jobs import scan_state, start_scan
+from dashboard.jobs.scans import scan_state, start_scan
 from dashboard.serving import told
 from deconv_core.errors import DeconvError
 from deconv_core.index_parts import REPAIR
@@ -29,7 +29,7 @@ def damage_note(choice: Choice, message: str) -> None:
     if choice.index_path.parent != choice.registry.home / "indexes":
         st.caption("It ships with the program: install it again.")
         return
-    running = scan_state(choice.index_path).status == "running"
+    running = scan_state(choice.registry, choice.index_path).active
     st.button(
         "Repairing: what is damaged is scanned again" if running else LABEL,
         key="repair_index",

@@ -21,6 +21,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.compute import PictureStore, SettledAnswers, Turn
+from dashboard.jobs.silence import Silence
 from dashboard.registry import Dataset, NetworkChoice, Registry
 from dashboard.serving import rules
 from dashboard.upload_store import delete_interrupted_uploads
@@ -48,6 +49,12 @@ def cleaned_up(home: Path) -> bool:
     """True; the first time in a server, what killed uploads left in a data folder is deleted."""
     delete_interrupted_uploads(Registry(home))
     return True
+
+
+@st.cache_resource(show_spinner=False)
+def job_silence() -> Silence:
+    """For how long each background job has said nothing new, as this server saw it."""
+    return Silence()
 
 
 # --- what is shared ------------------------------------------------------------------------------

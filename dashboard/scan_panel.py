@@ -7,11 +7,13 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import resources
-from dashboard.jobs import ScanState, cancel_scan, changes_since, scan_state, start_scan
+from dashboard.job_rows import job_row, watched
+from dashboard.jobs.scans import changes_since, scan_state, start_scan
+from dashboard.jobs.state import JobState
 from dashboard.registry import Dataset, NetworkChoice, Registry
 from dashboard.serving import told
 from dashboard.shell import escape
-from dashboard.wording import counted, duration, file_size
+from dashboard.wording import counted
 from deconv_core.dead_maps import dead_maps_sentence, layers_with_many_dead_maps
 from deconv_core.errors import DeconvError
 from deconv_core.images import ImageFolder
@@ -32,22 +34,24 @@ def scan_panel(
         images: its images; None if they cannot be listed.
     """
     path = registry.index_path(dataset, network)
-    seen, showable = scan_state(path).status, _showable(path)
-    changed, dead = (_changed(path, images), _dead(path)) if seen == "done" else ("", "")
 
-    def draw() -> None:
-        state = scan_state(path)
-        if state.status != seen or _showable(path) != showable:
-            st.rerun()
+    def look() -> JobState:
+        return scan_state(registry, path)
+
+    done = look().status == "done"
+    changed, dead = (_changed(path, images), _dead(path)) if done else ("", "")
+
+    def draw(state: JobState) -> None:
         with st.container(border=state.status != "done", key="scan_panel"):
-            if state.status == "running":
-                _running(registry, dataset, network, state)
+            if state.active:
+                job_row(registry, state, "cancel_scan")
+                st.caption("You can close this page: the scan goes on.")
             elif state.status == "done":
                 _done(registry, dataset, network, state, changed, dead)
             else:
                 _waiting(registry, dataset, network, state, len(images or ()))
 
-    st.fragment(draw, run_every=1.0 if seen == "running" else 5.0)()
+    watched(look, draw, jobs=lambda state: [state], also=lambda: _showable(path))
     say_scan_trouble()
 
 
@@ -71,64 +75,32 @@ def scan_label(registry: Registry, network: NetworkChoice, images: int) -> str:
 
 
 def begin(
-    registry: Registry, dataset: Dataset, network: NetworkChoice, update: bool = False
+    registry: Registry,
+    dataset: Dataset,
+    network: NetworkChoice,
+    update: bool = False,
+    images: int = 0,
 ) -> None:
-    """Start a scan from a button; what goes wrong is said on the page."""
+    """Start a scan of so many images from a button; what goes wrong is said on the page."""
     try:
-        start_scan(registry, dataset, network, update=update)
+        start_scan(registry, dataset, network, update=update, images=images)
     except DeconvError as error:
         st.session_state["scan_error"] = escape(f"The scan did not start: {told(error)}.")
-
-
-def progress_text(state: ScanState) -> str:
-    """One line: how far, how fast, how long still."""
-    if state.phase == "downloading weights":
-        return f"Downloading weights: {file_size(state.done)} of {file_size(state.total)}"
-    if state.phase == "cancelling":
-        return "Cancelling: the batch at hand is finished first"
-    if not state.total:
-        return "Starting: loading the network and listing the images"
-    parts = [f"{state.done:,} of {counted(state.total, 'image')}"]
-    if state.images_per_second:
-        parts.append(f"{state.images_per_second:.1f} images/s")
-    if state.seconds_left is not None:
-        parts.append(f"{duration(state.seconds_left)} left")
-    if state.found:
-        parts.append(f"{state.found:,} done before")
-    if state.failed:
-        parts.append(f"{state.failed:,} not readable")
-    return " · ".join(parts)
-
-
-def _running(
-    registry: Registry, dataset: Dataset, network: NetworkChoice, state: ScanState
-) -> None:
-    left, right = st.columns([6, 1], vertical_alignment="center")
-    left.progress(state.share, f"**Scanning {escape(dataset.name)}** with {escape(network.name)}")
-    left.caption(f"{progress_text(state)}. You can close this page: the scan goes on.")
-    right.button(
-        "Cancel",
-        key="cancel_scan",
-        icon=":material/stop_circle:",
-        on_click=cancel_scan,
-        args=(registry.index_path(dataset, network),),
-        disabled=state.phase == "cancelling",
-        width="stretch",
-    )
 
 
 def _done(
     registry: Registry,
     dataset: Dataset,
     network: NetworkChoice,
-    state: ScanState,
+    state: JobState,
     changed: str,
     dead: str,
 ) -> None:
     left, right = st.columns([6, 1], vertical_alignment="center")
-    unread = f", {state.failed:,} of them not readable" if state.failed else ""
+    failed, total = state.progress.failed, state.progress.total
+    unread = f", {failed:,} of them not readable" if failed else ""
     left.markdown(
-        f":green[:material/check_circle:] **{counted(state.total, 'image')} scanned**{unread} · "
+        f":green[:material/check_circle:] **{counted(total, 'image')} scanned**{unread} · "
         f"{escape(dataset.name)} with {escape(network.name)}"
     )
     if changed:
@@ -150,7 +122,7 @@ def _done(
 
 
 def _waiting(
-    registry: Registry, dataset: Dataset, network: NetworkChoice, state: ScanState, images: int
+    registry: Registry, dataset: Dataset, network: NetworkChoice, state: JobState, images: int
 ) -> None:
     """Not scanned, stopped, or failed."""
     left, right = st.columns([3, 2], vertical_alignment="center")
@@ -159,7 +131,7 @@ def _waiting(
     if message:
         message = told(message)
         left.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
-    again = state.status in ("cancelled", "failed") and state.total > 0
+    again = state.status in ("cancelled", "failed") and state.progress.total > 0
     if not images and not again:
         return
     label = "Resume" if again else scan_label(registry, network, images)
@@ -169,19 +141,20 @@ def _waiting(
         type="primary",
         icon=":material/play_arrow:",
         on_click=begin,
-        args=(registry, dataset, network, bool(changed)),
+        args=(registry, dataset, network, bool(changed), images),
         disabled=not registry.ready(network) and network.source != "vgg19",
         width="stretch",
     )
 
 
-def _headline(dataset: Dataset, network: NetworkChoice, state: ScanState) -> str:
+def _headline(dataset: Dataset, network: NetworkChoice, state: JobState) -> str:
     pair = f"{escape(dataset.name)} with {escape(network.name)}"
     match state.status:
-        case "cancelled" if state.total:
+        case "cancelled" if state.progress.total:
+            done, total = state.progress.done, state.progress.total
             return (
-                f"**Stopped at {state.done:,} of {counted(state.total, 'image')}** · {pair}. What "
-                "is done can be explored; resuming goes on from there."
+                f"**Stopped at {done:,} of {counted(total, 'image')}** · {pair}. What is "
+                "done can be explored; resuming goes on from there."
             )
         case "failed":
             return f"**The scan failed** · {pair}"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
-from dashboard import address, resources
+from dashboard import address
 from dashboard.choice import Choice, escape, short_name
-from dashboard.jobs import ScanState, running_scans, scan_state
+from dashboard.job_rows import stop_buttons, watched
+from dashboard.job_words import job_doing, job_text
+from dashboard.jobs.scans import scan_state
+from dashboard.jobs.state import JobState
 from dashboard.names import distinct
+from dashboard.registry import Registry
 from dashboard.serving import told
 from dashboard.wording import duration
 
@@ -46,7 +48,7 @@ def sidebar(page: str, choice: Choice) -> None:
     _dataset_picker(page, choice)
     if page in ("layer", "feature_map", "image"):
         _label_picker(page, choice)
-    _scan_status(str(choice.index_path))
+    _jobs(page, choice)
     if choice.network.network_id == "demo":
         _about_demo()
     if page in _KEYS and choice.index is not None:
@@ -111,39 +113,47 @@ def _about_demo() -> None:
         )
 
 
-def _scan_status(index_path: str) -> None:
-    """How far the scan of what is shown is; looks again by itself, whoever starts one."""
-    path = Path(index_path)
-    running = scan_state(path).status == "running" or bool(running_scans(resources.registry()))
+def _jobs(page: str, choice: Choice) -> None:
+    """How far the scan of what is shown is, and every other job; looks again by itself."""
+    registry, path = choice.registry, choice.index_path
 
-    @st.fragment(run_every=2.0 if running else 10.0)
-    def status() -> None:
-        state = scan_state(path)
-        others = [s for s in running_scans(resources.registry()) if s.index_path != path]
-        _draw_state(state)
-        for scan in others:
-            st.progress(
-                scan.state.share,
-                text=f"Also scanning {escape(scan.dataset.name)} with {escape(scan.network.name)}",
-            )
-        if running != (state.status == "running" or bool(others)):
-            st.rerun()
+    def look() -> tuple[JobState, list[JobState]]:
+        return scan_state(registry, path), registry.jobs.active()
 
-    status()
+    def draw(seen: tuple[JobState, list[JobState]]) -> None:
+        scan, active = seen
+        _draw_scan(registry, scan)
+        others = [state for state in active if state.job_id != scan.job_id]
+        for state in [*([scan] if scan.active else []), *others]:
+            if state is not scan:
+                name = f"{job_doing(registry, state)}: {job_text(registry, state)}"
+                st.progress(state.progress.share, text=escape(name))
+            if not _has_a_row(page, state, scan):
+                stop_buttons(registry, state, f"stop {state.job_id}", width="stretch")
+
+    watched(look, draw, jobs=lambda seen: [seen[0], *seen[1]])
 
 
-def _draw_state(state: ScanState) -> None:
-    if state.status == "running":
-        if state.phase != "scanning":
-            st.progress(state.share, text=state.phase.capitalize())
-            return
-        left = f", {duration(state.seconds_left)} left" if state.seconds_left else ""
-        st.progress(state.share, text=f"Scanning: {state.done:,} of {state.total:,}{left}")
+def _has_a_row(page: str, state: JobState, scan: JobState) -> bool:
+    """True for jobs that the page itself shows with their buttons."""
+    if page == "start":
+        return state.job_id == scan.job_id
+    return page == "export" and state.kind == "export"
+
+
+def _draw_scan(registry: Registry, state: JobState) -> None:
+    progress = state.progress
+    if state.active:
+        text = job_text(registry, state)
+        if state.status == "running" and not progress.step:
+            left = f", {duration(progress.seconds_left)} left" if progress.seconds_left else ""
+            text = f"Scanning: {progress.done:,} of {progress.total:,}{left}"
+        st.progress(progress.share, text=escape(text))
     elif state.status == "done":
-        failed = f", {state.failed:,} unreadable" if state.failed else ""
-        st.caption(f":material/check_circle: {state.done:,} images scanned{failed}")
+        failed = f", {progress.failed:,} unreadable" if progress.failed else ""
+        st.caption(f":material/check_circle: {progress.done:,} images scanned{failed}")
     elif state.status == "cancelled":
-        st.caption(f":material/pause_circle: Paused at {state.done:,} of {state.total:,}")
+        st.caption(f":material/pause_circle: Paused at {progress.done:,} of {progress.total:,}")
     elif state.status == "failed":
         st.caption(f":material/error: Scan failed: {escape(told(state.message))}")
     else:

@@ -7,7 +7,9 @@ import streamlit as st
 from dashboard.address import visit
 from dashboard.folder_browser import paths_shown
 from dashboard.folders import folder_size
-from dashboard.jobs import scan_state
+from dashboard.job_rows import blocking_jobs
+from dashboard.job_words import job_text
+from dashboard.jobs.scans import scan_state
 from dashboard.names import distinct
 from dashboard.registry import Dataset, Registry
 from dashboard.serving import told
@@ -27,7 +29,7 @@ _WHOLE = ""  # no network has this id
 
 def datasets_table(registry: Registry, current: Dataset) -> None:
     """Every dataset with its scans; open one, delete one."""
-    _say_trouble()
+    _say_trouble(registry)
     for dataset in registry.datasets():
         with st.container(border=True, key=f"dataset_{dataset.dataset_id}"):
             _dataset_row(registry, dataset, current)
@@ -75,12 +77,14 @@ def _scans(registry: Registry, dataset: Dataset) -> list[str]:
     paths = registry.index_paths(dataset)
     for network_id, network in _scanned_by(registry, dataset).items():
         path = paths[network_id]
-        state = scan_state(path)
-        said = {
-            "done": counted(state.total, "image"),
-            "running": f"scanning, {state.done:,} of {state.total:,}",
-        }.get(state.status, f"stopped at {state.done:,} of {state.total:,}")
-        lines.append(f"{escape(network)}: {said}, {file_size(folder_size(path))}")
+        state = scan_state(registry, path)
+        done, total = state.progress.done, state.progress.total
+        said = f"stopped at {done:,} of {total:,}"
+        if state.active:
+            said = job_text(registry, state)
+        elif state.status == "done":
+            said = counted(total, "image")
+        lines.append(f"{escape(network)}: {escape(said)}, {file_size(folder_size(path))}")
     return lines or ["Not scanned"]
 
 
@@ -130,12 +134,18 @@ def _delete(registry: Registry, dataset: Dataset, chosen: str) -> None:
             registry.delete_dataset(dataset)
             visit("start", dataset="demo", label=None)
     except DeconvError as error:
-        st.session_state["stored_trouble"] = str(error)
+        st.session_state["stored_trouble"] = str(error), dataset.dataset_id
 
 
-def _say_trouble() -> None:
-    if message := told(st.session_state.pop("stored_trouble", "")):
+def _say_trouble(registry: Registry) -> None:
+    """Why nothing was deleted; and the jobs that have to be cancelled first."""
+    message, dataset_id = st.session_state.pop("stored_trouble", ("", ""))
+    if message:
+        message = told(message)
         st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
+        st.session_state["stored_blocked"] = dataset_id
+    if blocked := st.session_state.get("stored_blocked"):
+        blocking_jobs(registry, dataset=blocked, key="stop_stored")
 
 
 def data_folder(registry: Registry) -> None:

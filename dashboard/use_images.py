@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.address import visit
-from dashboard.jobs import scan_state
+from dashboard.jobs.scans import scan_state
 from dashboard.registry import NetworkChoice, Registry
 from dashboard.scan_panel import VGG19_DOWNLOAD, begin, scan_label
 from dashboard.serving import told
@@ -26,7 +26,7 @@ def use_buttons(
     kind: str = "folder",
 ) -> None:
     """The two ways on: scan now, or only choose."""
-    settings = (registry, network, root, name, kind, extensions, labels, resize)
+    settings = (registry, network, root, images, name, kind, extensions, labels, resize)
     blocked = not registry.ready(network) and network.source != "vgg19"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -71,6 +71,7 @@ def _use(
     registry: Registry,
     network: NetworkChoice,
     root: str,
+    images: int,
     name: str | None,
     kind: str,
     extensions: tuple[str, ...],
@@ -94,6 +95,6 @@ def _use(
         return
     visit("start", dataset=dataset.dataset_id, label=None)
     st.session_state["folder_path"] = ""  # it has become the dataset that is shown
-    done = scan_state(registry.index_path(dataset, network)).status == "done"
+    done = scan_state(registry, registry.index_path(dataset, network)).status == "done"
     if scan and not done:
-        begin(registry, dataset, network)
+        begin(registry, dataset, network, images=images)

@@ -10,6 +10,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def ordinal(number: int) -> str:
+    """For example "1st", "2nd", "3rd", "11th", "22nd"."""
+    teen = 10 <= number % 100 < 20
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{'th' if teen else ending}"
+
+
 def file_size(size: int) -> str:
     """For example "640 kB", "12 MB", "1.2 GB"; in thousands, as disks are sold."""
     if size < 1_000_000:

@@ -5,7 +5,7 @@ import streamlit as st
 from dashboard import notes
 from dashboard.address import SCALES
 from dashboard.export_panel import contents, export_list
-from dashboard.exports import start_export
+from dashboard.jobs.exports import start_export
 from dashboard.names import distinct
 from dashboard.serving import told
 from dashboard.shell import Choice, escape, heading, require_index, shell
@@ -85,7 +85,9 @@ def how_drawn(index: ActivationIndex, label: str | None) -> Selection:
     )
 
 
-def build_button(choice: Choice, selection: Selection, trouble: str) -> None:
+def build_button(
+    choice: Choice, index: ActivationIndex, selection: Selection, trouble: str
+) -> None:
     """What would be built, and the button that does."""
     total = len(selection.units) + len(selection.layers)
     if trouble:
@@ -114,7 +116,8 @@ def build_button(choice: Choice, selection: Selection, trouble: str) -> None:
     st.caption(f"{maps}, {whole}.")
     if pressed:
         try:
-            start_export(choice.registry, choice.dataset, choice.network, selection)
+            chosen = choice.registry, choice.dataset, choice.network
+            start_export(*chosen, selection, index.layers)
         except DeconvError as error:
             said = escape(f"The export did not start: {told(error)}.")
             st.error(said, icon=":material/error:")
@@ -139,7 +142,7 @@ with settings, notes.explained(choice):
         tile_size=drawn.tile_size,
         single_tiles=drawn.single_tiles,
     )
-    build_button(choice, selection, trouble)
+    build_button(choice, index, selection, trouble)
 with built:
     export_list(choice.registry)
     contents(selection)

@@ -152,8 +152,12 @@ def test_pages_use_no_private_names_of_the_core(part: str) -> None:
 
 
 # Who names a file that was written under another name: one module, and those that move what
-# arrived in pieces (a download that goes on after a break, a folder that was unpacked).
-RENAMING = {"deconv_core/whole_files.py", "deconv_core/download.py", "dashboard/caltech.py"}
+# arrived in pieces (a download that goes on after a break, a folder that was unpacked), or what is
+# to be deleted together.
+RENAMING = {
+    *("deconv_core/whole_files.py", "deconv_core/download.py"),
+    *("dashboard/jobs/caltech.py", "dashboard/deletion.py"),
+}
 
 
 def test_one_module_replaces_files() -> None:

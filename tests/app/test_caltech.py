@@ -1,24 +1,17 @@
 """The download of Caltech-256, with torchvision's part played by the test."""
 
-import json
-import sys
-import time
+import threading
 from pathlib import Path
 
 import pytest
 from torchvision import datasets
 
-from dashboard import caltech
-from dashboard.caltech import (
-    caltech_folder,
-    cancel_download,
-    download_state,
-    drop_numbers,
-    fetch,
-    main,
-)
-from dashboard.child_process import ChildProcess
+from dashboard.jobs import caltech
+from dashboard.jobs.caltech import Order, caltech_folder, download_state, drop_numbers, fetch, work
+from dashboard.jobs.state import Progress
+from dashboard.jobs.worker import Cancel
 from dashboard.registry import Registry
+from deconv_core.errors import CancelledError, DeconvError
 from tests.core import drawings
 
 
@@ -63,47 +56,53 @@ def test_what_was_half_unpacked_is_unpacked_again(
     assert not (caltech_folder(registry) / "ak47").exists()
 
 
-def test_no_connection_is_said_in_words(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def refuse(root: str, download: bool) -> None:
-        raise OSError("no route to host")
+def refuse(root: str, download: bool) -> None:
+    raise OSError("no route to host")
 
+
+def test_no_connection_is_said_in_words(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(datasets, "Caltech256", refuse)
-    assert main(str(caltech_folder(registry))) == 1
-    event = json.loads(capsys.readouterr().out)
-    assert event["event"] == "error"
-    assert "no route to host" in event["message"]
+    with pytest.raises(DeconvError, match="of Caltech-256 did not work: no route to host"):
+        work(Order(caltech_folder(registry)), lambda progress: None, Cancel())
     assert not caltech_folder(registry).exists()
 
 
-def test_progress_from_the_growing_file_and_a_cancel_that_kills(registry: Registry) -> None:
-    child = caltech._child(registry)
-    child.start(["-c", "import time; time.sleep(60)"], {})
+class SlowCaltech:
+    """Writes a part of the archive, then some classes, each when it is asked to."""
+
+    steps = threading.Semaphore(0)
+
+    def __init__(self, root: str, download: bool) -> None:
+        archive = Path(root) / caltech._ARCHIVE
+        archive.parent.mkdir(parents=True)
+        archive.write_bytes(bytes(1000))
+        self.steps.acquire()
+        (Path(root) / caltech._CLASSES / "001.ak47").mkdir(parents=True)
+        self.steps.acquire()
+
+
+@pytest.mark.parametrize("unpacking", [False, True])
+def test_progress_from_the_growing_files_and_a_cancel(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, unpacking: bool
+) -> None:
+    monkeypatch.setattr(datasets, "Caltech256", SlowCaltech)
+    monkeypatch.setattr(SlowCaltech, "steps", threading.Semaphore(0))
+    monkeypatch.setattr(caltech, "_LOOK_SECONDS", 0.01)
+    cancel, seen = Cancel(), []
+
+    def tell(progress: Progress) -> None:
+        seen.append(progress)
+        if progress.step == "Downloading" and progress.done and unpacking:
+            SlowCaltech.steps.release()
+        elif progress.done:
+            cancel.set()
+
+    with pytest.raises(CancelledError):
+        work(Order(caltech_folder(registry)), tell, cancel)
+    SlowCaltech.steps.release(3)
+    assert Progress("Downloading", 1000, caltech.ARCHIVE_BYTES, "byte") in seen
+    assert (Progress("Unpacking", 1, 257, "folder") in seen) == unpacking
     archive = caltech_folder(registry).with_name("caltech256.part") / caltech._ARCHIVE
-    archive.parent.mkdir(parents=True)
-    archive.write_bytes(bytes(1000))
-    state = download_state(registry)
-    assert (state.status, state.done, state.phase) == ("running", 1000, "downloading")
-    (archive.parent / "256_ObjectCategories" / "001.ak47").mkdir(parents=True)
-    assert download_state(registry).phase == "unpacking"
-    cancel_download(registry)
-    wait_for(child)
-    assert download_state(registry).status == "cancelled"
-    assert not archive.exists()
-
-
-def wait_for(child: ChildProcess) -> None:
-    until = time.monotonic() + 20
-    while child.running:
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-def test_ended_from_outside(registry: Registry) -> None:
-    child = caltech._child(registry)
-    child.start(["-c", "import os; os.kill(os.getpid(), 9)"], {})
-    wait_for(child)
-    state = download_state(registry)
-    assert (state.status, state.message) == ("failed", "it was ended from outside")
+    assert archive.exists() == unpacking  # half a file is of no use, a whole one is

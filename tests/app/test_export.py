@@ -5,25 +5,18 @@ import zipfile
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.exports import (
-    ExportState,
-    cancel_export,
-    delete_export,
-    exports,
-    file_name,
-    start_export,
-)
+from dashboard.jobs.exports import Export, delete_export, exports, file_name, start_export
 from deconv_core.selection import Selection
 from deconv_core.units import Unit
 from tests.app.conftest import Home, OpenPage, words
 
 
-def finished(home: Home, seconds: float = 90) -> ExportState:
+def finished(home: Home, seconds: float = 120) -> Export:
     until = time.monotonic() + seconds
-    while (state := exports(home.registry)[0]).status == "running":
+    while (export := exports(home.registry)[0]).state.active:
         assert time.monotonic() < until, "the export does not end"
         time.sleep(0.05)
-    return state
+    return export
 
 
 def test_builds_what_was_chosen(home: Home, open_page: OpenPage) -> None:
@@ -31,13 +24,14 @@ def test_builds_what_was_chosen(home: Home, open_page: OpenPage) -> None:
     app.number_input(key="export_count").set_value(2).run()
     app.button(key="export_build").click().run()
     assert not app.exception
-    state = finished(home)
-    assert (state.status, state.done, state.total) == ("done", 3, 3)
-    held = zipfile.ZipFile(state.path).namelist()
+    export = finished(home)
+    progress = export.state.progress
+    assert (export.state.status, progress.done, progress.total) == ("done", 3, 3)
+    held = zipfile.ZipFile(export.path).namelist()
     told = [line.split()[0] for line in app.code[0].value.splitlines()]
     assert len(told) == 5
     assert all(any(name.startswith(promised) for name in held) for promised in told)
-    manifest = json.loads(zipfile.ZipFile(state.path).read("manifest.json"))
+    manifest = json.loads(zipfile.ZipFile(export.path).read("manifest.json"))
     assert manifest["dataset"] == "my drawings"
     assert len(manifest["maps"]) == 3
     app.run()
@@ -74,17 +68,17 @@ def test_cancelled_and_deleted(home: Home) -> None:
     units = tuple(Unit(layer, channel) for layer in layers for channel in range(4))
     wanted = Selection(units, k=11)
     export_id = start_export(home.registry, home.dataset, home.network, wanted)
-    cancel_export(home.registry, export_id)
-    assert finished(home).status == "cancelled"
+    home.registry.jobs.cancel(exports(home.registry)[0].state.job_id)
+    assert finished(home).state.status == "cancelled"
     delete_export(home.registry, export_id)
     assert exports(home.registry) == []
-    assert not list((home.registry.home / "exports").iterdir())
+    assert not list(home.registry.home.glob("exports/*"))
 
 
 def test_a_scan_that_is_gone(home: Home) -> None:
     home.registry.delete_index(home.index_path)
     start_export(home.registry, home.dataset, home.network, Selection((Unit("conv1_1", 0),)))
-    state = finished(home)
+    state = finished(home).state
     assert state.status == "failed"
     assert "there is no index" in state.message
 

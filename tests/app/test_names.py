@@ -12,7 +12,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
 from dashboard import stories
-from dashboard.caltech import caltech_folder
+from dashboard.jobs.caltech import caltech_folder
 from dashboard.names import distinct
 from dashboard.registry import Registry
 from deconv_core.activation_index import ActivationIndex

@@ -7,7 +7,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard.jobs import scan_state
+from dashboard.jobs.scans import scan_state
 from dashboard.repair import LABEL
 from deconv_core.index_check import check_index
 from tests.app.conftest import APP, PAGES, Home, OpenPage, words
@@ -44,7 +44,7 @@ def repaired(app: AppTest, home: Home) -> None:
     (button,) = [button for button in app.button if button.label == LABEL]
     button.click().run()
     assert not app.exception
-    assert ended(home.index_path).status == "done"
+    assert ended(home.registry, home.index_path).status == "done"
     app.run()
     assert not app.error
     assert LABEL not in [button.label for button in app.button]
@@ -90,7 +90,7 @@ def test_no_page_fails_on_a_damaged_index(
 def test_the_start_page_offers_the_repair(files: dict[str, Path], home: Home) -> None:
     files["images"].write_bytes(b"")
     app = start(home)
-    assert scan_state(home.index_path).status == "failed"
+    assert scan_state(home.registry, home.index_path).status == "failed"
     repaired(app, home)
 
 

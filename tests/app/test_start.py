@@ -4,9 +4,10 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from dashboard.jobs import ScanState, scan_state, start_scan
+from dashboard.job_words import progress_text
+from dashboard.jobs.scans import scan_state, start_scan
+from dashboard.jobs.state import Progress
 from dashboard.registry import Registry
-from dashboard.scan_panel import progress_text
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.images import ImageFolder
 from tests.app.conftest import APP, Home, OpenPage, address, words
@@ -73,8 +74,8 @@ def test_a_folder_is_previewed_narrowed_and_scanned(
     pressed(app, "use_and_scan")
     dataset = home.registry.dataset(address(app)["dataset"])
     assert dataset.labels == ("dog",)
-    state = ended(home.registry.index_path(dataset, home.network))
-    assert (state.status, state.total) == ("done", count)
+    state = ended(home.registry, home.registry.index_path(dataset, home.network))
+    assert (state.status, state.progress.total) == ("done", count)
 
 
 def test_while_a_folder_is_chosen_the_page_belongs_to_that(home: Home, images: ImageFolder) -> None:
@@ -99,7 +100,8 @@ def test_choosing_without_scanning(home: Home, images: ImageFolder) -> None:
     pressed(app, "use_only")
     dataset = home.registry.dataset(address(app)["dataset"])
     assert (dataset.root, dataset.kind) == (images.root / "dog", "folder")
-    assert scan_state(home.registry.index_path(dataset, home.network)).status == "none"
+    path = home.registry.index_path(dataset, home.network)
+    assert scan_state(home.registry, path).status == "none"
     assert "Not scanned yet" in words(app)
     assert app.text_input(key="folder_path").value == ""
 
@@ -156,7 +158,7 @@ def test_a_scan_that_failed_says_why_and_can_be_tried_again(home: Home, tmp_path
     network = home.registry.add_weights(broken)
     app = start(network=network.network_id, dataset=home.dataset.dataset_id)
     pressed(app, "start_scan")
-    ended(home.registry.index_path(home.dataset, network))
+    ended(home.registry, home.registry.index_path(home.dataset, network))
     app.run()
     assert "**The scan failed**" in words(app)
     assert "broken.safetensors" in words(app)
@@ -173,18 +175,21 @@ def test_a_folder_that_was_moved(home: Home, images: ImageFolder, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("state", "text"),
+    ("progress", "text"),
     [
-        (ScanState("running", phase="starting"), "Starting"),
-        (ScanState("running", 10**8, 548 * 10**6, phase="downloading weights"), "100 MB of 548 MB"),
+        (Progress("Starting"), "Starting"),
         (
-            ScanState("running", 640, 5000, 32, 2, 12.34, 353.0),
+            Progress("Downloading weights", 10**8, 548 * 10**6, "byte"),
+            "Downloading weights: 100 MB of 548 MB",
+        ),
+        (
+            Progress("", 640, 5000, "image", 32, 2, 12.34, 353.0),
             "640 of 5,000 images · 12.3 images/s · 6 min left · 32 done before · 2 not readable",
         ),
     ],
 )
-def test_progress_in_words(state: ScanState, text: str) -> None:
-    assert text in progress_text(state)
+def test_progress_in_words(progress: Progress, text: str) -> None:
+    assert progress_text(progress) == text
 
 
 def tab(app: AppTest, name: str) -> AppTest:
@@ -291,12 +296,12 @@ def test_images_that_changed_are_offered_as_an_update(home: Home, tmp_path: Path
     dataset = home.registry.add_folder(folder)
     start_scan(home.registry, dataset, home.network)
     path = home.registry.index_path(dataset, home.network)
-    assert ended(path).status == "done"
+    assert ended(home.registry, path).status == "done"
     drawings.save(folder, {"1.png": drawings.noise(9, 16), "3.png": drawings.noise(3, 16)})
     app = start(network=home.network.network_id, dataset=dataset.dataset_id)
     assert "1 image added since this scan" in words(app)
     pressed(app, "update_scan")
-    assert ended(path).total == 3
+    assert ended(home.registry, path).progress.total == 3
     assert len(ActivationIndex.open(path).images) == 3
 
 

@@ -9,13 +9,9 @@ from pathlib import Path
 import pytest
 
 from dashboard import weights_panel
+from dashboard.jobs.state import JobState
+from dashboard.jobs.vgg19_download import start_weights_download, weights_state
 from dashboard.registry import VGG19, Registry
-from dashboard.vgg19_download import (
-    WeightsState,
-    cancel_weights_download,
-    start_weights_download,
-    weights_state,
-)
 from tests.app.conftest import Home, words
 from tests.app.test_start import keys, pressed, start
 from tests.core import test_download
@@ -57,7 +53,7 @@ def server() -> Iterator[Server]:
         thread.join()
 
 
-def until(registry: Registry, *wanted: str) -> WeightsState:
+def until(registry: Registry, *wanted: str) -> JobState:
     end = time.monotonic() + 60
     while (state := weights_state(registry)).status not in wanted:
         assert time.monotonic() < end, state
@@ -83,16 +79,16 @@ def test_stopped_and_gone_on_with(server: Server, published: str, tmp_path: Path
     server.content += bytes(3 * 2**20 - len(server.content) % 2**20)  # several pieces
     start_weights_download(registry, published)
     end = time.monotonic() + 60
-    while not weights_state(registry).done:
+    while not weights_state(registry).progress.done:
         assert time.monotonic() < end
         time.sleep(0.05)
-    cancel_weights_download(registry)
+    registry.jobs.cancel(weights_state(registry).job_id)
     Slow.go_on.set()
-    state = until(registry, "cancelled")
-    assert 0 < state.done < state.total
+    progress = until(registry, "cancelled").progress
+    assert 0 < progress.done < progress.total
     start_weights_download(registry, published)
     assert until(registry, "failed").message.startswith(published.rsplit("/", 1)[1])  # its hash
-    assert server.asked[1][1] == f"bytes={state.done}-"
+    assert server.asked[1][1] == f"bytes={progress.done}-"
 
 
 def test_no_connection_is_said_and_can_be_tried_again(home: Home) -> None:

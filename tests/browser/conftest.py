@@ -49,15 +49,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
     started.start()
     yield started
     started.stop()
-    for job in home.rglob("*.job.json"):  # what the test left running
-        _end_child(job)
+    for state in started.registry.jobs.active():  # what the test left running
+        started.registry.jobs.end(state.job_id)
     assert "Traceback" not in started.log(), started.log()[-3000:]
-
-
-def _end_child(job: Path) -> None:
-    from dashboard.child_process import ChildProcess
-
-    ChildProcess(job.with_name(job.name.removesuffix(".job.json"))).cancel(kill=True)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from dashboard.jobs import scan_state, start_scan
+from dashboard.jobs.scans import scan_state, start_scan
 from deconv_core import ImageFolder
 from tests.browser.conftest import OpenPage
 from tests.browser.server import Server
@@ -62,9 +62,9 @@ def scanned(server: Server, weight_file: Path, tmp_path: Path) -> dict[str, str]
     dataset = server.registry.add_folder(folder)
     start_scan(server.registry, dataset, network)
     path = server.registry.index_path(dataset, network)
-    while scan_state(path).status == "running":
+    while scan_state(server.registry, path).active:
         pass
-    assert scan_state(path).status == "done"
+    assert scan_state(server.registry, path).status == "done"
     return {"network": network.network_id, "dataset": dataset.dataset_id}
 
 

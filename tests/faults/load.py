@@ -28,8 +28,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dashboard.child_process import ChildProcess
-from dashboard.jobs import scan_state, start_scan
+from dashboard.jobs.scans import scan_state, start_scan
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.demo import demo_images, demo_index
 from deconv_core.images import ImageFolder
@@ -238,9 +237,9 @@ def run_load(home: Path, options: argparse.Namespace) -> tuple[Findings, int]:
         start_scan(registry, dataset, network)
         with ThreadPoolExecutor(1) as alone:  # Playwright leaves a loop running in this thread
             alone.submit(asyncio.run, _load(server, options, findings)).result()
-        scanned = scan_state(index).done
+        scanned = scan_state(registry, index).progress.done
     finally:
-        ChildProcess(index).cancel(kill=True)
+        registry.jobs.end(scan_state(registry, index).job_id)
         server.stop()
     if "Traceback" in server.log():
         findings.troubles.append(server.log()[-2000:])

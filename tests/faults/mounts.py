@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dashboard.jobs import ScanState, scan_state, start_scan
+from dashboard.jobs.scans import scan_state, start_scan
+from dashboard.jobs.state import JobState
 from dashboard.registry import Registry
 from deconv_core.index_check import check_index
 from deconv_core.weights import save_features
@@ -120,17 +121,17 @@ def _dashboard(home: Path) -> bool:
         free = os.statvfs(place)
         (place / "filler").write_bytes(bytes(free.f_bavail * free.f_frsize - 150 * 1024))
         start_scan(registry, dataset, network)
-        state = _ended(index)
+        state = _ended(registry, index)
         (place / "filler").unlink()
         start_scan(registry, dataset, network)
-        kept = state.status == "failed" and _ended(index).status == "done"
+        kept = state.status == "failed" and _ended(registry, index).status == "done"
         said = state.message.replace(str(home), "")
         whole = not check_index(index)
         return _tell("disk full, scanned from the dashboard", said, kept, whole, "No space")
 
 
-def _ended(index: Path) -> ScanState:
-    while (state := scan_state(index)).status == "running":
+def _ended(registry: Registry, index: Path) -> JobState:
+    while (state := scan_state(registry, index)).active:
         time.sleep(0.1)
     return state
 

@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.child_process import ChildProcess
-from dashboard.jobs import scan_state, start_scan
+from dashboard.jobs.files import JobFiles
+from dashboard.jobs.queue import NewJob
+from dashboard.jobs.scans import scan_state, start_scan
 from dashboard.registry import Dataset, NetworkChoice, Registry
 from deconv_core.activation_index import ActivationIndex
 from tests.app.conftest import APP, words
 from tests.app.test_jobs import ended
 from tests.core import drawings
+from tests.faults import broken_scan
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals")
 
@@ -41,11 +43,11 @@ def start_page(pair: tuple[Dataset, NetworkChoice]) -> AppTest:
     return app
 
 
-def resumed(app: AppTest, path: Path) -> None:
+def resumed(app: AppTest, registry: Registry, path: Path) -> None:
     (button,) = [button for button in app.button if button.key == "start_scan"]
     button.click().run()
     assert not app.exception
-    assert ended(path).status == "done"
+    assert ended(registry, path).status == "done"
     assert ActivationIndex.open(path).complete
 
 
@@ -54,35 +56,25 @@ def test_a_scan_that_is_killed_at_work(
 ) -> None:
     path = registry.index_path(*pair)
     start_scan(registry, *pair)
-    while scan_state(path).done < 33:  # the first block is written
-        assert scan_state(path).status == "running"
+    while (state := scan_state(registry, path)).progress.done < 33:  # the first block is written
+        assert state.active
         time.sleep(0.02)
-    os.kill(int(ChildProcess(path)._job()["pid"]), 9)
-    state = ended(path)
-    assert (state.status, state.done >= 32) == ("failed", True)
+    os.kill(JobFiles(registry.home).records()[0].pid, 9)
+    state = ended(registry, path)
+    assert (state.status, state.progress.done >= 32) == ("failed", True)
     app = start_page(pair)
-    assert "The scan stopped before its end" in words(app).replace("\\", "")
-    resumed(app, path)
+    assert "It stopped before its end: it was ended from outside" in words(app).replace("\\", "")
+    resumed(app, registry, path)
 
 
 def test_a_scan_that_raises_what_nobody_expected(
-    registry: Registry, pair: tuple[Dataset, NetworkChoice], weight_file: Path
+    registry: Registry, pair: tuple[Dataset, NetworkChoice]
 ) -> None:
-    """A program error in the worker, as nobody has foreseen it."""
     path = registry.index_path(*pair)
-    program = (
-        "import sys\n"
-        "from deconv_core import scan_engine\n"
-        "def scan_block(*arguments):\n"
-        "    raise RuntimeError('something nobody expected')\n"
-        "scan_engine.scan_block = scan_block\n"
-        "from deconv_core.__main__ import main\n"
-        "sys.exit(main(sys.argv[1:]))\n"
-    )
-    arguments = ["-c", program, "scan", str(pair[0].root), "--index", str(path)]
-    arguments += ["--network", str(weight_file), "--progress", "json"]
-    ChildProcess(path).start(arguments, {"DECONV_HOME": str(registry.home)})
-    assert ended(path).status == "failed"
+    order = broken_scan.Order(*pair, path, registry.home, registry.within, update=False)
+    key = f"scan {path.name}"
+    registry.jobs.start(NewJob("scan", key, broken_scan.__name__, order, pair[0].dataset_id))
+    assert ended(registry, path).status == "failed"
     app = start_page(pair)
     assert "something nobody expected" in words(app)
-    resumed(app, path)
+    resumed(app, registry, path)

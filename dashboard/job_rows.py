@@ -1,0 +1,128 @@
+"""Background jobs on pages: one row a job, which looks again by itself and can be cancelled.
+
+A job that says nothing new for a while, or does not stop when it is asked to, can be ended. This
+server measures how long that is, on a clock that is never set: no time in a file counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeVar
+
+import streamlit as st
+
+from dashboard import resources
+from dashboard.choice import escape
+from dashboard.job_words import job_doing, job_text
+from dashboard.jobs.state import JobState
+from dashboard.registry import Registry
+from dashboard.wording import duration
+
+QUIET_SECONDS = 20.0
+"""After so long without news a job that runs may be ended."""
+DEAF_SECONDS = 5.0
+"""After so long a job that was asked to stop may be ended."""
+_Seen = TypeVar("_Seen")
+
+
+def watched(
+    look: Callable[[], _Seen],
+    draw: Callable[[_Seen], None],
+    jobs: Callable[[_Seen], Sequence[JobState]],
+    also: Callable[[], object] = lambda: None,
+) -> None:
+    """Draw what is seen, again every second while a job is active, else every five.
+
+    The whole page runs again when a job begins or ends, or when something else changes.
+
+    Args:
+        look: at the files, for what is drawn.
+        draw: it.
+        jobs: those of what was seen.
+        also: looks at what else the page depends on.
+    """
+
+    def shape(seen: _Seen) -> object:
+        return [(state.job_id, state.active or state.status) for state in jobs(seen)], also()
+
+    first = look()
+    known = shape(first)
+
+    def again() -> None:
+        seen = look()
+        if shape(seen) != known:
+            st.rerun()
+        draw(seen)
+
+    active = any(state.active for state in jobs(first))
+    st.fragment(again, run_every=1.0 if active else 5.0)()
+
+
+def job_row(registry: Registry, state: JobState, key: str, name: str = "") -> None:
+    """How far an active job is, and the buttons that stop it.
+
+    Args:
+        registry: whose job it is.
+        state: of the job.
+        key: begins the keys of the buttons; one row of a page each.
+        name: what it is called, as Markdown; what it does if "".
+    """
+    left, right = st.columns([6, 1], vertical_alignment="center")
+    left.progress(state.progress.share, name or f"**{escape(job_doing(registry, state))}**")
+    left.caption(" · ".join([escape(job_text(registry, state)), *_quiet(state)]))
+    with right:
+        stop_buttons(registry, state, key, width="stretch")
+
+
+def blocking_jobs(registry: Registry, *, dataset: str = "", network: str = "", key: str) -> None:
+    """The active jobs that read a dataset or use a network, each with its buttons."""
+
+    def look() -> list[JobState]:
+        return registry.jobs.using(dataset=dataset, network=network)
+
+    def draw(jobs: Sequence[JobState]) -> None:
+        for state in jobs:
+            job_row(registry, state, f"{key} {state.job_id}")
+
+    watched(look, draw, jobs=lambda jobs: jobs)
+
+
+def stop_buttons(
+    registry: Registry, state: JobState, key: str, width: Literal["stretch", "content"] = "content"
+) -> None:
+    """Cancel; and End it, once a job may hang."""
+    st.button(
+        "Cancel",
+        key=key,
+        icon=":material/stop_circle:",
+        on_click=registry.jobs.cancel,
+        args=(state.job_id,),
+        disabled=state.status == "cancelling",
+        width=width,
+    )
+    if may_hang(state):
+        st.button(
+            "End it",
+            key=f"end {key}",
+            type="primary",
+            icon=":material/dangerous:",
+            help="Ends the process at once. What it has finished is kept.",
+            on_click=registry.jobs.end,
+            args=(state.job_id,),
+            width=width,
+        )
+
+
+def _quiet(state: JobState) -> list[str]:
+    """Since when a job that may hang has said nothing."""
+    if not may_hang(state):
+        return []
+    return [f"No news for {duration(resources.job_silence().of(state))}"]
+
+
+def may_hang(state: JobState) -> bool:
+    """True if a job has said nothing new for longer than one should wait."""
+    if not state.active or (state.status == "waiting" and state.place):
+        return False
+    patience = DEAF_SECONDS if state.status == "cancelling" else QUIET_SECONDS
+    return resources.job_silence().of(state) >= patience

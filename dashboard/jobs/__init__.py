@@ -1,0 +1,1 @@
+"""Background jobs: one kind, and what scans, exports and downloads do in it."""

@@ -1,0 +1,163 @@
+"""Scans in the background: how one is started, and how far the scan into an index is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dashboard.jobs.queue import NewJob
+from dashboard.jobs.state import JobState, Progress
+from dashboard.jobs.worker import Cancel, Tell
+from dashboard.registry import Dataset, NetworkChoice, Registry
+from deconv_core.errors import CancelledError, DeconvError
+from deconv_core.index_files import IndexFolder
+
+BYTES_PER_IMAGE = 34_000
+"""Of an index by VGG19 at full width, the widest network there is; docs/serving.md."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to scan, with what, into which index."""
+
+    dataset: Dataset
+    network: NetworkChoice
+    index: Path
+    home: Path
+    within: tuple[Path, ...] | None
+    update: bool
+
+
+def start_scan(
+    registry: Registry,
+    dataset: Dataset,
+    network: NetworkChoice,
+    *,
+    update: bool = False,
+    images: int = 0,
+) -> None:
+    """Start or resume the scan of a dataset by a network; nothing happens if it already runs.
+
+    Args:
+        registry: names the index.
+        dataset: the images.
+        network: the weights; VGG19's are downloaded first if they are not there.
+        update: scan what was added or changed since the last scan.
+        images: how many there are, for an estimate of what the index takes; 0 if nobody knows.
+
+    Raises:
+        DeconvError: dataset or network were deleted, the queue or the data folder is full, or no
+            process can be started.
+    """
+    path = registry.index_path(dataset, network)
+
+    def still_there() -> None:
+        registry.dataset(dataset.dataset_id)
+        registry.network(network.network_id)
+
+    order = Order(dataset, network, path, registry.home, registry.within, update)
+    registry.jobs.start(
+        NewJob(
+            *("scan", _key(path), __name__, order),
+            dataset=dataset.dataset_id,
+            network=network.network_id,
+            disk=images * BYTES_PER_IMAGE,
+        ),
+        still_there,
+    )
+
+
+def work(order: Order, tell: Tell, cancel: Cancel) -> None:
+    """Scan."""
+    from deconv_core.images import ImageFolder
+    from deconv_core.scanning import ScanProgress, scan
+    from deconv_core.weights import load_network
+
+    dataset, network = order.dataset, order.network
+    tell(Progress("Listing the images"))
+    images = ImageFolder(
+        *(dataset.root, dataset.extensions, dataset.labels),
+        resize="crop" if dataset.resize == "crop" else "stretch",
+        within=order.within,
+    )
+
+    def downloaded(done: int, total: int) -> None:
+        tell(Progress("Downloading weights", done, total, "byte"))
+
+    def scanned(now: ScanProgress) -> None:
+        counts = now.done, now.total, "image", now.found, now.failed
+        tell(Progress("", *counts, now.images_per_second, now.seconds_left))
+
+    tell(Progress("Loading the network"))
+    loaded = load_network(
+        *(network.source, network.preprocessing),
+        home=order.home,
+        progress=downloaded,
+        cancel=cancel,
+    )
+    index = scan(
+        loaded,
+        images,
+        order.index,
+        progress=scanned,
+        cancel=cancel,
+        update=order.update,
+    )
+    if not index.complete:
+        raise CancelledError("cancelled; finished blocks are kept")
+
+
+def scan_state(registry: Registry, index_path: Path) -> JobState:
+    """How far the scan into an index is, from files alone: the same answer in every session."""
+    job = registry.jobs.find(_key(index_path))
+    if job.active:
+        return job
+    left = _left_behind(index_path)
+    if job.status == "failed":
+        return replace(job, progress=left.progress)
+    begun = job.status == "cancelled" and left.status == "none"
+    return replace(left, status="cancelled") if begun else left
+
+
+def _key(index_path: Path) -> str:
+    return f"scan {index_path.name}"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How the images differ from those of an index, by their names alone."""
+
+    added: int
+    removed: int
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed)
+
+
+def changes_since(index_path: Path, image_ids: Iterable[str]) -> Changes:
+    """What an update would add or remove; files whose content changed are found by the update.
+
+    Raises:
+        DeconvError: the index cannot be read.
+    """
+    plan = IndexFolder(index_path).read_plan()
+    known, now = set(plan.loc[~plan["removed"], "image_id"]), set(image_ids)
+    return Changes(len(now - known), len(known - now))
+
+
+def _left_behind(index_path: Path) -> JobState:
+    """What the index itself says."""
+    folder = IndexFolder(index_path)
+    if not folder.exists():
+        return JobState()
+    try:
+        manifest, plan = folder.read_manifest(), folder.read_plan()
+    except DeconvError as error:
+        return JobState("failed", message=str(error))
+    live = plan[~plan["removed"]]
+    if manifest.complete:
+        failed, done = int((live["error"] != "").sum()), len(live)
+        return JobState("done", progress=Progress("", done, done, "image", failed=failed))
+    done = int(live["block"].isin(folder.done_blocks()).sum())
+    return JobState("cancelled", progress=Progress("", done, len(live), "image", found=done))

@@ -1,0 +1,49 @@
+"""A background job that does next to nothing, for tests of the queue: files tell it what to do."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from dashboard.jobs.state import Progress
+from dashboard.jobs.worker import Cancel, Tell
+from deconv_core.errors import CancelledError, DeconvError
+
+
+@dataclass(frozen=True)
+class Order:
+    """``folder`` has the diary of all jobs; one goes on when there is a file of its name there."""
+
+    folder: Path
+    name: str
+    deaf: bool = False
+    trouble: str = ""
+
+
+def work(order: Order, tell: Tell, cancel: Cancel) -> None:
+    """Write down the beginning, wait to be let go, write down the end."""
+    note(order.folder, f"{order.name} begins")
+    tell(Progress("", 1, 2, "image"))
+    if order.trouble == "child":
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        (order.folder / "child").write_text(str(child.pid))
+    while not (order.folder / order.name).exists():
+        if cancel.is_set() and not order.deaf:
+            note(order.folder, f"{order.name} stops")
+            raise CancelledError("stopped")
+        time.sleep(0.01)
+    if order.trouble == "exit":
+        os._exit(1)
+    if order.trouble == "raise":
+        raise RuntimeError("something nobody expected")
+    if order.trouble:
+        raise DeconvError(order.trouble)
+    tell(Progress("", 2, 2, "image"))
+    note(order.folder, f"{order.name} ends")
+
+
+def note(folder: Path, text: str) -> None:
+    with (folder / "diary").open("a") as diary:
+        diary.write(f"{text}\n")

@@ -1,0 +1,55 @@
+"""A queue of jobs that do next to nothing, and ways to look at it."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from dashboard.jobs.files import JobFiles
+from dashboard.jobs.queue import JobQueue, NewJob
+from dashboard.jobs.state import JobState
+from tests.app import tiny_job
+
+
+class Jobs:
+    """A queue whose jobs wait until they are let go."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.home = folder / "home"
+        self.queue = JobQueue(self.home)
+        self.files = JobFiles(self.home)
+
+    def start(self, name: str, *, deaf: bool = False, trouble: str = "", **more: object) -> str:
+        order = tiny_job.Order(self.folder, name, deaf, trouble)
+        return self.queue.start(NewJob("scan", name, tiny_job.__name__, order, **more))
+
+    def let_go(self, *names: str) -> None:
+        for name in names:
+            (self.folder / name).touch()
+
+    def state(self, name: str) -> JobState:
+        return self.queue.find(name)
+
+    def pid(self, name: str) -> int:
+        return self.files.record(self.state(name).job_id).pid
+
+    def until(self, name: str, *wanted: str) -> JobState:
+        until(lambda: self.state(name).status in wanted, lambda: self.state(name))
+        return self.state(name)
+
+    def begun(self, name: str) -> None:
+        """Wait until it is at work."""
+        until(lambda: f"{name} begins" in self.diary, lambda: self.state(name))
+        assert self.state(name).status == "running"
+
+    @property
+    def diary(self) -> list[str]:
+        path = self.folder / "diary"
+        return path.read_text().splitlines() if path.exists() else []
+
+
+def until(condition: Callable[[], bool], told: Callable[[], object] = lambda: "") -> None:
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end, told()
+        time.sleep(0.02)
