@@ -19,9 +19,17 @@ class Jobs:
         self.queue = JobQueue(self.home)
         self.files = JobFiles(self.home)
 
-    def start(self, name: str, *, deaf: bool = False, trouble: str = "", **more: object) -> str:
-        order = tiny_job.Order(self.folder, name, deaf, trouble)
-        return self.queue.start(NewJob("scan", name, tiny_job.__name__, order, **more))
+    def start(
+        self,
+        name: str,
+        *,
+        deaf: bool = False,
+        trouble: str = "",
+        kind: str = "scan",
+        **more: object,
+    ) -> str:
+        order = tiny_job.Order(self.folder, name.rpartition(" ")[2], deaf, trouble)
+        return self.queue.start(NewJob(kind, name, tiny_job.__name__, order, **more))
 
     def let_go(self, *names: str) -> None:
         for name in names:
@@ -39,7 +47,8 @@ class Jobs:
 
     def begun(self, name: str) -> None:
         """Wait until it is at work."""
-        until(lambda: f"{name} begins" in self.diary, lambda: self.state(name))
+        short = name.rpartition(" ")[2]
+        until(lambda: f"{short} begins" in self.diary, lambda: self.state(name))
         assert self.state(name).status == "running"
 
     @property
