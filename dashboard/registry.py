@@ -116,10 +116,8 @@ class Registry:
         Names are made distinct: where two are alike, each says what it differs in.
         """
         demo = Dataset("demo", "Demo drawings", "demo", demo_images())
-        listed = [
-            demo,
-            *(dataset for dataset in self._registered() if self._reachable(dataset.root)),
-        ]
+        registered = self._read_all("datasets", _dataset)
+        listed = [demo, *(dataset for dataset in registered if self._reachable(dataset.root))]
         named = names.distinct(
             listed, attrgetter("name"), lambda one: names.dataset_details(one, self.rules.shown)
         )
@@ -133,10 +131,6 @@ class Registry:
         """
         entries = (self.home / "datasets").glob("[0-9a-z]*.json")
         return [_dataset(json.loads(entry.read_text("utf-8"))).root for entry in entries]
-
-    def _registered(self) -> list[Dataset]:
-        """Every dataset that was added, wherever its folder is, newest first."""
-        return self._read_all("datasets", _dataset)
 
     def dataset(self, dataset_id: str) -> Dataset:
         """The dataset with this id.
@@ -322,8 +316,12 @@ class Registry:
         shelves = self.home / "uploads", self.home / "downloads"
         folders = (path for path in (dataset.root, *dataset.root.parents) if path.parent in shelves)
         folder = next(folders, None)
-        others = (d for d in self._registered() if d.dataset_id != dataset.dataset_id)
-        used = folder and any(other.root.is_relative_to(folder) for other in others)
+        try:
+            others = self.roots()
+            others.remove(dataset.root)
+        except (OSError, ValueError, TypeError, KeyError):  # then nobody knows who else uses it
+            return None
+        used = folder and any(root.is_relative_to(folder) for root in others)
         return None if used else folder
 
     def delete_network(self, network: NetworkChoice) -> None:
