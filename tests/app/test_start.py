@@ -279,7 +279,7 @@ def test_a_scan_in_which_many_maps_are_dead_says_so(
     pictures = {f"{n}.png": drawings.noise(n, 16) for n in range(3)}
     dataset = home.registry.add_folder(drawings.save(tmp_path / "three", pictures))
     start_scan(home.registry, dataset, network)
-    assert ended(home.registry.index_path(dataset, network)).status == "done"
+    assert ended(home.registry, home.registry.index_path(dataset, network)).status == "done"
     names = {"network": network.network_id, "dataset": dataset.dataset_id}
     told = "fires in none of the 3 images in conv3_1 (3 of 6)"
     assert told in words(start(**names))
