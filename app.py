@@ -5,8 +5,8 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import resources
-from dashboard.choose_images import CHOOSE_TAB, choose_images, folder_being_chosen, stop_choosing
+from dashboard import follow_links, resources
+from dashboard.choose_images import choose_images, folder_being_chosen, stop_choosing
 from dashboard.folder_browser import paths_shown
 from dashboard.hero import hero
 from dashboard.jobs.scans import scan_state
@@ -16,6 +16,7 @@ from dashboard.repair import damage_note
 from dashboard.scan_panel import say_scan_trouble, scan_panel
 from dashboard.shell import Choice, escape, heading, shell
 from dashboard.stored_data import data_folder, datasets_table
+from dashboard.wording import CHOOSE_TAB
 from deconv_core.errors import DeconvError
 from deconv_core.images import ImageFolder
 
@@ -33,7 +34,8 @@ def not_scanned(choice: Choice) -> None:
     dataset = choice.dataset
     try:
         shown = look(
-            choice.registry, str(dataset.root), dataset.extensions or (), dataset.labels or ()
+            *(choice.registry, str(dataset.root), dataset.extensions or (), dataset.labels or ()),
+            follow_links=dataset.follow_links,
         )
     except DeconvError as error:
         missing = (
@@ -45,6 +47,7 @@ def not_scanned(choice: Choice) -> None:
         st.warning(missing if dataset.kind == "demo" else gone, icon=":material/info:")
     else:
         show_preview(shown)
+        follow_links.offer(choice.registry, dataset, shown.passed_over, "follow_links_unscanned")
 
 
 def shown_now(choice: Choice) -> Callable[[], None] | None:

@@ -6,22 +6,22 @@ from contextlib import suppress
 
 import streamlit as st
 
+from dashboard import follow_links
 from dashboard.address import visit
 from dashboard.caltech_panel import caltech_panel
 from dashboard.folder_browser import browse, folders_offered
 from dashboard.folders import what_is
 from dashboard.names import distinct
-from dashboard.preview_panel import look, others, show_preview
+from dashboard.preview_panel import list_passed_over, look, passed_over, show_preview
 from dashboard.previews import Preview
 from dashboard.registry import NetworkChoice, Registry
 from dashboard.serving import told
 from dashboard.shell import escape
 from dashboard.upload_panel import upload_panel
 from dashboard.use_images import use_buttons
-from dashboard.wording import label_name
+from dashboard.wording import CHOOSE_TAB, label_name
 from deconv_core.errors import DeconvError
 
-CHOOSE_TAB = "Choose images"
 _SOURCES = {
     "folder": ":material/folder: Folder",
     "upload": ":material/upload: Upload",
@@ -105,7 +105,8 @@ def _folder(registry: Registry, network: NetworkChoice) -> None:
         root = registry.rules.meant(typed)
         _say_understood(registry.rules.shown(root), typed)
         registry.check_folder(root)
-        whole = look(registry, str(root))
+        follow = follow_links.wanted()
+        whole = look(registry, str(root), follow_links=follow)
     except DeconvError as error:
         message = told(error)
         st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
@@ -113,12 +114,19 @@ def _folder(registry: Registry, network: NetworkChoice) -> None:
         return
     if not whole.images:
         shown = escape(registry.rules.shown(root))
-        st.warning(f"There are no pictures in {shown}. {others(whole)}", icon=":material/info:")
+        said = passed_over(whole.passed_over)
+        st.warning(f"There are no pictures in {shown}. {said}", icon=":material/info:")
+        follow_links.checkbox(whole)
+        list_passed_over(whole)
         return
     extensions, labels, resize = _filters(whole)
-    narrowed = look(registry, str(root), extensions, labels) if extensions or labels else whole
+    narrowed = look(registry, str(root), extensions, labels, follow_links=follow)
     show_preview(narrowed)
-    use_buttons(registry, network, str(root), narrowed.images, extensions, labels, resize)
+    follow = follow_links.checkbox(whole)
+    use_buttons(
+        *(registry, network, str(root), narrowed.images, extensions, labels, resize),
+        follow_links=follow,
+    )
 
 
 def _say_understood(shown: str, typed: str) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import streamlit as st
@@ -14,6 +16,8 @@ from dashboard.serving import is_local, rules
 from dashboard.wording import counted
 from deconv_core.decoding import readable_extensions
 from deconv_core.errors import DeconvError
+from deconv_core.listing import entries_in
+from deconv_core.passed_over import HIDDEN, kinds_in_words
 
 _MOST = 300
 
@@ -44,17 +48,18 @@ def browse(target_key: str) -> None:
             args=(str(place.parent),),
         )
         st.code(offered.shown(place), language=None)
-    folders, pictures, problem = _look(place)
+    contents = _look(place)
+    folders = contents.folders
     with st.container(height=320, gap=None):
-        if problem:
-            st.caption(f"This folder cannot be listed: {problem}.")
+        if contents.problem:
+            st.caption(f"This folder cannot be listed: {contents.problem}.")
         elif not folders:
             st.caption("No folders in here.")
         for number, folder in enumerate(folders[:_MOST]):
             st.button(
                 escape(folder.name),
                 key=f"enter {place.name} {number}",  # keys reach the browser: no path
-                icon=":material/folder:",
+                icon=f":material/{'link' if folder in contents.links else 'folder'}:",
                 type="tertiary",
                 on_click=_enter,
                 args=(str(folder),),
@@ -66,7 +71,7 @@ def browse(target_key: str) -> None:
             st.session_state["folder_chosen"] = offered.shown(place)
             st.session_state.pop("browse_place", None)
             st.rerun()
-        st.caption(f"{counted(pictures, 'picture')} directly in it; folders below are included.")
+        _say_counts(contents)
 
 
 def _enter(folder: str) -> None:
@@ -100,20 +105,55 @@ def _place(typed: str) -> Path:
     return offered.roots[0] if offered.roots else Path.home()
 
 
-def _look(place: Path) -> tuple[list[Path], int, str]:
-    """Folders, number of pictures, and what went wrong."""
+@dataclass(frozen=True)
+class _Contents:
+    """What is directly in a folder.
+
+    Attributes:
+        folders: by name.
+        links: those that are links.
+        pictures: how many.
+        passed_over: kind -> number.
+        problem: why it cannot be listed, or "".
+    """
+
+    folders: tuple[Path, ...] = ()
+    links: frozenset[Path] = frozenset()
+    pictures: int = 0
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    problem: str = ""
+
+
+def _look(place: Path) -> _Contents:
     readable = set(readable_extensions())
-    folders: list[Path] = []
+    folders, links, kinds = [], [], Counter[str]()
     pictures = 0
     try:
-        with os.scandir(place) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    folders.append(Path(entry.path))
-                elif os.path.splitext(entry.name)[1].lower() in readable:
-                    pictures += 1
+        for kind, entry in entries_in(str(place)):
+            ending = os.path.splitext(entry.name)[1].lower()
+            if kind in ("folder", "link"):
+                folders.append(Path(entry.path))
+                links += [folders[-1]] if kind == "link" else []
+            elif kind == "hidden":
+                kinds[HIDDEN] += 1
+            elif ending in readable:
+                pictures += 1
+            else:
+                kinds[ending] += 1
     except OSError as error:
-        return [], 0, (error.strerror or "it cannot be opened").lower()
-    return sorted(folders, key=lambda folder: folder.name.casefold()), pictures, ""
+        return _Contents(problem=(error.strerror or "it cannot be opened").lower())
+    folders.sort(key=lambda folder: folder.name.casefold())
+    ordered = {**{k: n for k, n in kinds.most_common() if k != HIDDEN}, HIDDEN: kinds[HIDDEN]}
+    passed_over = {kind: number for kind, number in ordered.items() if number}
+    return _Contents(tuple(folders), frozenset(links), pictures, passed_over)
+
+
+def _say_counts(contents: _Contents) -> None:
+    said = [f"{counted(contents.pictures, 'picture')} directly in it; folders below are included."]
+    if contents.passed_over:
+        said.append(f"Passed over: {kinds_in_words(contents.passed_over)}.")
+    if contents.links:
+        number = len(contents.links)
+        are, them = ("is a link", "it") if number == 1 else ("are links", "them")
+        said.append(f"{number} of the folders {are}; a checkbox on Start enters {them}.")
+    st.caption(escape(" ".join(said)))

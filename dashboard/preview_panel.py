@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
 
-from dashboard.previews import Preview, preview
+from dashboard import resources
+from dashboard.previews import Preview, preview, sampled
 from dashboard.registry import Registry
 from dashboard.shell import escape
 from dashboard.wording import counted, label_name
-from deconv_core.images import ImageFolder
+from deconv_core.passed_over import kinds_in_words, to_convert
+
+_MOST_LISTED = 500
 
 
 def look(
@@ -18,22 +22,26 @@ def look(
     root: str,
     extensions: tuple[str, ...] = (),
     labels: tuple[str, ...] = (),
+    *,
+    follow_links: bool = False,
 ) -> Preview:
-    """The preview of a folder, kept for this session until another one is looked at.
+    """The preview of a folder as it is now; kept for this session until the folder changes.
 
     Raises:
         DeconvError: it is no folder, or not one whose pictures this server shows.
     """
     registry.check_listed(Path(root))
-    key = (root, extensions, labels, Path(root).stat().st_mtime_ns)
-    kept: dict[object, Preview] = st.session_state.setdefault("previews", {})
-    if key not in kept:
-        with st.spinner("Looking into the folder"):
-            folder = ImageFolder(root, extensions or None, labels or None, within=registry.within)
+    with st.spinner("Looking into the folder"):
+        folder = resources.images_in(
+            Path(root), extensions or None, labels or None, follow_links=follow_links
+        )
+        key = (root, extensions, labels, follow_links, folder.state, sampled(folder))
+        kept: dict[object, Preview] = st.session_state.setdefault("previews", {})
+        if key not in kept:
             found = preview(folder)
-        while len(kept) > 3:
-            kept.pop(next(iter(kept)))
-        kept[key] = found
+            while len(kept) > 3:
+                kept.pop(next(iter(kept)))
+            kept[key] = found
     return kept[key]
 
 
@@ -41,29 +49,41 @@ def show_preview(shown: Preview) -> None:
     """Counts, labels, a row of thumbnails, and what was passed over."""
     several = len(shown.labels) > 1
     labels = f" · {counted(len(shown.labels), 'label')}" if several else ""
-    st.markdown(f"**{counted(shown.images, 'image')}**{labels} · {others(shown)}")
+    st.markdown(f"**{counted(shown.images, 'image')}**{labels} · {passed_over(shown.passed_over)}")
     with st.container(horizontal=True, gap="xsmall"):
         for thumb in shown.thumbnails:
             if thumb.jpeg:
                 st.image(thumb.address, width=64, alt=thumb.image_id)
-    bad = [(t.image_id, t.error) for t in shown.thumbnails if t.error]
-    bad += [(skipped.name, skipped.reason) for skipped in shown.skipped]
     if several:
         listed = [f"{label_name(name)} {number:,}" for name, number in shown.labels.items()]
         more = f" and {len(listed) - 40} more" if len(listed) > 40 else ""
         st.caption("Labels: " + " · ".join(escape(name) for name in listed[:40]) + more)
+    bad = [(t.image_id, t.error) for t in shown.thumbnails if t.error]
     if bad:
-        with st.expander(f"{counted(len(bad), 'file')} with a problem", icon=":material/info:"):
-            rows = {"File": [name for name, _ in bad], "Reason": [reason for _, reason in bad]}
-            st.dataframe(rows, hide_index=True)
+        _table(bad, f"{counted(len(bad), 'file')} with a problem")
+    list_passed_over(shown)
 
 
-def others(shown: Preview) -> str:
-    """What was passed over, in words."""
-    listed = [
-        f"{number:,} {ending or 'without ending'}" for ending, number in shown.other_files.items()
-    ]
-    if not listed:
+def passed_over(kinds: Mapping[str, int]) -> str:
+    """What was passed over, in words, and what to do about pictures that are not read."""
+    if not kinds:
         return "No other files."
-    rest = f" and {len(listed) - 6} more types" if len(listed) > 6 else ""
-    return f"Other files, left out: {escape(', '.join(listed[:6]))}{rest}."
+    advice = to_convert(kinds)
+    sentence = f" {advice[:1].upper()}{advice[1:]}." if advice else ""
+    return escape(f"Passed over: {kinds_in_words(kinds)}.{sentence}")
+
+
+def list_passed_over(shown: Preview) -> None:
+    """Everything that was passed over with its reason, but for files of other types."""
+    rows = [(skipped.name, skipped.reason) for skipped in shown.skipped]
+    if rows:
+        _table(rows, f"{len(rows):,} passed over, with reasons")
+
+
+def _table(rows: list[tuple[str, str]], title: str) -> None:
+    with st.expander(title, icon=":material/info:"):
+        listed = rows[:_MOST_LISTED]
+        columns = {"File": [name for name, _ in listed], "Reason": [why for _, why in listed]}
+        st.dataframe(columns, hide_index=True)
+        if len(rows) > len(listed):
+            st.caption(f"The first {len(listed):,} of {len(rows):,}.")

@@ -11,7 +11,8 @@ from PIL import Image, ImageOps
 
 from deconv_core.decoding import LARGEST_IMAGE, readable_formats
 from deconv_core.errors import ImageError
-from deconv_core.images import ImageFolder, Skipped, read_content
+from deconv_core.images import ImageFolder, read_content
+from deconv_core.passed_over import Skipped
 from deconv_core.storage import Location
 
 SIDE = 128
@@ -38,15 +39,17 @@ class Preview:
     Attributes:
         labels: label -> number of images.
         extensions: file type -> number of images.
-        other_files: file type -> number of files passed over because of it.
-        skipped: what could not be listed.
+        passed_over: kind -> number of what was passed over (``ImageFolder.passed_over``).
+        skipped: what was passed over, one by one, but for files of other types.
+        links: number of folders that are links and were entered.
         thumbnails: of images spread over the folder.
     """
 
     labels: dict[str, int]
     extensions: dict[str, int]
-    other_files: dict[str, int]
+    passed_over: dict[str, int]
     skipped: tuple[Skipped, ...]
+    links: int
     thumbnails: tuple[Thumbnail, ...]
 
     @property
@@ -64,13 +67,30 @@ def preview(images: ImageFolder, count: int = 12) -> Preview:
     return Preview(
         images.labels,
         dict(sorted(endings.items())),
-        dict(images.other_files.most_common()),
+        images.passed_over,
         images.skipped,
+        images.links,
         tuple(
             thumbnail(images[position].image_id, images[position].path)
             for position in spread(len(images), count)
         ),
     )
+
+
+def sampled(images: ImageFolder, count: int = 12) -> tuple[object, ...]:
+    """Names, sizes and times of the images that a preview shows: they differ if one is replaced."""
+    return tuple(
+        (images[position].image_id, *_size_and_time(images[position].path))
+        for position in spread(len(images), count)
+    )
+
+
+def _size_and_time(path: Location) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (-1, -1)
+    return found.st_size, found.st_mtime_ns
 
 
 def spread(length: int, count: int) -> Sequence[int]:

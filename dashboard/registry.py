@@ -49,6 +49,7 @@ class Dataset:
         extensions: file types taken; None takes all that can be read.
         labels: first-level folders taken; None takes all.
         resize: "stretch" or "crop".
+        follow_links: folders in it that are links are entered.
     """
 
     dataset_id: str
@@ -58,6 +59,7 @@ class Dataset:
     extensions: tuple[str, ...] | None = None
     labels: tuple[str, ...] | None = None
     resize: str = "stretch"
+    follow_links: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ class Registry:
         extensions: Iterable[str] | None = None,
         labels: Iterable[str] | None = None,
         resize: str = "stretch",
+        follow_links: bool = False,
     ) -> Dataset:
         """Register a folder; the same settings give the same dataset again.
 
@@ -163,10 +166,10 @@ class Registry:
             self.check_folder(path)
         kinds = None if extensions is None else tuple(sorted({_dotted(e) for e in extensions}))
         taken = None if labels is None else tuple(sorted(set(labels)))
-        dataset_id = _short_hash([str(path), kinds, taken, resize])
-        dataset = Dataset(
-            dataset_id, name or path.name or str(path), kind, path, kinds, taken, resize
-        )
+        linked = ["links"] if follow_links else []
+        dataset_id = _short_hash([str(path), kinds, taken, resize, *linked])
+        called = name or path.name or str(path)
+        dataset = Dataset(dataset_id, called, kind, path, kinds, taken, resize, follow_links)
         self._write("datasets", dataset_id, {**asdict(dataset), "root": str(path)})
         return dataset
 
@@ -198,7 +201,7 @@ class Registry:
         there = what_is(root)
         if there == "file":
             raise DeconvError(
-                f"{shown} is a file, not a folder; give its folder, {rules.shown(root.parent)}"
+                f"{shown} is not a folder but a file; give its folder, {rules.shown(root.parent)}"
             )
         if not there:
             raise DeconvError(f"{shown} is not a folder; give the path of a folder of images")
@@ -382,6 +385,7 @@ def _dataset(content: dict[str, Any]) -> Dataset:
             "root": Path(content["root"]),
             "extensions": listed("extensions"),
             "labels": listed("labels"),
+            "follow_links": content.get("follow_links") is True,
         }
     )
 

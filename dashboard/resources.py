@@ -22,6 +22,7 @@ import streamlit as st
 
 from dashboard.compute import PictureStore, SettledAnswers, Turn
 from dashboard.jobs.silence import Silence
+from dashboard.kept_folder import KeptFolder
 from dashboard.registry import Dataset, NetworkChoice, Registry
 from dashboard.serving import rules
 from dashboard.upload_store import delete_interrupted_uploads
@@ -86,36 +87,51 @@ def _network(source: str, preprocessing: str | None, home: str, age: int) -> Net
 
 
 def images_of(dataset: Dataset) -> ImageFolder:
-    """The dataset's images, listed at most every ten minutes.
+    """The dataset's images as they are now.
 
     Raises:
         DeconvError: the folder is gone.
     """
-    within = registry().within
-    return _images(
-        *(str(dataset.root), dataset.extensions, dataset.labels, dataset.resize),
-        *(within, _folder_age(dataset)),
+    return images_in(
+        *(dataset.root, dataset.extensions, dataset.labels, dataset.resize, dataset.follow_links)
     )
 
 
-def _folder_age(dataset: Dataset) -> int:
-    try:
-        return dataset.root.stat().st_mtime_ns
-    except OSError:
-        return 0
+def images_in(
+    root: Path,
+    extensions: tuple[str, ...] | None = None,
+    labels: tuple[str, ...] | None = None,
+    resize: str = "stretch",
+    follow_links: bool = False,
+) -> ImageFolder:
+    """The images of a folder as they are now; it is listed again when a folder in it has changed.
+
+    Raises:
+        DeconvError: it is not there.
+    """
+    within = registry().within
+    return _folder(str(root), extensions, labels, resize, within, follow_links).images()
 
 
-@st.cache_resource(max_entries=8, ttl=600, show_spinner=False)
-def _images(
+def list_again() -> None:
+    """Forget how folders were listed: whoever asks next sees them as they are at that moment."""
+    _folder.clear()
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _folder(
     root: str,
     extensions: tuple[str, ...] | None,
     labels: tuple[str, ...] | None,
     resize: Any,
     within: tuple[Path, ...] | None,
-    age: int,
-) -> ImageFolder:
-    del age
-    return ImageFolder(root, extensions, labels, resize=resize, within=within)
+    follow_links: bool,
+) -> KeptFolder:
+    return KeptFolder(
+        lambda: ImageFolder(
+            root, extensions, labels, resize=resize, within=within, follow_links=follow_links
+        )
+    )
 
 
 def index_stamp(path: Path) -> str:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import resources
+from dashboard import follow_links, resources
 from dashboard.job_rows import job_row, watched
 from dashboard.jobs.scans import changes_since, scan_state, start_scan
 from dashboard.jobs.state import JobState
+from dashboard.preview_panel import passed_over
 from dashboard.registry import Dataset, NetworkChoice, Registry
 from dashboard.serving import told
 from dashboard.shell import escape
@@ -18,6 +19,7 @@ from deconv_core.dead_maps import dead_maps_sentence, layers_with_many_dead_maps
 from deconv_core.errors import DeconvError
 from deconv_core.images import ImageFolder
 from deconv_core.index_files import IndexFolder
+from deconv_core.passed_over import FOLLOW
 
 VGG19_DOWNLOAD = "575 MB"
 
@@ -82,6 +84,7 @@ def begin(
     images: int = 0,
 ) -> None:
     """Start a scan of so many images from a button; what goes wrong is said on the page."""
+    resources.list_again()  # the scan lists the folder anew; what is said beside it must agree
     try:
         start_scan(registry, dataset, network, update=update, images=images)
     except DeconvError as error:
@@ -107,6 +110,10 @@ def _done(
         left.caption(f":material/info: {changed}.")
     if dead:
         left.caption(f":material/warning: {escape(dead)}.")
+    if state.passed_over:
+        left.caption(passed_over(state.passed_over))
+        with left:
+            follow_links.offer(registry, dataset, state.passed_over, "follow_links_scanned")
     if dataset.kind == "demo":
         return
     right.button(
@@ -129,7 +136,7 @@ def _waiting(
     left.markdown(_headline(dataset, network, state))
     message, changed, _ = state.message.partition(". Ask for an update")
     if message:
-        message = told(message)
+        message = told(message.replace(f"{FOLLOW}; ", "").replace(f" ({FOLLOW})", ""))
         left.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
     again = state.status in ("cancelled", "failed") and state.progress.total > 0
     if not images and not again:

@@ -14,6 +14,7 @@ from dashboard.names import distinct
 from dashboard.registry import Registry
 from dashboard.serving import told
 from dashboard.wording import duration
+from deconv_core.passed_over import kinds_in_words
 
 PRODUCT = "Deconvnet dashboard"
 PAGES = {
@@ -152,6 +153,8 @@ def _draw_scan(registry: Registry, state: JobState) -> None:
     elif state.status == "done":
         failed = f", {progress.failed:,} unreadable" if progress.failed else ""
         st.caption(f":material/check_circle: {progress.done:,} images scanned{failed}")
+        if state.passed_over:
+            st.caption(escape(f"Passed over: {kinds_in_words(state.passed_over)}"))
     elif state.status == "cancelled":
         st.caption(f":material/pause_circle: Paused at {progress.done:,} of {progress.total:,}")
     elif state.status == "failed":

@@ -17,6 +17,7 @@ from dashboard.shell import escape
 from dashboard.wording import counted, file_size
 from deconv_core.demo import demo_index
 from deconv_core.errors import DeconvError
+from deconv_core.passed_over import kinds_in_words
 
 _KINDS = {
     "demo": ":material/draw: demo",
@@ -64,6 +65,8 @@ def _place(dataset: Dataset) -> str:
             parts.append(", ".join(dataset.extensions))
         if dataset.labels:
             parts.append(f"only {escape(', '.join(dataset.labels[:4]))}")
+        if dataset.follow_links:
+            parts.append("links to folders followed")
         return " · ".join(parts)
     if dataset.kind == "demo":
         there = dataset.root.is_dir()
@@ -85,6 +88,8 @@ def _scans(registry: Registry, dataset: Dataset) -> list[str]:
         elif state.status == "done":
             said = counted(total, "image")
         lines.append(f"{escape(network)}: {escape(said)}, {file_size(folder_size(path))}")
+        if state.passed_over:
+            lines.append(escape(f"Passed over: {kinds_in_words(state.passed_over)}"))
     return lines or ["Not scanned"]
 
 

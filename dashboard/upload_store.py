@@ -27,7 +27,8 @@ from dashboard.registry import Dataset, Registry
 from dashboard.upload_limits import UploadLimits
 from dashboard.writing import why_not_written
 from deconv_core.errors import DeconvError
-from deconv_core.images import LARGEST_FILE, Skipped
+from deconv_core.images import LARGEST_FILE
+from deconv_core.passed_over import Skipped
 
 _PIECE = 2**20
 _PATIENCE = 60.0  # seconds

@@ -24,9 +24,11 @@ def use_buttons(
     *,
     name: str | None = None,
     kind: str = "folder",
+    follow_links: bool = False,
 ) -> None:
     """The two ways on: scan now, or only choose."""
-    settings = (registry, network, root, images, name, kind, extensions, labels, resize)
+    reading = (extensions, labels, resize, follow_links)
+    settings = (registry, network, root, images, name, kind, *reading)
     blocked = not registry.ready(network) and network.source != "vgg19"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -77,6 +79,7 @@ def _use(
     extensions: tuple[str, ...],
     labels: tuple[str, ...],
     resize: str,
+    follow_links: bool,
     *,
     scan: bool,
 ) -> None:
@@ -88,6 +91,7 @@ def _use(
             extensions=extensions or None,
             labels=labels or None,
             resize=resize,
+            follow_links=follow_links,
         )
     except DeconvError as error:
         message = told(error)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from deconv_core.preprocessing import PREPROCESSINGS
 
+CHOOSE_TAB = "Choose images"
+"""The tab of Start where images are chosen."""
+
 
 def counted(number: int, noun: str) -> str:
     """For example "1 image", "1,200 images"."""

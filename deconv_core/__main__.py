@@ -16,6 +16,7 @@ from deconv_core.errors import CancelledError, DeconvError
 
 if TYPE_CHECKING:
     from deconv_core.activation_index import ActivationIndex
+    from deconv_core.images import ImageFolder
     from deconv_core.index_manifest import Manifest
     from deconv_core.network import Network
     from deconv_core.ray_engine import RayEngine
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from deconv_core.storage import Location
 
 _CANCELLED = 130
+_MOST_NAMED = 50
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,8 +88,9 @@ def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--within",
         action="append",
         metavar="FOLDER",
-        help="take files that are links only if they lead into this folder (may be repeated)",
+        help="follow links only if they lead into this folder (may be repeated)",
     )
+    command.add_argument("--follow-links", action="store_true", help="enter folders that are links")
     command.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
     command.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
     command.add_argument(
@@ -154,7 +157,10 @@ def _scan(options: argparse.Namespace, cancel: threading.Event) -> int:
         resize=options.resize,
         value_range=options.value_range,
         within=options.within,
+        follow_links=options.follow_links,
     )
+    if options.progress != "json":
+        _say_listed(images)
     network = _load(options.network, options.preprocessing, options.progress, cancel)
     if options.progress != "json":
         print(_preprocessing_line(network, network.preprocessing_reason))
@@ -175,13 +181,14 @@ def _scan(options: argparse.Namespace, cancel: threading.Event) -> int:
         print(file=sys.stderr)
     failed = index.images[index.images["error"] != ""]
     if options.progress == "json":
-        _say_json("end", complete=index.complete, images=len(index.images), failed=len(failed))
+        counts = {"images": len(index.images), "failed": len(failed)}
+        left_out = {"passed_over": index.manifest.passed_over, "message": _passed_over(images)}
+        _say_json("end", complete=index.complete, **counts, **left_out)
     else:
         print(f"{len(index.images):,} of {index.total:,} images are in {options.index}")
         for row in failed.itertuples():
             print(f"not read: {row.image_id!a}: {row.error}")
-        for skipped in images.skipped:
-            print(f"skipped: {skipped.name!a}: {skipped.reason}")
+        _say_skipped(images)
         _say_dead_maps(index)
     return 0 if index.complete else _CANCELLED
 
@@ -192,6 +199,39 @@ def _say_dead_maps(index: ActivationIndex) -> None:
 
     if index.complete and (found := layers_with_many_dead_maps(index)):
         print(f"note: {dead_maps_sentence(index, found)}")
+
+
+def _say_listed(images: ImageFolder) -> None:
+    """Say in one line what was passed over; without any image, that is part of the error."""
+    if absent := ", ".join(f"{label!a}" for label in images.absent_labels):
+        there = ", ".join(f"{label!a}" for label in images.labels) or "none of those asked for"
+        print(f"no image has the label {absent}; taken: {there}")
+    if line := _passed_over(images):
+        print(line)
+
+
+def _passed_over(images: ImageFolder) -> str:
+    from deconv_core.passed_over import passed_over_line
+
+    line = passed_over_line(images.passed_over, "--follow-links takes links to folders")
+    return _printable(line) if len(images) else ""
+
+
+def _say_skipped(images: ImageFolder) -> None:
+    """Name what was passed over, but for hidden files and other types, which are only counted."""
+    from deconv_core.passed_over import HIDDEN
+
+    named = [skipped for skipped in images.skipped if skipped.kind != HIDDEN]
+    for skipped in named[:_MOST_NAMED]:
+        print(f"skipped: {skipped.name!a}: {skipped.reason}")
+    if len(named) > _MOST_NAMED:
+        print(f"skipped: {len(named) - _MOST_NAMED:,} more")
+
+
+def _printable(text: str) -> str:
+    """The text with what the terminal cannot show written as escapes."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _labels(listed: str | None, single: Sequence[str] | None) -> list[str] | None:
@@ -221,6 +261,7 @@ def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
     index = ActivationIndex.open(options.index)
     made = index.manifest
     images = scanned_folder(_images_of(options, index.image_root), made)
+    _say_listed(images)
     asked = options.layer, options.channel, options.label
     files = ResultFiles.of(options.out, *asked, images.root)
     network = _load(
@@ -282,6 +323,7 @@ def _repair(options: argparse.Namespace, cancel: threading.Event) -> None:
     folder = IndexFolder(options.index)
     made = folder.read_manifest()
     images = scanned_folder(_images_of(options, folder.image_root(made)), made)
+    _say_listed(images)
     network = _load(
         made.network if options.network is None else options.network,
         made.preprocessing,

@@ -6,8 +6,9 @@ import copy
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 from deconv_core.decoding import (
@@ -19,8 +20,10 @@ from deconv_core.decoding import (
     readable_extensions,
 )
 from deconv_core.errors import DeconvError, ImageError
+from deconv_core.listing import Listing, as_text, is_text, list_files
+from deconv_core.passed_over import LINK_TO_NOTHING, NO_NAME, Skipped, count_kinds
 from deconv_core.storage import Location, RemotePath, location
-from deconv_core.units import label_of
+from deconv_core.units import as_stored, label_of
 
 LARGEST_FILE = 512 * 2**20
 """Bytes of one image file that are still read."""
@@ -35,20 +38,12 @@ class ImageEntry:
     path: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """Something in the folder that is not offered as an image, and why."""
-
-    name: str
-    reason: str
-
-
 class ImageFolder:
     """The images below a folder, in the order of their ids.
 
-    Folders that are links are not entered (they may lead out or round in circles); they and
-    anything else that is passed over are listed in ``skipped``. Files of other types are counted
-    in ``other_files``.
+    Hidden files and folders are passed over, and folders that are links unless they are wanted.
+    They and anything else that is passed over are listed in ``skipped``. Files of other types are
+    counted in ``other_files``.
 
     Attributes:
         root: the folder, absolute, or its address.
@@ -57,8 +52,10 @@ class ImageFolder:
         follow_links: whether folders that are links are entered.
         resize: "stretch" or "crop".
         value_range: "type" or "file".
-        skipped: what could not be listed, with reasons.
+        skipped: what was passed over, with reasons; a hidden folder is one entry.
         other_files: extension -> number of files passed over because of it.
+        links: number of folders that are links and were entered.
+        absent_labels: of the labels asked for, those that no image has.
     """
 
     def __init__(
@@ -70,6 +67,7 @@ class ImageFolder:
         resize: Resize = "stretch",
         value_range: ValueRange = "type",
         within: Iterable[str | os.PathLike[str]] | None = None,
+        follow_links: bool = False,
     ) -> None:
         """List the folder.
 
@@ -77,12 +75,15 @@ class ImageFolder:
             root: an existing folder, or the address of one ("s3://bucket/photos").
             extensions: file types to take, with or without dot, in any case; None takes every
                 format Pillow reads.
-            labels: first-level folders to take ("" for files in the root itself); None takes all.
+            labels: first-level folders to take ("" for files in the root itself), however their
+                letters are composed (é as one character or two); None takes all.
             resize: how pictures become 224x224.
             value_range: how values of more than 8 bits become 8 bits: "type" makes the largest
                 value of their type white, "file" the largest value in the file.
-            within: folders; files that are links are then taken only if they lead into one of
-                these. None takes them wherever they lead.
+            within: folders; links are then followed only into one of these. None follows them
+                wherever they lead.
+            follow_links: enter folders that are links, but for those that lead to a folder in
+                which they lie themselves.
 
         Raises:
             DeconvError: no such folder, an extension that cannot be read, or another ``resize`` or
@@ -90,23 +91,19 @@ class ImageFolder:
         """
         self.root = location(root)
         if not self.root.is_dir():
-            raise DeconvError(f"{self.root} is not a folder; give a folder of images")
+            raise DeconvError(_no_folder(self.root))
         if resize not in ("stretch", "crop"):
             raise DeconvError(f"resize={resize!r} is not known; choose 'stretch' or 'crop'")
         if value_range not in ("type", "file"):
             raise DeconvError(f"value_range={value_range!r} is not known; choose 'type' or 'file'")
         self.resize: Resize = resize
         self.value_range: ValueRange = value_range
-        self.follow_links = False
+        self.follow_links = follow_links
         self._extensions = _wanted_extensions(extensions)
         self.extensions = None if extensions is None else tuple(sorted(self._extensions))
         self.wanted_labels = None if labels is None else tuple(sorted(set(labels)))
         self._within = None if within is None else tuple(Path(p).resolve() for p in within)
-        self.other_files: Counter[str] = Counter()
-        skipped: list[Skipped] = []
-        entries = sorted(self._walk(skipped), key=lambda entry: entry.image_id)
-        self.skipped = tuple(skipped)
-        self._entries = tuple(entries)
+        self._list()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -126,26 +123,45 @@ class ImageFolder:
         """Label -> number of images, in order."""
         return dict(sorted(Counter(entry.label for entry in self._entries).items()))
 
+    @property
+    def passed_over(self) -> dict[str, int]:
+        """Kind -> number of what was passed over: file types, then "hidden" and other kinds."""
+        return count_kinds(self.skipped, self.other_files)
+
+    @property
+    def state(self) -> str:
+        """Digits that differ when a folder or the names in it do; content does not count."""
+        return self._listing.state
+
+    def is_current(self) -> bool:
+        """True if no folder was changed since it was listed; looks at folders, not into them.
+
+        False also for a remote store, and while a folder has changed so shortly before that one
+        more change could look the same.
+        """
+        return self._listing.is_current()
+
     def only(self, positions: Iterable[int]) -> ImageFolder:
         """The same folder as if it held just these images; with none it is small to send away."""
         fewer = copy.copy(self)
         fewer._entries = tuple(self._entries[position] for position in positions)
-        fewer.skipped, fewer.other_files = (), Counter()
+        fewer.skipped, fewer.other_files, fewer._listing = (), Counter(), Listing()
         fewer.__dict__.pop("_positions", None)
         return fewer
 
     def position(self, image_id: str) -> int:
-        """Where an id stands in this folder.
+        """Where an id stands in this folder; its letters may be composed in another way.
 
         Raises:
             ImageError: there is no such image.
         """
-        try:
-            return self._positions[image_id]
-        except KeyError:
+        known = self._positions
+        meant = [image_id] if image_id in known else as_stored(image_id, known)
+        if len(meant) != 1:
             raise ImageError(
                 f"{image_id} is not in {self.root}; was it moved or deleted since the scan?"
-            ) from None
+            )
+        return known[meant[0]]
 
     def read(self, position: int) -> Pixels:
         """The image as uint8 RGB (224, 224, 3).
@@ -171,49 +187,38 @@ class ImageFolder:
         """
         return decode_image(content, self.resize, self.value_range)
 
-    def _walk(self, skipped: list[Skipped]) -> Iterator[ImageEntry]:
-        listed = self._remote_files if isinstance(self.root, RemotePath) else self._local_files
-        for image_id, path in listed(skipped):
+    def _list(self) -> None:
+        listing = list_files(self.root, within=self._within, follow_links=self.follow_links)
+        self.other_files: Counter[str] = Counter()
+        found = list(self._readable(listing))
+        labels = {entry.label for entry in found}
+        meant = {label: as_stored(label, labels) for label in self.wanted_labels or ()}
+        self.absent_labels = tuple(label for label, known in meant.items() if not known)
+        wanted = labels if self.wanted_labels is None else set(chain(*meant.values()))
+        self._entries = tuple(entry for entry in found if entry.label in wanted)
+        self.skipped, self.links = tuple(listing.skipped), listing.links
+        self._listing = replace(listing, files=[], skipped=[])
+
+    def _readable(self, listing: Listing) -> Iterator[ImageEntry]:
+        """The files of the types wanted; the others are counted or told as skipped."""
+        for image_id, path in listing.files:
             extension = os.path.splitext(image_id)[1].lower()
-            if extension not in self._extensions:
-                self.other_files[extension] += 1
-            elif not _is_text(image_id):
-                skipped.append(Skipped(ascii(image_id), "its name is not valid Unicode"))
-            elif self.wanted_labels is None or label_of(image_id) in self.wanted_labels:
+            if extension in self._extensions and is_text(image_id):
                 yield ImageEntry(image_id, label_of(image_id), path)
-
-    def _remote_files(self, skipped: list[Skipped]) -> Iterator[tuple[str, Location]]:
-        assert isinstance(self.root, RemotePath)
-        for name in self.root.names(recursive=True):
-            if any(part in ("", ".", "..") for part in name.split("/")):
-                skipped.append(Skipped(name, "no name that a folder could have"))
+            elif extension in self._extensions:
+                reason = "its name is not valid Unicode"
+                listing.skipped.append(Skipped(as_text(image_id), reason, NO_NAME))
+            elif image_id in listing.dead_links:
+                reason = "a link to something that is not there"
+                listing.skipped.append(Skipped(as_text(image_id), reason, LINK_TO_NOTHING))
             else:
-                yield name, self.root / name
+                self.other_files[as_text(extension)] += 1
 
-    def _local_files(self, skipped: list[Skipped]) -> Iterator[tuple[str, Location]]:
-        def note(error: OSError) -> None:
-            name = os.path.relpath(str(error.filename), str(self.root))
-            skipped.append(Skipped(name, error.strerror or "cannot be listed"))
 
-        for folder, subfolders, files in os.walk(str(self.root), onerror=note):
-            place = Path(folder).relative_to(str(self.root))
-            skipped.extend(
-                Skipped((place / name).as_posix(), "a link to a folder: not entered")
-                for name in subfolders
-                if os.path.islink(os.path.join(folder, name))
-            )
-            for name in files:
-                image_id = (place / name).as_posix()
-                if self._leads_out(os.path.join(folder, name)):
-                    skipped.append(Skipped(image_id, "a link out of the folders that are offered"))
-                else:
-                    yield image_id, Path(folder, name)
-
-    def _leads_out(self, path: str) -> bool:
-        if self._within is None or not os.path.islink(path):
-            return False
-        real = Path(os.path.realpath(path))
-        return not any(real.is_relative_to(folder) for folder in self._within)
+def _no_folder(root: Location) -> str:
+    if isinstance(root, Path) and root.is_file():
+        return f"{root} is not a folder but a file; give its folder, {root.parent}"
+    return f"{root} is not a folder; give a folder of images"
 
 
 def _wanted_extensions(extensions: Iterable[str] | None) -> frozenset[str]:
@@ -227,14 +232,6 @@ def _wanted_extensions(extensions: Iterable[str] | None) -> frozenset[str]:
         given = ", ".join(sorted(wanted - set(readable))) or "nothing"
         raise DeconvError(f"cannot read files of type {given}; choose among {', '.join(readable)}")
     return frozenset(wanted)
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:  # undecodable bytes arrive as lone surrogates
-        return False
-    return True
 
 
 def read_content(path: Location) -> bytes:

@@ -40,7 +40,8 @@ class Manifest:
 
     ``extensions``, ``labels`` and ``follow_links`` say which files of the folder were taken (None:
     none were left out); ``resize``, ``value_range`` and ``decoding`` (``DECODING`` of then) how
-    files became pixels. ``preprocessing_reason`` says in words why that preprocessing was taken.
+    files became pixels. ``passed_over`` counts, by kind, what was not taken when files were listed.
+    ``preprocessing_reason`` says in words why that preprocessing was taken.
     ``summary`` is the version of the summary that belongs to the images of a finished index.
     ``key`` is the same in every file of the index and differs from that of an index of other
     images, or made in another way.
@@ -60,6 +61,7 @@ class Manifest:
     decoding: str
     compute: ComputePath
     block_size: int
+    passed_over: dict[str, int] = field(default_factory=dict)
     preprocessing_reason: str = ""
     complete: bool = False
     summary: str = ""
@@ -101,6 +103,6 @@ def manifest_of(content: object) -> Manifest:
     index_limits.check_layers(manifest.layers)
     index_limits.check_settings(manifest.summary, manifest.image_root, manifest.block_size)
     index_limits.check_reading(manifest.resize, manifest.value_range)
-    texts = [manifest.decoding, manifest.preprocessing_reason]
+    texts = [manifest.decoding, manifest.preprocessing_reason, *manifest.passed_over]
     index_limits.check_texts([*texts, *(manifest.extensions or ()), *(manifest.labels or ())])
     return manifest

@@ -11,7 +11,7 @@ import hashlib
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +38,7 @@ class Listing:
         links: how many links to folders were entered.
         stamps: path of each folder listed, and of what else decides the list -> how it was then.
         settled: False if a folder changed so shortly before that another change may look the same.
+        state: 32 hexadecimal digits that differ when a folder or the files in it do.
     """
 
     files: list[tuple[str, Location]] = field(default_factory=list)
@@ -46,16 +47,27 @@ class Listing:
     links: int = 0
     stamps: dict[str, Stamp | None] = field(default_factory=dict)
     settled: bool = True
+    state: str = ""
 
     def is_current(self) -> bool:
         """True if every folder is as it was when it was listed; looks at each folder, not in it."""
         return self.settled and all(_stamp(path) == stamp for path, stamp in self.stamps.items())
 
-    @property
-    def state(self) -> str:
-        """32 hexadecimal digits that differ when a folder of the list has changed."""
-        content = repr(sorted(self.stamps.items())).encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+def entries_in(folder: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """What is directly in a folder: "hidden", "link" (to a folder), "folder" or "file", and it.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if hidden_reason(entry.name):
+                yield "hidden", entry
+            elif _is_folder(entry):
+                yield "link" if _is_link(entry) else "folder", entry
+            else:
+                yield "file", entry
 
 
 def list_files(
@@ -70,11 +82,20 @@ def list_files(
             lies itself, directly or through other links, is not.
     """
     if isinstance(root, RemotePath):
-        return _list_remote(root)
-    walk = _Walk(within, follow_links)
-    walk.run(str(root))
-    walk.found.skipped.sort(key=lambda entry: entry.name)
-    return walk.found
+        found = _list_remote(root)
+    else:
+        walk = _Walk(within, follow_links)
+        walk.run(str(root))
+        found = walk.found
+    found.files.sort(key=lambda file: file[0])
+    found.skipped.sort(key=lambda entry: entry.name)
+    found.state = _digest([sorted(found.stamps.items()), [name for name, _ in found.files]])
+    return found
+
+
+def _digest(content: object) -> str:
+    text = repr(content).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,22 +133,23 @@ class _Walk:
         inside = []
         self._note_stamp(folder.path)
         try:
-            with os.scandir(folder.path) as entries:
-                for entry in entries:
-                    if hidden_reason(entry.name):
-                        self._skip_hidden(folder, entry)
-                    elif _is_folder(entry):
-                        inside += self._subfolder(folder, entry)
-                    else:
-                        self._file(folder, entry)
+            for kind, entry in entries_in(folder.path):
+                if kind == "hidden":
+                    self._skip_hidden(folder, entry)
+                elif kind == "file":
+                    self._file(folder, entry)
+                else:
+                    inside += self._subfolder(folder, entry, is_link=kind == "link")
         except OSError as error:
             name = folder.place.rstrip("/") or "."
             self._skip(name, error.strerror or "cannot be listed", passed_over.NOT_LISTED)
         return inside
 
-    def _subfolder(self, folder: _Folder, entry: os.DirEntry[str]) -> list[_Folder]:
+    def _subfolder(
+        self, folder: _Folder, entry: os.DirEntry[str], *, is_link: bool
+    ) -> list[_Folder]:
         place = folder.place + entry.name
-        if not _is_link(entry):
+        if not is_link:
             real = os.path.join(folder.real, entry.name)
             return [_Folder(entry.path, f"{place}/", real, folder.left)]
         real, left = os.path.realpath(entry.path), (*folder.left, folder.real)

@@ -17,6 +17,7 @@ LINK_ROUND = "link to a folder that it lies in"
 LINK_TO_NOTHING = "link to nothing"
 NOT_LISTED = "folder that cannot be listed"
 NO_NAME = "name that cannot be used"
+OTHER_TYPE = "file of another type"
 _PLURALS = {
     HIDDEN: HIDDEN,
     LINK: "links to folders",
@@ -25,8 +26,10 @@ _PLURALS = {
     LINK_TO_NOTHING: "links to nothing",
     NOT_LISTED: "folders that cannot be listed",
     NO_NAME: "names that cannot be used",
+    OTHER_TYPE: "files of other types",
 }
-_MOST_KINDS = 12
+FOLLOW = "follow_links=True, --follow-links takes links to folders"
+_MOST_TYPES = 12
 
 # In lower case: what Windows, macOS, Linux, Synology and QNAP put beside pictures.
 _MADE_BY_SYSTEMS = frozenset(
@@ -115,16 +118,34 @@ def count_kinds(skipped: Iterable[Skipped], other_files: Mapping[str, int]) -> d
     return {**dict(types), **{kind: rest[kind] for kind in _PLURALS if rest[kind]}}
 
 
+def fewer_kinds(kinds: Mapping[str, int]) -> dict[str, int]:
+    """The same counts with at most a dozen file types: the rare ones are counted together."""
+    types = [kind for kind in kinds if kind not in _PLURALS]
+    rare = types[_MOST_TYPES - 1 :] if len(types) > _MOST_TYPES else []
+    fewer = {kind: number for kind, number in kinds.items() if kind not in rare}
+    return {**fewer, **({OTHER_TYPE: sum(kinds[kind] for kind in rare)} if rare else {})}
+
+
 def kinds_in_words(kinds: Mapping[str, int]) -> str:
     """Counts by kind in words, for example "5 .heic, 2 hidden, 1 link to a folder"; "" for none."""
-    said = [
+    return ", ".join(
         f"{number:,} {(_PLURALS.get(kind, kind) if number > 1 else kind) or 'without extension'}"
-        for kind, number in kinds.items()
-    ]
-    if len(said) > _MOST_KINDS:
-        left = sum(list(kinds.values())[_MOST_KINDS - 1 :])
-        said = [*said[: _MOST_KINDS - 1], f"{left:,} others"]
-    return ", ".join(said)
+        for kind, number in fewer_kinds(kinds).items()
+    )
+
+
+def passed_over_line(kinds: Mapping[str, int], how_to_follow: str) -> str:
+    """One line: how much was passed over, by kind, and what would take it in; "" for nothing.
+
+    Args:
+        kinds: what ``count_kinds`` gave.
+        how_to_follow: what enters links to folders, in words.
+    """
+    if not kinds:
+        return ""
+    advice = [how_to_follow if kinds.get(LINK) else "", to_convert(kinds)]
+    added = "; ".join(filter(None, advice))
+    return f"passed over: {kinds_in_words(kinds)}" + (f" ({added})" if added else "")
 
 
 def to_convert(kinds: Iterable[str]) -> str:

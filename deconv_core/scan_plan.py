@@ -29,6 +29,7 @@ def scanned_folder(root: Location, manifest: Manifest) -> ImageFolder:
         manifest.labels,
         resize="crop" if manifest.resize == "crop" else "stretch",
         value_range="file" if manifest.value_range == "file" else "type",
+        follow_links=manifest.follow_links,
     )
 
 

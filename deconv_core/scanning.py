@@ -30,6 +30,7 @@ from deconv_core.index_place import begun_folder, check_place
 from deconv_core.index_repair import found_without_manifest, put_right
 from deconv_core.index_summary import drop_summaries, merge_blocks, write_summary
 from deconv_core.network import Network
+from deconv_core.passed_over import FOLLOW, fewer_kinds, passed_over_line
 from deconv_core.scan_engine import (
     BlockImage,
     BlockWork,
@@ -181,10 +182,9 @@ def _check_arguments(images: ImageFolder, making: _Making) -> None:
     if block_size is not None and block_size < 1:
         raise DeconvError(f"block_size is {block_size}; give at least 1")
     if len(images) == 0:
-        others = ", ".join(f"{n} {e or 'without extension'}" for e, n in images.other_files.items())
+        others = passed_over_line(images.passed_over, FOLLOW)
         raise DeconvError(
-            f"there are no images to scan in {images.root}"
-            + (f"; files of other types: {others}" if others else "")
+            f"there are no images to scan in {images.root}" + (f"; {others}" if others else "")
         )
 
 
@@ -233,6 +233,7 @@ def _listed_as_now(folder: IndexFolder, manifest: Manifest, images: ImageFolder)
         extensions=images.extensions,
         labels=images.wanted_labels,
         follow_links=images.follow_links,
+        passed_over=fewer_kinds(images.passed_over),
     )
 
 
@@ -248,6 +249,7 @@ def _new_manifest(network: Network, images: ImageFolder, making: _Making) -> Man
         extensions=images.extensions,
         labels=images.wanted_labels,
         follow_links=images.follow_links,
+        passed_over=fewer_kinds(images.passed_over),
         resize=images.resize,
         value_range=images.value_range,
         decoding=DECODING,

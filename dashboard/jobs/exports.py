@@ -149,6 +149,7 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
             *(dataset.root, dataset.extensions, dataset.labels),
             resize="crop" if dataset.resize == "crop" else "stretch",
             within=order.within,
+            follow_links=dataset.follow_links,
         ),
         ActivationIndex.open(order.index),
         from_json(order.selection, Selection),

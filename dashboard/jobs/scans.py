@@ -80,6 +80,7 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
         *(dataset.root, dataset.extensions, dataset.labels),
         resize="crop" if dataset.resize == "crop" else "stretch",
         within=order.within,
+        follow_links=dataset.follow_links,
     )
 
     def downloaded(done: int, total: int) -> None:
@@ -158,6 +159,8 @@ def _left_behind(index_path: Path) -> JobState:
     live = plan[~plan["removed"]]
     if manifest.complete:
         failed, done = int((live["error"] != "").sum()), len(live)
-        return JobState("done", progress=Progress("", done, done, "image", failed=failed))
-    done = int(live["block"].isin(folder.done_blocks()).sum())
-    return JobState("cancelled", progress=Progress("", done, len(live), "image", found=done))
+        state = JobState("done", progress=Progress("", done, done, "image", failed=failed))
+    else:
+        done = int(live["block"].isin(folder.done_blocks()).sum())
+        state = JobState("cancelled", progress=Progress("", done, len(live), "image", found=done))
+    return replace(state, passed_over=manifest.passed_over)

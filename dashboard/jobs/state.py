@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 ENDS = ("done", "cancelled", "failed")
 
@@ -54,6 +55,7 @@ class JobState:
         place: how many jobs of this data folder come before it.
         after: the one just before it, or None.
         message: why it failed, or "".
+        passed_over: of a scan: kind -> number of what was not taken when the images were listed.
     """
 
     status: str = "none"
@@ -67,6 +69,7 @@ class JobState:
     place: int = 0
     after: JobState | None = None
     message: str = ""
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def active(self) -> bool:

@@ -330,10 +330,10 @@ def test_a_relative_path_is_meant_from_home_and_shown_whole(
 def test_a_file_in_place_of_a_folder_offers_its_folder(home: Home, images: ImageFolder) -> None:
     app = start(**home.names)
     app.text_input(key="folder_path").input(f"file://{images[0].path}").run()
-    assert "is a file, not a folder" in words(app)
+    assert "is not a folder but a file" in words(app)
     pressed(app, "use_its_folder")
     assert app.text_input(key="folder_path").value == str(images[0].path.parent)
-    assert "is a file" not in words(app)
+    assert "but a file" not in words(app)
     count = len(ImageFolder(images[0].path.parent))
     assert f"**{count} image" in words(app)
 

@@ -77,7 +77,10 @@ def test_scan_tells_its_progress_as_json(
     }
     assert (scans[0]["done"], scans[0]["total"]) == (0, 11)
     assert (scans[-1]["done"], scans[-1]["failed"]) == (11, 1)
-    assert end == {"event": "end", "complete": True, "images": 11, "failed": 1}
+    assert end == {
+        **{"event": "end", "complete": True, "images": 11, "failed": 1},
+        **{"passed_over": {".txt": 1}, "message": "passed over: 1 .txt"},
+    }
     assert ActivationIndex.open(index).complete
 
 
@@ -127,6 +130,84 @@ def test_scan_says_what_was_not_read(
     assert "2 of 2 images are in" in said
     assert r"not read: 'bad\n.jpg': not a picture" in said
     assert "skipped: 'a': a link to a folder" in said
+
+
+@pytest.fixture
+def mixed(photos: Path, tmp_path: Path) -> Path:
+    """One picture beside what phones, systems and people put into a folder."""
+    folder = drawings.save(tmp_path / "mixed", {"dog/good.png": drawings.noise(1)})
+    for name in (
+        *("dog/1.HEIC", "dog/2.heic", "3.heic", "4.heic", "5.Heic", "clip.mov", "README"),
+        *("dog/._good.png", ".DS_Store", ".ipynb_checkpoints/good.png"),
+    ):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    (folder / "cat").symlink_to(photos / "a", target_is_directory=True)
+    return folder
+
+
+PASSED_OVER = (
+    "passed over: 5 .heic, 1 without extension, 1 .mov, 3 hidden, 1 link to a folder "
+    "(--follow-links takes links to folders; .heic cannot be read: convert them to JPEG or PNG)"
+)
+
+
+@pytest.mark.parametrize("progress", ["bar", "json", "none"])
+def test_scan_says_in_one_line_what_was_passed_over(
+    weights: str, mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], progress: str
+) -> None:
+    arguments = ["scan", str(mixed), "--network", weights, "--index", str(tmp_path / "index")]
+    assert main([*arguments, "--progress", progress]) == 0
+    said = capsys.readouterr().out
+    if progress == "json":
+        end = json.loads(said.splitlines()[-1])
+        assert end["message"] == PASSED_OVER
+        kinds = {"": 1, ".heic": 5, ".mov": 1, "hidden": 3, "link to a folder": 1}
+        assert end["passed_over"] == kinds
+        assert ActivationIndex.open(tmp_path / "index").manifest.passed_over == kinds
+    else:
+        assert PASSED_OVER in said.splitlines()
+
+
+def test_links_are_followed_on_request_and_remembered(
+    weights: str, mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = str(tmp_path / "index")
+    arguments = ["scan", str(mixed), "--network", weights, "--index", index, "--progress", "none"]
+    assert main([*arguments, "--follow-links"]) == 0
+    assert "link to a folder" not in capsys.readouterr().out
+    made = ActivationIndex.open(index)
+    assert made.manifest.follow_links
+    assert made.labels == {"cat": 5, "dog": 1}
+    top = ["top", index, "--layer", "conv3_2", "--label", "cat", "--out", str(tmp_path / "out")]
+    assert main(top) == 0
+    assert "passed over: 5 .heic, 1 without extension, 1 .mov, 3 hidden (" in (
+        capsys.readouterr().out
+    )
+    assert main(arguments) == 1  # without the links, images are gone
+    assert "6 removed" in capsys.readouterr().err
+
+
+def test_without_any_image_the_error_says_what_was_passed_over(
+    weights: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "linked").mkdir()
+    for name in "ab":
+        (tmp_path / "linked" / name).symlink_to(photos / name, target_is_directory=True)
+    arguments = ["scan", str(tmp_path / "linked"), "--network", weights]
+    assert main([*arguments, "--index", str(tmp_path / "index")]) == 1
+    assert (
+        "passed over: 2 links to folders (follow_links=True, --follow-links takes links to folders)"
+        in capsys.readouterr().err
+    )
+
+
+def test_a_label_that_no_image_has_is_said(
+    weights: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["scan", str(photos), "--network", weights, "--progress", "none"]
+    assert main([*arguments, "--index", str(tmp_path / "index"), "--labels", "b,dgo"]) == 0
+    assert "no image has the label 'dgo'; taken: 'b'" in capsys.readouterr().out
 
 
 def test_labels_and_resize_are_passed_on(weights: str, photos: Path, tmp_path: Path) -> None:
