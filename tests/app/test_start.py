@@ -8,6 +8,7 @@ from dashboard.job_words import progress_text
 from dashboard.jobs.scans import scan_state, start_scan
 from dashboard.jobs.state import Progress
 from dashboard.registry import Registry
+from dashboard.wording import counted
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.images import ImageFolder
 from tests.app.conftest import APP, Home, OpenPage, address, words
@@ -343,3 +344,152 @@ def test_a_folder_in_place_of_a_weight_file_is_called_one(home: Home, tmp_path: 
     app.text_input(key="weights_path").input(f"'{tmp_path}'")
     app.button(key="weights_add").click().run()
     assert f"{tmp_path} is a folder; choose a file that ends in .pth" in words(app)
+
+
+# -- folders that change -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    """Two class folders with one picture each."""
+    pictures = {f"{label}/1.png": drawings.noise(n, 16) for n, label in enumerate(("cat", "dog"))}
+    return drawings.save(tmp_path / "two", pictures)
+
+
+def typed(app: AppTest, text: str) -> str:
+    """What the page says once a folder was typed."""
+    app.text_input(key="folder_path").input(text).run()
+    assert not app.exception, app.exception
+    return words(app)
+
+
+def test_a_class_folder_that_changes_is_seen_by_preview_page_and_update(
+    home: Home, two: Path
+) -> None:
+    app = start(**home.names)
+    assert "**2 images** · 2 labels" in typed(app, str(two))
+    pressed(app, "use_and_scan")
+    dataset = home.registry.dataset(address(app)["dataset"])
+    path = home.registry.index_path(dataset, home.network)
+    assert ended(home.registry, path).progress.total == 2
+
+    def updated(said: str, total: int) -> None:
+        app.run()
+        assert f"{said} since this scan" in words(app)
+        fresh = start(network=home.network.network_id)
+        assert f"**{counted(total, 'image')}**" in typed(fresh, str(two))
+        pressed(app, "update_scan")
+        assert ended(home.registry, path).progress.total == total
+        assert f"{counted(total, 'image')} scanned" in words(app.run())
+        assert "since this scan" not in words(app)
+        assert "gone or changed" not in words(app)
+
+    drawings.save(two, {"dog/2.png": drawings.noise(5, 16)})
+    updated("1 image added", 3)
+    (two / "dog/1.png").unlink()
+    updated("1 image removed", 2)
+    (two / "cat").rename(two / "lion")
+    updated("1 image added and 1 image removed", 2)
+    assert ActivationIndex.open(path).labels == {"dog": 1, "lion": 1}
+
+
+def test_a_picture_replaced_under_its_name_is_new_in_the_preview(home: Home, two: Path) -> None:
+    app = start(**home.names)
+    typed(app, str(two))
+    before = app.session_state["previews"]
+    kept = [thumb.jpeg for thumb in next(iter(before.values())).thumbnails]
+    drawings.save(two, {"dog/1.png": drawings.noise(7, 40)})
+    app.run()
+    now = [thumb.jpeg for thumb in list(app.session_state["previews"].values())[-1].thumbnails]
+    assert now[0] == kept[0]
+    assert now[1] != kept[1]
+
+
+# -- what is passed over -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def linked(home: Home, two: Path, tmp_path: Path) -> Path:
+    """A folder whose class folders are all links."""
+    folder = tmp_path / "all links"
+    folder.mkdir()
+    for name in ("cat", "dog"):
+        (folder / name).symlink_to(two / name, target_is_directory=True)
+    return folder
+
+
+def test_folders_that_are_links_are_named_and_can_be_followed(home: Home, linked: Path) -> None:
+    app = start(**home.names)
+    said = typed(app, str(linked))
+    assert "There are no pictures in" in said
+    assert "Passed over: 2 links to folders." in said
+    assert app.checkbox(key="follow_links").label == "Follow 2 links to folders"
+    app.checkbox(key="follow_links").check().run()
+    assert "**2 images** · 2 labels · No other files." in words(app)
+    pressed(app, "use_and_scan")
+    dataset = home.registry.dataset(address(app)["dataset"])
+    assert dataset.follow_links
+    path = home.registry.index_path(dataset, home.network)
+    assert ended(home.registry, path).status == "done"
+    assert ActivationIndex.open(path).labels == {"cat": 1, "dog": 1}
+    assert "since this scan" not in words(app.run())
+    assert "links to folders followed" in words(tab(app, "Datasets and scans"))
+
+
+def test_links_beside_pictures_can_be_followed_later(home: Home, linked: Path) -> None:
+    drawings.save(linked, {"own/1.png": drawings.noise(3, 16)})
+    app = start(**home.names)
+    assert "Passed over: 2 links to folders." in typed(app, str(linked))
+    pressed(app, "use_and_scan")
+    dataset = home.registry.dataset(address(app)["dataset"])
+    assert not dataset.follow_links
+    assert ended(home.registry, home.registry.index_path(dataset, home.network)).progress.total == 1
+    app.run()
+    sidebar = [part.value for part in app.sidebar.get("caption")]
+    assert "Passed over\\: 2 links to folders" in sidebar
+    said = words(app)
+    assert "Passed over: 2 links to folders." in said
+    assert "Passed over: 2 links to folders" in words(tab(app, "Datasets and scans"))
+    pressed(app, "follow_links_scanned")
+    assert app.text_input(key="folder_path").value == str(linked)
+    assert "**3 images** · 3 labels" in words(app)
+
+
+def test_a_ticked_box_is_forgotten_with_its_folder(home: Home, linked: Path, two: Path) -> None:
+    app = start(**home.names)
+    typed(app, str(linked))
+    app.checkbox(key="follow_links").check().run()
+    typed(app, str(two))
+    assert not app.checkbox
+    pressed(app, "use_only")
+    assert not home.registry.dataset(address(app)["dataset"]).follow_links
+
+
+def test_hidden_folders_are_no_labels_and_are_named(home: Home, two: Path) -> None:
+    hidden = (".ipynb_checkpoints/a.png", "@eaDir/b.png", "dog/._1.png", ".Trash-1000/f/c.png")
+    drawings.save(two, dict.fromkeys(hidden, drawings.noise(3, 16)))
+    app = start(**home.names)
+    assert "**2 images** · 2 labels · Passed over: 4 hidden." in typed(app, str(two))
+    assert "4 passed over, with reasons" in [part.label for part in app.expander]
+    assert [option.partition(" ")[0] for option in app.multiselect(key="labels").options] == [
+        *("cat", "dog")
+    ]
+
+
+def test_what_to_do_about_pictures_that_are_not_read(home: Home, two: Path) -> None:
+    for n in range(5):
+        (two / f"{n}.HEIC").write_bytes(b"x")
+    said = typed(start(**home.names), str(two))
+    assert "Passed over: 5 .heic. .heic cannot be read: convert them to JPEG or PNG." in said
+
+
+def test_browsing_says_what_is_passed_over(home: Home, linked: Path) -> None:
+    (linked / ".DS_Store").write_bytes(b"x")
+    (linked / "notes.txt").write_bytes(b"x")
+    app = start(**home.names)
+    app.text_input(key="folder_path").input(str(linked)).run()
+    pressed(app, "browse")
+    assert (
+        "0 pictures directly in it; folders below are included. Passed over: 1 .txt, 1 hidden. "
+        "2 of the folders are links; a checkbox on Start enters them."
+    ) in words(app)
