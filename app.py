@@ -46,7 +46,7 @@ def not_scanned(choice: Choice) -> None:
         gone = f"These images cannot be listed: {reason}. Choose other images below."
         st.warning(missing if dataset.kind == "demo" else gone, icon=":material/info:")
     else:
-        show_preview(shown)
+        show_preview(shown, "dataset")
         follow_links.offer(choice.registry, dataset, shown.passed_over, "follow_links_unscanned")
 
 

@@ -77,7 +77,7 @@ def _classes(registry: Registry, network: NetworkChoice) -> None:
         format_func=lambda name: f"{classes[name]} ({counted(whole.labels[name], 'image')})",
     )
     narrowed = look(registry, root, (), tuple(chosen)) if chosen else whole
-    show_preview(narrowed)
+    show_preview(narrowed, "caltech")
     use_buttons(
         registry,
         network,

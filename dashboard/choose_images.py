@@ -117,11 +117,11 @@ def _folder(registry: Registry, network: NetworkChoice) -> None:
         said = passed_over(whole.passed_over)
         st.warning(f"There are no pictures in {shown}. {said}", icon=":material/info:")
         follow_links.checkbox(whole)
-        list_passed_over(whole)
+        list_passed_over(whole, "folder")
         return
     extensions, labels, resize = _filters(whole)
     narrowed = look(registry, str(root), extensions, labels, follow_links=follow)
-    show_preview(narrowed)
+    show_preview(narrowed, "folder")
     follow = follow_links.checkbox(whole)
     use_buttons(
         *(registry, network, str(root), narrowed.images, extensions, labels, resize),

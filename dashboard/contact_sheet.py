@@ -8,6 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import address, answers, notes, pictures, resources
+from dashboard.data_tables import data_table
+from dashboard.downloads import file_stem
 from dashboard.shell import Choice
 from dashboard.tiles import Panel, Tile, gallery
 from dashboard.wording import activation_text
@@ -60,10 +62,10 @@ def _table(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
     def picked() -> None:  # runs before the page does, which may list other maps by then
         st.session_state["maps_picked"] = [listed[row] for row in _rows(layer)]
 
-    st.dataframe(
+    data_table(
         shown,
-        hide_index=True,
-        key=f"maps_table_{layer.name}",
+        file_stem(choice, f"{layer.name}_maps", None, choice.label),
+        f"maps_table_{layer.name}",
         on_select=picked,
         selection_mode="single-row",
         height=420,

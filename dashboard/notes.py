@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard import address, resources
 from dashboard.choice import Choice, escape
+from dashboard.data_tables import data_table
 from dashboard.jobs.scans import changes_since
 from dashboard.repair import damage_note
 from dashboard.serving import told
@@ -136,15 +137,19 @@ def changed_note(choice: Choice) -> None:
 
 
 def table(
-    activations: Sequence[Activation], layers: Mapping[str, Layer], key: str, **how: Any
+    activations: Sequence[Activation],
+    layers: Mapping[str, Layer],
+    name: str,
+    key: str,
+    **how: Any,
 ) -> None:
     """Activations as a table: rank, image, location, value, box in pixels."""
     from deconv_core.tables import activation_table  # loads torch
 
-    st.dataframe(
+    data_table(
         activation_table(activations, layers),
-        hide_index=True,
-        key=key,
+        name,
+        key,
         alt=f"Activations of {activations[0].unit.layer}",
         column_config={"value": st.column_config.NumberColumn("value", format="%.4g")},
         **how,

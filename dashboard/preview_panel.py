@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import resources
+from dashboard.data_tables import data_table
 from dashboard.previews import Preview, preview, sampled
 from dashboard.registry import Registry
 from dashboard.shell import escape
@@ -45,8 +46,8 @@ def look(
     return kept[key]
 
 
-def show_preview(shown: Preview) -> None:
-    """Counts, labels, a row of thumbnails, and what was passed over."""
+def show_preview(shown: Preview, place: str) -> None:
+    """Counts, labels, a row of thumbnails, and what was passed over; one for a place of a page."""
     several = len(shown.labels) > 1
     labels = f" · {counted(len(shown.labels), 'label')}" if several else ""
     st.markdown(f"**{counted(shown.images, 'image')}**{labels} · {passed_over(shown.passed_over)}")
@@ -60,8 +61,8 @@ def show_preview(shown: Preview) -> None:
         st.caption("Labels: " + " · ".join(escape(name) for name in listed[:40]) + more)
     bad = [(t.image_id, t.error) for t in shown.thumbnails if t.error]
     if bad:
-        _table(bad, f"{counted(len(bad), 'file')} with a problem")
-    list_passed_over(shown)
+        _table(bad, f"{counted(len(bad), 'file')} with a problem", f"problems_{place}")
+    list_passed_over(shown, place)
 
 
 def passed_over(kinds: Mapping[str, int]) -> str:
@@ -73,17 +74,17 @@ def passed_over(kinds: Mapping[str, int]) -> str:
     return escape(f"Passed over: {kinds_in_words(kinds)}.{sentence}")
 
 
-def list_passed_over(shown: Preview) -> None:
+def list_passed_over(shown: Preview, place: str) -> None:
     """Everything that was passed over with its reason, but for files of other types."""
     rows = [(skipped.name, skipped.reason) for skipped in shown.skipped]
     if rows:
-        _table(rows, f"{len(rows):,} passed over, with reasons")
+        _table(rows, f"{len(rows):,} passed over, with reasons", f"passed_over_{place}")
 
 
-def _table(rows: list[tuple[str, str]], title: str) -> None:
+def _table(rows: list[tuple[str, str]], title: str, key: str) -> None:
     with st.expander(title, icon=":material/info:"):
         listed = rows[:_MOST_LISTED]
         columns = {"File": [name for name, _ in listed], "Reason": [why for _, why in listed]}
-        st.dataframe(columns, hide_index=True)
+        data_table(columns, key.replace("_", "-"), key)
         if len(rows) > len(listed):
             st.caption(f"The first {len(listed):,} of {len(rows):,}.")

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.address import target, visit
 from dashboard.code_pages import CODE_PAGES
+from dashboard.data_tables import data_table
 from dashboard.registry import NetworkChoice, Registry
 from dashboard.serving import told
 from dashboard.shell import escape
@@ -158,4 +159,4 @@ def _say_passed_over(passed_over: Sequence[tuple[str, str]]) -> None:
             "File": [f for f, _ in passed_over],
             "Reason": [reason for _, reason in passed_over],
         }
-        st.dataframe(rows, hide_index=True)
+        data_table(rows, "left-out", "upload_left_out")

@@ -29,7 +29,8 @@ def top_of_layer(choice: Choice, index: ActivationIndex, layer: Layer, buttons: 
     if answer.activations:
         pictures.let_them_paint()
         with st.expander("Table", icon=":material/table_rows:"):
-            notes.table(answer.activations, index.layers, "layer_table")
+            stem = file_stem(choice, layer.name, None, choice.label)
+            notes.table(answer.activations, index.layers, stem, "layer_table")
 
 
 def grids(choice: Choice, layer: Layer, answer: answers.Answer, buttons: Place) -> None:

@@ -103,7 +103,8 @@ def numbers(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[
     with right:
         st.markdown("### Table")
         if everything:
-            notes.table(everything, index.layers, "map_table", height=280)
+            stem = file_stem(choice, unit.layer, unit.channel, choice.label)
+            notes.table(everything, index.layers, stem, "map_table", height=280)
         else:
             st.caption("Nothing to list: the map never fires here.")
 

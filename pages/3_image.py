@@ -5,6 +5,7 @@ import streamlit as st
 
 from dashboard import address, answers, notes, pickers, pictures, resources
 from dashboard.choice import whole_number
+from dashboard.data_tables import data_table
 from dashboard.one_image import Shown, choose_image, image_menu
 from dashboard.shell import Choice, heading, shell
 from dashboard.tiles import Mark, Panel, Tile, gallery, pick_position
@@ -178,10 +179,10 @@ def by_layer(choice: Choice, shown: Shown) -> None:
     """The strongest map of every layer in this image."""
     with st.expander("The strongest map of every layer", icon=":material/table_rows:"):
         table = pictures.strongest_by_layer(choice, shown.key, shown.pixels)
-        st.dataframe(
+        data_table(
             table,
-            hide_index=True,
-            key="by_layer",
+            "strongest-map-of-every-layer",
+            "by_layer",
             height="content",
             alt="The strongest map of every layer",
             column_config={"value": st.column_config.NumberColumn("value", format="%.4g")},

@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import notes, resources
+from dashboard.data_tables import data_table
 from dashboard.drawing import method_drawing
 from dashboard.shell import escape, heading, shell
 from dashboard.wording import preprocessing_text
@@ -111,9 +112,10 @@ rows = [
 ]
 if rows:
     names = ["layer", "maps", "map size", "receptive field", "stride", "offset", "native grid"]
-    st.dataframe(
+    data_table(
         pd.DataFrame(rows, columns=names),
-        hide_index=True,
+        "layers",
+        "method_layers",
         height="content",
         width=900,
         alt="Layers with their receptive fields",

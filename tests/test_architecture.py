@@ -4,6 +4,7 @@ import ast
 import importlib
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -216,3 +217,15 @@ def test_the_package_alone_loads_nothing_heavy() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_one_module_shows_tables_and_the_built_in_download_is_off() -> None:
+    showing = set()
+    for part in ("app", "dashboard", "pages"):
+        for path in files(part):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Attribute) and node.attr in ("dataframe", "data_editor"):
+                    showing.add(path.relative_to(ROOT).as_posix())
+    assert showing == {"dashboard/data_tables.py"}
+    config = tomllib.loads((ROOT / ".streamlit/config.toml").read_text("utf-8"))
+    assert config["client"]["disableDataExport"] is True
