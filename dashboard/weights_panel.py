@@ -50,7 +50,8 @@ def _words(registry: Registry, state: JobState) -> None:
         return
     st.caption(
         "By Simonyan and Zisserman, trained on ImageNet. Its weights come from "
-        f"download.pytorch.org: {file_size(BYTES)} once, of which 80 MB are kept."
+        f"download.pytorch.org: {file_size(BYTES)} once, of which 80 MB are kept. "
+        f"Preprocessing: {preprocessing_text(expected.name, expected.reason)}."
     )
     if state.status == "cancelled" and state.progress.done:
         st.caption(f"Stopped at {file_size(state.progress.done)}; what has arrived is kept.")

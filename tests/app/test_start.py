@@ -256,6 +256,7 @@ def test_weights_that_may_be_caffes_are_asked_about_and_used_only_then(
     said = words(app)
     assert "caffe (BGR, 0 to 255, mean subtracted), because it was chosen for these" in said
     assert "because the demo network was trained with it" in said
+    assert "because the weights are torchvision's own" in said
     assert "weights_answer" not in {radio.key for radio in app.radio}
 
 
