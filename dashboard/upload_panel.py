@@ -40,8 +40,8 @@ def upload_panel(registry: Registry, network: NetworkChoice) -> None:
     largest = int(st.get_option("server.maxUploadSize"))
     round_ = st.session_state.setdefault("upload_round", 0)
     files = st.file_uploader(
-        f"Up to {largest:,} MB. Folders become labels. Nothing leaves the computer this app runs "
-        "on.",
+        f"Up to {largest:,} MB. Folders become labels. A zip is faster than many files. Nothing "
+        "leaves the computer this app runs on.",
         accept_multiple_files="directory" if way == "folder" else True,
         max_upload_size=largest,
         key=f"upload {way} {round_}",

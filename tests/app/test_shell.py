@@ -1,5 +1,6 @@
 """The frame of every page: what the address says, and what happens when it says nonsense."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import dashboard
 from deconv_core import ImageFolder, Network, scan
 from deconv_core.errors import CancelledError
 from deconv_core.scanning import ScanProgress
@@ -138,3 +140,14 @@ def test_a_frame_needs_no_torch() -> None:
         "dashboard.where_it_fired; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False, cwd=ROOT).returncode == 0
+
+
+def test_no_style_asks_the_whole_page_what_is_in_it() -> None:
+    """The browser would look through the page again whenever a file of an upload arrives."""
+    styles = (Path(dashboard.__file__).parent / "components").glob("*.css")
+    asked = [
+        anchor
+        for style in styles
+        for anchor in re.findall(r"([^\s,>+~{}]*):has\(", style.read_text("utf-8"))
+    ]
+    assert set(asked) <= {'[data-testid="stHeader"]'}

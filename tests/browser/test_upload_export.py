@@ -42,6 +42,22 @@ def test_a_zip_becomes_a_scanned_dataset(
     assert set(ImageFolder(dataset.root).labels) == set(images.labels)
 
 
+def test_of_many_files_twelve_are_listed_and_all_are_stored(
+    server: Server, open_page: OpenPage, tmp_path: Path
+) -> None:
+    files = {f"{n:02}.png": drawings.noise(n, 16) for n in range(30)}
+    page = open_page(server.url())
+    page.get_by_text("Upload", exact=True).first.click()
+    page.locator("input[type=file]").set_input_files(
+        sorted(drawings.save(tmp_path / "many", files).iterdir())
+    )
+    expect(page.get_by_text("30 files")).to_be_visible()
+    expect(page.get_by_test_id("stFileChip")).to_have_count(30)
+    expect(page.get_by_test_id("stFileChip").filter(visible=True)).to_have_count(12)
+    page.get_by_role("button", name="Use this upload").click()
+    expect(page.get_by_role("button", name="Scan 30 images")).to_be_visible()
+
+
 def test_a_bad_zip_is_refused_in_words(server: Server, open_page: OpenPage, tmp_path: Path) -> None:
     bad = tmp_path / "bad.zip"
     with zipfile.ZipFile(bad, "w") as archive:
