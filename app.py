@@ -14,7 +14,7 @@ from dashboard.networks_panel import networks_table
 from dashboard.preview_panel import look, show_preview
 from dashboard.repair import damage_note
 from dashboard.scan_panel import say_scan_trouble, scan_panel
-from dashboard.shell import Choice, escape, heading, shell
+from dashboard.shell import Choice, escape, heading, say_if_read_only, shell
 from dashboard.stored_data import data_folder, datasets_table
 from dashboard.wording import CHOOSE_TAB
 from deconv_core.errors import DeconvError
@@ -106,6 +106,7 @@ with upper_part(choice, choosing):
     else:
         fill_hero = shown_now(choice)
 
+say_if_read_only(choice.registry.home)
 tabs = st.tabs([CHOOSE_TAB, "Datasets and scans", "Networks"], key="start_tab", on_change="rerun")
 if tabs[0].open:
     with tabs[0]:

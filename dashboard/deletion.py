@@ -15,6 +15,7 @@ from pathlib import Path
 
 import filelock
 
+from dashboard.writing import why_not_written
 from deconv_core.errors import DeconvError
 
 _ENDING = ".deleted"
@@ -65,7 +66,7 @@ def _taken(lock: Path) -> filelock.BaseFileLock:
             "a scan is writing to this index; wait for its end, or cancel it first"
         ) from None
     except OSError as error:
-        raise DeconvError(f"nothing was deleted: {error.strerror or error}") from error
+        raise DeconvError(f"nothing was deleted: {why_not_written(error)}") from error
     return taken
 
 
@@ -80,4 +81,4 @@ def _rename_all(paths: Sequence[Path]) -> None:
         for path, new in moved:
             with suppress(OSError):
                 os.replace(new, path)
-        raise DeconvError(f"nothing was deleted: {error.strerror or error}") from error
+        raise DeconvError(f"nothing was deleted: {why_not_written(error)}") from error

@@ -26,6 +26,7 @@ from dashboard import names
 from dashboard.deletion import delete_moved, move_away
 from dashboard.folders import FolderRules, absolute_path, folder_rules, what_is
 from dashboard.jobs.queue import JobQueue
+from dashboard.writing import writing
 from deconv_core.demo import demo_images, demo_index, demo_weights
 from deconv_core.errors import DeconvError
 from deconv_core.whole_files import remove_parts, write_whole
@@ -333,7 +334,7 @@ class Registry:
         Raises:
             DeconvError: a job uses it.
         """
-        with self.jobs.unused(network=network.network_id):
+        with self.jobs.unused(network=network.network_id), writing("it was not removed"):
             self._file("networks", network.network_id).unlink(missing_ok=True)
 
     def _file(self, shelf: str, entry_id: str) -> Path:
@@ -341,6 +342,7 @@ class Registry:
             raise DeconvError(f"{entry_id!r} is not an id")
         return self.home / shelf / f"{entry_id}.json"
 
+    @writing("it could not be noted")
     def _write(self, shelf: str, entry_id: str, content: dict[str, Any]) -> None:
         file = self._file(shelf, entry_id)
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -286,11 +286,18 @@ def thumbnail(choice: Choice, image_id: str, side: int = 96) -> bytes:
 def uploaded_image(
     digest: str, suffix: str, resize: Any, _content: bytes | None
 ) -> ImageFolder | None:
-    """A folder with one uploaded image, forgotten with the server; None if it is not kept."""
+    """A folder with one uploaded image, forgotten with the server; None if it is not kept.
+
+    Raises:
+        DeconvError: there is no place for temporary files.
+    """
     if _content is None:
         return None
-    home = tempfile.TemporaryDirectory(prefix="deconv-")
-    Path(home.name, f"{digest}{suffix}").write_bytes(_content)
+    try:
+        home = tempfile.TemporaryDirectory(prefix="deconv-")
+        Path(home.name, f"{digest}{suffix}").write_bytes(_content)
+    except OSError as error:
+        raise DeconvError(f"there is no place for temporary files: {error.strerror}") from error
     folder = ImageFolder(home.name, resize=resize)
     folder.keep_alive = home  # type: ignore[attr-defined]
     return folder

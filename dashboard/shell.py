@@ -17,9 +17,19 @@ from dashboard import address, pictures, resources
 from dashboard.choice import Choice, choose, escape, short_name
 from dashboard.repair import damage_note
 from dashboard.sidebar import PAGES, PRODUCT, sidebar
+from dashboard.writing import can_write
 from deconv_core.activation_index import ActivationIndex
 
-__all__ = ["PAGES", "Choice", "escape", "heading", "require_index", "shell", "short_name"]
+__all__ = [
+    "PAGES",
+    "Choice",
+    "escape",
+    "heading",
+    "require_index",
+    "say_if_read_only",
+    "shell",
+    "short_name",
+]
 _FILES = Path(__file__).parent / "components"
 ICON = str(_FILES / "icon.png")
 
@@ -75,6 +85,17 @@ def heading(choice: Choice, title: str, *, names_dataset: bool = True) -> Place:
             icon=":material/hourglass_top:",
         )
     return buttons
+
+
+def say_if_read_only(home: Path) -> None:
+    """Say before anything is tried that nothing can be written to the data folder."""
+    if not can_write(home):
+        st.warning(
+            "The data folder cannot be written to. What is there can be looked at; nothing can be "
+            "scanned, uploaded, exported, added or deleted. Allow it to the account that runs this "
+            "program, or set `DECONV_HOME` to another folder.",
+            icon=":material/lock:",
+        )
 
 
 def require_index(choice: Choice) -> ActivationIndex:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from deconv_core.errors import DeconvError
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def can_write(folder: Path) -> bool:
+    """False if the system says at once that nothing can be written to a folder, there or not."""
+    there = next(
+        (place for place in (folder, *folder.parents) if os.access(place, os.F_OK)), folder
+    )
+    return os.access(there, os.W_OK | os.X_OK)
 
 
 @contextmanager
@@ -33,9 +43,9 @@ def why_not_written(error: OSError) -> str:
     said = error.strerror or str(error)
     if error.errno in _FULL:
         return "the disk is full; make room, for example by deleting datasets or exports"
-    if error.errno in _FORBIDDEN:
-        return (
-            f"the data folder cannot be written to ({said}); allow it to the account that runs "
-            "this program, or set DECONV_HOME to another folder"
-        )
-    return said
+    advice = (
+        "; allow it to the account that runs this program, or set DECONV_HOME to another folder"
+        if error.errno in _FORBIDDEN
+        else ""
+    )
+    return f"the data folder cannot be written to ({said}){advice}"

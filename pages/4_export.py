@@ -8,7 +8,7 @@ from dashboard.export_panel import contents, export_list
 from dashboard.jobs.exports import start_export
 from dashboard.names import distinct
 from dashboard.serving import told
-from dashboard.shell import Choice, escape, heading, require_index, shell
+from dashboard.shell import Choice, escape, heading, require_index, say_if_read_only, shell
 from dashboard.wording import counted
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import DeconvError
@@ -142,6 +142,7 @@ with settings, notes.explained(choice):
         tile_size=drawn.tile_size,
         single_tiles=drawn.single_tiles,
     )
+    say_if_read_only(choice.registry.home)
     build_button(choice, index, selection, trouble)
 with built:
     export_list(choice.registry)

@@ -26,6 +26,7 @@ from dashboard.jobs.files import JobFiles, JobRecord, process_of, to_json
 from dashboard.jobs.state import JobState
 from dashboard.limits import JobLimits, job_limits
 from dashboard.wording import counted, file_size
+from dashboard.writing import why_not_written
 from deconv_core.errors import DeconvError
 from deconv_core.whole_files import remove_parts, write_whole
 
@@ -96,8 +97,7 @@ class JobQueue:
         except filelock.Timeout:
             raise DeconvError("other jobs are being started or deleted; try again") from None
         except OSError as error:
-            reason = error.strerror or error
-            raise DeconvError(f"{folder} cannot be written to: {reason}") from error
+            raise DeconvError(why_not_written(error)) from error
         try:
             yield
         finally:
@@ -205,10 +205,7 @@ class JobQueue:
                 process.kill()
                 process.wait()
             self._forget(job_id)
-            reason = error.strerror or error
-            raise DeconvError(
-                f"could not start a process in {self._files.folder}: {reason}"
-            ) from error
+            raise DeconvError(f"could not start a process: {why_not_written(error)}") from error
         return job_id
 
     def _spawn(self, module: str, job_id: str) -> subprocess.Popen[bytes]:

@@ -204,7 +204,7 @@ def test_a_disk_that_is_full_in_the_middle(
     used = folder_size(registry.home / "uploads")
     with monkeypatch.context() as broken:
         fails(broken, ENOSPC, where)
-        with pytest.raises(DeconvError, match="could not be stored: the disk is full; make room"):
+        with pytest.raises(DeconvError, match="the disk is full; make room"):
             upload(registry)
     assert folders(registry) == {before.name}
     assert folder_size(registry.home / "uploads") == used

@@ -7,19 +7,28 @@ line, and once as the dashboard does. Linux, as root. Prints a table; the exit s
 anything was not as expected.
 """
 
+import io
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from streamlit.testing.v1 import AppTest
+
+from dashboard.jobs.exports import start_export
 from dashboard.jobs.scans import scan_state, start_scan
 from dashboard.jobs.state import JobState
 from dashboard.registry import Registry
+from dashboard.upload_store import Upload
+from dashboard.uploads import store_files
+from deconv_core.activation_index import ActivationIndex
+from deconv_core.errors import DeconvError
 from deconv_core.index_check import check_index
+from deconv_core.selection import Selection
 from deconv_core.weights import save_features
 from tests.core import drawings
 from tests.core.networks import narrow_network
@@ -55,6 +64,7 @@ def main() -> int:
         save_features(narrow_network(), home / "narrow.safetensors")
         assert _scan(home, home / "reference")[0] == 0
         fine = [_full(home), _full_from_the_first(home), _read_only(home), _dashboard(home)]
+        fine += [_upload(home), _read_only_data_folder(home)]
     return 0 if all(fine) else 1
 
 
@@ -128,6 +138,68 @@ def _dashboard(home: Path) -> bool:
         said = state.message.replace(str(home), "")
         whole = not check_index(index)
         return _tell("disk full, scanned from the dashboard", said, kept, whole, "No space")
+
+
+def _upload(home: Path) -> bool:
+    """Full in the middle of an upload; later there is room again."""
+    with mounted(home / "uploads", SMALL) as place:
+        registry = Registry(place / "home")
+        kept = _store(registry, 100 * 1024)
+        said, before = "", contents(place)
+        try:
+            _store(registry, 300 * 1024)
+        except DeconvError as error:
+            said = str(error)
+        whole = contents(place) == before and bool(kept)
+        remount(place, LARGE)
+        again = _store(registry, 300 * 1024)
+        equal = len(registry.datasets()) == 3 and again.images == 2
+        return _tell("disk full during an upload", said, whole, equal, "the disk is full")
+
+
+def _store(registry: Registry, size: int) -> Upload:
+    files = [("a.png", io.BytesIO(bytes(1000))), ("b.png", io.BytesIO(bytes(size)))]
+    return store_files(registry, files, "zoo")
+
+
+def _read_only_data_folder(home: Path) -> bool:
+    """Everything that the dashboard writes; the page still shows what is there."""
+    with mounted(home / "data folder", LARGE) as place:
+        registry = Registry(place / "home")
+        upload = _store(registry, 1000)
+        dataset = registry.add_folder(home / "photos")
+        network = registry.add_weights(home / "narrow.safetensors")
+        index = registry.index_path(dataset, network)
+        assert _scan(home, index)[0] == 0
+        before = contents(place)
+        chosen, layers = Selection(layers=("conv1_1",)), ActivationIndex.open(index).layers
+        remount(place, "ro")
+        said = [
+            _said(_store, registry, 1000),
+            _said(registry.add_folder, home),
+            _said(registry.delete_dataset, dataset),
+            _said(registry.delete_dataset, upload.dataset),
+            _said(registry.delete_network, network),
+            _said(start_scan, registry, dataset, network),
+            _said(start_export, registry, dataset, network, chosen, layers),
+        ]
+        os.environ["DECONV_HOME"] = str(registry.home)
+        page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+        page.query_params["dataset"] = dataset.dataset_id
+        page.query_params["network"] = network.network_id
+        page.run()
+        shown = not page.exception and "cannot be written to" in page.warning[0].value
+        whole = shown and contents(place) == before and not check_index(index)
+        told = all("the data folder cannot be written to" in one for one in said)
+        return _tell("data folder read-only", said[0], whole, told, "cannot be written to")
+
+
+def _said(action: Callable[..., object], *arguments: object) -> str:
+    try:
+        action(*arguments)
+    except DeconvError as error:
+        return str(error)
+    return ""
 
 
 def _ended(registry: Registry, index: Path) -> JobState:
