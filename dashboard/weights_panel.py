@@ -38,11 +38,11 @@ def weights_download(registry: Registry, actions: Callable[[], None]) -> None:
 
 
 def _words(registry: Registry, state: JobState) -> None:
+    expected = expected_by("vgg19")
     if state.active:
         st.progress(state.progress.share, escape(job_text(registry, state)))
         return
     if state.status == "done":
-        expected = expected_by("vgg19")
         st.caption(
             "By Simonyan and Zisserman, trained on ImageNet. On this computer. Preprocessing: "
             f"{preprocessing_text(expected.name, expected.reason)}."
