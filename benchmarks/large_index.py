@@ -1,6 +1,7 @@
 """How an index answers when it is large: generated peaks, real blocks, real queries.
 
     python -m benchmarks.large_index FOLDER [--images 131072] [--labels 64] [--listed 0]
+        [--copies 0]
 
 Writes blocks of full-width VGG19 peaks (random values, random places) in FOLDER, finishes the index
 as a scan does (merging, summary), and times the questions a page asks, each in a fresh process so
@@ -8,6 +9,7 @@ that nothing is warm but the file system. 131,072 images take about 5 GB.
 
 ``--listed`` makes the list of images longer than the blocks, for what grows with the list alone:
 1,281,167 are those of ImageNet. Questions that need the blocks that are not there are left out.
+Of the images the last ``--copies`` have the content of others.
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ QUESTIONS = {
     "open": "pass",
     "top 9 of a map": "index.top('conv4_4', channel=350)",
     "top 9 of a layer": "index.top('conv4_4')",
+    "top 9 of a map, then its copies": "index.copies_behind(index.top('conv4_4', 350))",
+    "top 9 of a map, every copy": "index.top('conv4_4', channel=350, copies=True)",
     "top 9 of a map in one label": "index.top('conv4_4', channel=350, label='label07')",
     "table of a layer's maps": "index.maps('conv4_4')",
     ALL_PEAKS: "index.peaks('conv4_4', 350)",
@@ -55,9 +59,12 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=131_072)
     parser.add_argument("--labels", type=int, default=64)
     parser.add_argument("--listed", type=int, default=0, help="images in the list, if more")
+    parser.add_argument("--copies", type=int, default=0, help="how many of them are copies")
     options = parser.parse_args()
     if not IndexFolder(options.folder).exists():
-        write_index(options.folder, options.images, options.labels, options.listed)
+        write_index(
+            *(options.folder, options.images, options.labels, options.listed, options.copies)
+        )
     print("| question | seconds | memory above the imports, MB |\n| --- | ---: | ---: |")
     for name, question in QUESTIONS.items():
         if options.listed > options.images and name in (ALL_PEAKS, EVERY_BYTE):
@@ -66,7 +73,7 @@ def main() -> None:
         print(f"| {name} | {seconds:.3f} | {memory:,.0f} |", flush=True)
 
 
-def write_index(path: Path, count: int, labels: int, listed: int = 0) -> None:
+def write_index(path: Path, count: int, labels: int, listed: int = 0, copies: int = 0) -> None:
     """Blocks of random peaks, finished like a scan; the list may go on without blocks."""
     folder, layers = IndexFolder(path), chain_layers(CHAIN)
     manifest = _manifest(layers)
@@ -74,11 +81,12 @@ def write_index(path: Path, count: int, labels: int, listed: int = 0) -> None:
     rng = np.random.default_rng(0)
     total = max(count, listed)
     names = [f"label{n * labels // total:02d}/{n:07d}.jpg" for n in range(total)]
-    plan = _plan(names)
+    hashes = [hash_of(n % (total - copies)) for n in range(total)]
+    plan = _plan(names, hashes)
     began = time.perf_counter()
     for block in range(-(-count // BLOCK)):
         here = range(block * BLOCK, min((block + 1) * BLOCK, count))
-        rows = [ImageRow(n, names[n], label_of(names[n]), 500, 375, "", hash_of(n)) for n in here]
+        rows = [ImageRow(n, names[n], label_of(names[n]), 500, 375, "", hashes[n]) for n in here]
         peaks = {layer.name: _peaks(rng, len(here), layer) for layer in layers}
         folder.write_block(folder.block_file(block), rows, manifest, peaks.__getitem__)
     wrote = time.perf_counter()
@@ -112,7 +120,7 @@ def _peaks(rng: np.random.Generator, count: int, layer: Layer) -> Peaks:
     return Peaks(values, rows, columns)
 
 
-def _plan(names: list[str]) -> pd.DataFrame:
+def _plan(names: list[str], hashes: list[str]) -> pd.DataFrame:
     count = len(names)
     return pd.DataFrame(
         {
@@ -123,7 +131,7 @@ def _plan(names: list[str]) -> pd.DataFrame:
             "width": np.zeros(count, np.int64),
             "height": np.zeros(count, np.int64),
             "error": [""] * count,
-            "content_hash": [hash_of(n) for n in range(count)],
+            "content_hash": hashes,
         }
     )
 

@@ -17,7 +17,7 @@ import streamlit as st
 
 PARAMETERS = (
     *("network", "dataset", "layer", "map", "label", "label2"),
-    *("scale", "k", "image", "position"),
+    *("scale", "k", "copies", "image", "position"),
 )
 PAGE_FILES = {
     "start": "app.py",
@@ -31,13 +31,25 @@ SCALES = {"clipped": "Shared", "99": "Per tile", "shared": "Unclipped"}
 """Names of ``Scale.named`` that pages offer, the default first."""
 MOST = 25
 """Largest k."""
-_CARRIED = ("network", "dataset", "layer", "map", "label")
+EACH = "each"
+"""Value of ``copies`` that counts every copy of a picture; otherwise only the first counts."""
+_CARRIED = ("network", "dataset", "layer", "map", "label", "copies")
 _SHOWN = {
     "start": ("network", "dataset"),
-    "layer": ("network", "dataset", "label", "layer", "scale"),
-    "feature_map": ("network", "dataset", "layer", "map", "label", "label2", "scale", "k"),
+    "layer": ("network", "dataset", "label", "layer", "scale", "copies"),
+    "feature_map": (
+        "network",
+        "dataset",
+        "layer",
+        "map",
+        "label",
+        "label2",
+        "scale",
+        "k",
+        "copies",
+    ),
     "image": ("network", "dataset", "label", "image", "layer", "map", "position"),
-    "export": ("network", "dataset", "label", "layer", "map"),
+    "export": ("network", "dataset", "label", "layer", "map", "copies"),
     "method": ("network", "dataset"),
 }
 

@@ -13,7 +13,9 @@ from dashboard import pictures as making
 from dashboard.shell import Choice, escape
 from dashboard.tiles import Panel, Tile
 from dashboard.wording import activation_text, shortened
+from deconv_core.copies import and_copies, names_text
 from deconv_core.errors import DeconvError
+from deconv_core.names import visible
 from deconv_core.units import Activation, Unit, label_of
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from deconv_core.rendering import Scale
 
 
+Copies = Mapping[str, tuple[str, ...]] | None
 PER_TILE = ("percentile", 0.0, 99.0)
 """The scale of one picture alone, as a key; patches, which have no scale, use it too."""
 
@@ -35,6 +38,7 @@ class Answer:
         pictures: their reconstructions, and why some are missing.
         approximate: from a scan in bfloat16, and not checked in float32 (yet).
         tiles: (kind, rank) -> PNG bytes already drawn, used in place of pictures.
+        copies: image id -> the copies it stands for; None where every image speaks for itself.
     """
 
     label: str | None
@@ -42,15 +46,24 @@ class Answer:
     pictures: making.Pictures = field(default_factory=lambda: making.Pictures({}, {}))
     approximate: bool = False
     tiles: Mapping[tuple[str, int], bytes] = field(default_factory=dict)
+    copies: Copies = None
+
+    def copies_of(self, activation: Activation) -> tuple[str, ...]:
+        """The copies that an activation's image stands for."""
+        return (self.copies or {}).get(activation.image_id, ())
 
 
 def find(choice: Choice, layer: str, channel: int | None, k: int, label: str | None) -> Answer:
     """Ask the index; pictures come later, and so does the float32 answer (``exact.settle``)."""
     settled = resources.settled_answers().get(resources.question(choice, layer, channel, k, label))
     if settled is not None:
-        return Answer(label, list(settled), approximate=not settled.exact)
-    found = resources.top_of(choice, layer, channel, k, label)
-    return Answer(label, found, approximate=choice.approximate and bool(found))
+        found, approximate = list(settled), not settled.exact
+    else:
+        found = resources.top_of(choice, layer, channel, k, label)
+        approximate = choice.approximate and bool(found)
+    index = choice.index
+    copies = index.copies_behind(found, label, copies=choice.copies) if index else None
+    return Answer(label, found, approximate=approximate, copies=copies)
 
 
 def with_pictures(choice: Choice, answers: Sequence[Answer]) -> list[Answer]:
@@ -126,6 +139,7 @@ def panels(
                 else _below_patch(rank, activation, names_file)
             )
             png = answer.tiles.get((kind, rank)) or _png(choice, picture, kind, scale)
+            copies = answer.copies_of(activation) if kind == "patch" else ()
             tiles.append(
                 Tile(
                     png,
@@ -135,6 +149,8 @@ def panels(
                     value(rank, activation),
                     href(activation),
                     rank == chosen,
+                    copies=and_copies(len(copies)),
+                    names=names_text([visible(image_id) for image_id in copies]),
                 )
             )
     of = f", {answer.label}" if answer.label else ""
@@ -179,13 +195,14 @@ def fires_in(choice: Choice, answer: Answer, k: int) -> None:
     index = choice.index
     if index is None:
         return
-    total = index.labels.get(answer.label, 0) if answer.label else sum(index.labels.values())
+    total = index.counted(answer.label, copies=answer.copies is None)
     whose = f" with label {escape(answer.label)}" if answer.label else ""
+    images = "images" if answer.copies is None else "different images"
     count = len(answer.activations)
     if count == 0:
-        st.info(f"Fires in none of {total:,} images{whose}.", icon=":material/block:")
+        st.info(f"Fires in none of {total:,} {images}{whose}.", icon=":material/block:")
     elif count < k:
-        st.caption(f"Fires in {count} of {total:,} images{whose}: these are all.")
+        st.caption(f"Fires in {count} of {total:,} {images}{whose}: these are all.")
 
 
 def side_by_side(
@@ -218,11 +235,12 @@ def _chosen_rank(answer: Answer, number: int, chosen_key: str) -> int:
 
 @dataclass(frozen=True)
 class Picked:
-    """The tile looked at closely."""
+    """The tile looked at closely, and the copies that its image stands for."""
 
     rank: int
     activation: Activation
     picture: Reconstruction | None
+    copies: tuple[str, ...] = ()
 
 
 def chosen(shown: Sequence[Answer], unit: Unit, chosen_key: str) -> Picked | None:
@@ -231,5 +249,6 @@ def chosen(shown: Sequence[Answer], unit: Unit, chosen_key: str) -> Picked | Non
         rank = _chosen_rank(answer, number, chosen_key)
         if 0 < rank <= len(answer.activations):
             activation = answer.activations[rank - 1]
-            return Picked(rank, activation, answer.pictures.found.get(rank))
+            picture, copies = answer.pictures.found.get(rank), answer.copies_of(activation)
+            return Picked(rank, activation, picture, copies)
     return None

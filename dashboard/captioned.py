@@ -7,13 +7,14 @@ and more), so that a picture is the same on every computer. What it cannot draw 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dashboard.resources import png_bytes
 from dashboard.wording import activation_text
+from deconv_core.copies import and_copies
 from deconv_core.names import visible
 from deconv_core.receptive_field import Layer
 
@@ -31,7 +32,15 @@ def tile_side(layer: Layer, least: int) -> int:
     return size * -(-least // size)
 
 
-def sheet(pictures: Sequence[Any], title: str, layer: Layer, scale: Any, *, large: bool) -> bytes:
+def sheet(
+    pictures: Sequence[Any],
+    title: str,
+    layer: Layer,
+    scale: Any,
+    *,
+    large: bool,
+    copies: Mapping[str, Sequence[str]] | None = None,
+) -> bytes:
     """Both grids side by side on white as PNG, a caption under every tile."""
     from PIL import Image, ImageDraw
 
@@ -39,7 +48,8 @@ def sheet(pictures: Sequence[Any], title: str, layer: Layer, scale: Any, *, larg
 
     side = tile_side(layer, 300 if large else 150)
     rows = -(-len(pictures) // _COLUMNS)
-    cell, height = side + _GAP, side + 2 * _LINE + _GAP + 6
+    lines_below = 3 if copies else 2
+    cell, height = side + _GAP, side + lines_below * _LINE + _GAP + 6
     width = 2 * _COLUMNS * cell + 4 * _GAP
     paper = Image.new("RGB", (width, _HEAD + rows * height + _GAP), "white")
     draw, small, large_font = ImageDraw.Draw(paper), font(11), font(15)
@@ -48,7 +58,9 @@ def sheet(pictures: Sequence[Any], title: str, layer: Layer, scale: Any, *, larg
     draw.text((_GAP, 26), under, "#555555", small)
     for place, picture in enumerate(pictures):
         row, column = divmod(place, _COLUMNS)
-        captions = zip(("reconstruction", "patch"), _captions(place + 1, picture), strict=True)
+        captions = zip(
+            ("reconstruction", "patch"), _captions(place + 1, picture, copies), strict=True
+        )
         for half, (kind, lines) in enumerate(captions):
             left = _GAP + half * (_COLUMNS * cell + 2 * _GAP) + column * cell
             top = _HEAD + row * height
@@ -59,13 +71,16 @@ def sheet(pictures: Sequence[Any], title: str, layer: Layer, scale: Any, *, larg
     return png_bytes(paper)
 
 
-def _captions(rank: int, picture: Any) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Two lines under the reconstruction, and two under the patch."""
+def _captions(
+    rank: int, picture: Any, copies: Mapping[str, Sequence[str]] | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Two lines under the reconstruction, and two or three under the patch."""
     activation = picture.activation
+    others = (copies or {}).get(activation.image_id, ())
     folder, _, name = activation.image_id.rpartition("/")
     return (
         (f"{rank}. map {activation.unit.channel}", activation_text(activation.value)),
-        (f"{rank}. {folder}", name),
+        (f"{rank}. {folder}", name, *([and_copies(len(others))] if others else [])),
     )
 
 

@@ -67,6 +67,16 @@ class Choice:
         return self.index is not None and self.index.precision != "float32"
 
     @property
+    def has_copies(self) -> bool:
+        """True if pictures of the dataset have copies: files of equal content."""
+        return self.index is not None and bool(self.index.equal_images)
+
+    @property
+    def copies(self) -> bool:
+        """True if every copy counts in an answer; on Start each picture counts once."""
+        return self.page != "start" and self.values.get("copies") == address.EACH
+
+    @property
     def map(self) -> int:
         """The feature map in the address."""
         return int(self.values.get("map", "0"))
@@ -168,6 +178,12 @@ def _check_display(values: dict[str, str], notes: list[str]) -> None:
             f"“{_quoted(k)}” pictures cannot be shown; choose 1 to {address.MOST}. Showing 9."
         )
         values.pop("k")
+    if values.get("copies", address.EACH) != address.EACH:
+        notes.append(
+            f"Copies cannot be counted “{_quoted(values['copies'])}”: the address takes "
+            f"{address.EACH}, or nothing to count them once. Counting them once."
+        )
+        values.pop("copies")
 
 
 def short_name(network: NetworkChoice) -> str:

@@ -92,7 +92,7 @@ def _table(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
     )
     st.caption(
         "Click the left edge of a row to open its feature map; click a heading to sort. "
-        f"{notes.as_scanned(choice)}"
+        f"{notes.of_all_images(choice)}"
     )
     for channel in st.session_state.pop("maps_picked", []):
         open_map(int(channel))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -17,8 +17,9 @@ _ENLARGED = 400
 
 
 def file_stem(choice: Choice, layer: str, channel: int | None, label: str | None) -> str:
-    """For example "conv4_4_map171_dog_my-photos"."""
+    """For example "conv4_4_map171_dog_my-photos"; with "copies" where every copy counts."""
     parts = [layer, *([] if channel is None else [f"map{channel}"]), *([label] if label else [])]
+    parts += ["copies"] if choice.copies else []
     return "_".join(_plain(part) for part in [*parts, choice.dataset.name])
 
 
@@ -34,6 +35,7 @@ def downloads(
     key: str,
     title: str = "Download",
     heading: str = "",
+    copies: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Buttons for both grids, both side by side, and the table."""
     if not pictures:
@@ -62,9 +64,9 @@ def downloads(
             "Both, with captions",
             f"{stem}{size}.png",
             key,
-            lambda: sheet(pictures, heading or stem, layer, scale, large=enlarged),
+            lambda: sheet(pictures, heading or stem, layer, scale, large=enlarged, copies=copies),
         )
-        _button("Table (CSV)", f"{stem}.csv", key, lambda: _csv(pictures))
+        _button("Table (CSV)", f"{stem}.csv", key, lambda: _csv(pictures, copies))
         names = [heading, *(picture.activation.image_id for picture in pictures)]
         if missing := not_drawn(names):
             some = f"{missing[:9]}…" if len(missing) > 9 else missing
@@ -96,7 +98,7 @@ def grid(pictures: Sequence[object], kind: str, scale: object, side: int | None)
     )
 
 
-def _csv(pictures: Sequence[object]) -> bytes:
+def _csv(pictures: Sequence[object], copies: Mapping[str, Sequence[str]] | None) -> bytes:
     from deconv_core.tables import activation_table, csv_file
 
-    return csv_file(activation_table(pictures))  # type: ignore[arg-type]
+    return csv_file(activation_table(pictures, copies=copies))  # type: ignore[arg-type]

@@ -60,7 +60,10 @@ def _exact(choice: Choice, layer: str, channel: int | None, k: int, label: str |
         assert index is not None
         network, cache = matching_network(choice), resources.reconstruction_cache()
         return exact_top(
-            network, images, index, layer, channel, k, label, cache=cache, cancel=cancel
+            *(network, images, index, layer, channel, k, label),
+            copies=choice.copies,
+            cache=cache,
+            cancel=cancel,
         )
 
     found: ExactTop = compute(work)

@@ -123,7 +123,9 @@ def _pictures(choice: Choice, layer: str, slot: DeltaGenerator, buttons: DeltaGe
         title = f"{layer} · {choice.dataset.name}"
         with buttons:
             downloads(
-                answer.pictures.all, stem, choice.layers[layer], scale, "start", heading=title
+                *(answer.pictures.all, stem, choice.layers[layer], scale, "start"),
+                heading=title,
+                copies=answer.copies,
             )
     if picked:
         st.switch_page(

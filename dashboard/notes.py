@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import streamlit as st
 
 from dashboard import address, resources
@@ -19,7 +20,7 @@ from deconv_core.activation_index import ActivationIndex
 from deconv_core.dead_maps import dead_maps_sentence, layers_with_many_dead_maps
 from deconv_core.errors import DeconvError, IndexDamagedError
 from deconv_core.receptive_field import Layer
-from deconv_core.units import Activation, Unit
+from deconv_core.units import Unit
 
 if TYPE_CHECKING:
     from dashboard.answers import Answer
@@ -83,6 +84,12 @@ def as_scanned(choice: Choice) -> str:
     return "≈ As scanned, in bfloat16." if choice.approximate else ""
 
 
+def of_all_images(choice: Choice) -> str:
+    """What to say of numbers over all images: as scanned, and with every copy; or ""."""
+    copies = "Every file counts here, copies too." if choice.has_copies else ""
+    return " ".join(filter(None, [as_scanned(choice), copies]))
+
+
 def fires_in_line(choice: Choice, unit: Unit, found: Sequence[Answer]) -> None:
     """A line of numbers about a map for each answer, or that it never fires there."""
     near = choice.approximate
@@ -100,7 +107,8 @@ def fires_in_line(choice: Choice, unit: Unit, found: Sequence[Answer]) -> None:
             f"{activation_text(row['mean'], approximate=near)}"
         )
     if lines:
-        st.caption("  \n".join(lines))
+        copies = " · every file counts here, copies too" if choice.has_copies else ""
+        st.caption("  \n".join(line + copies for line in lines))
 
 
 def _images(choice: Choice, label: str | None) -> int:
@@ -137,20 +145,18 @@ def changed_note(choice: Choice) -> None:
 
 
 def table(
-    activations: Sequence[Activation],
-    layers: Mapping[str, Layer],
-    name: str,
-    key: str,
-    **how: Any,
+    answers: Sequence[Answer], layers: Mapping[str, Layer], name: str, key: str, **how: Any
 ) -> None:
-    """Activations as a table: rank, image, location, value, box in pixels."""
+    """Answers as one table: rank, image, location, value, box in pixels, copies."""
     from deconv_core.tables import activation_table  # loads torch
 
+    parts = [activation_table(one.activations, layers, one.copies) for one in answers]
+    listed = pd.concat(parts, ignore_index=True)
     data_table(
-        activation_table(activations, layers),
+        listed.assign(rank=range(1, len(listed) + 1)),
         name,
         key,
-        alt=f"Activations of {activations[0].unit.layer}",
+        alt=f"Activations of {listed['layer'].iat[0]}",
         column_config={"value": st.column_config.NumberColumn("value", format="%.4g")},
         **how,
     )

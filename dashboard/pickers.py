@@ -18,6 +18,11 @@ from dashboard.shell import Choice
 from deconv_core.receptive_field import Layer
 
 _FILES = Path(__file__).parent / "components"
+COPIES_HELP = (
+    "Some files of this dataset have equal content. On: only the first of them, by name, takes a "
+    "place among the strongest, within the label if one is chosen. Numbers over all images "
+    "(shares, means, the histogram) count every file."
+)
 
 
 def _inline(name: str) -> Any:
@@ -205,6 +210,18 @@ def count_picker(page: str, chosen: int) -> None:
         on_change=lambda: address.visit(page, k=_unless(st.session_state["pick_k"], 9)),
         width=120,
     )
+
+
+def copies_switch(page: str, choice: Choice) -> None:
+    """Whether copies count once; only where there are any."""
+    if not choice.has_copies:
+        return
+    st.session_state["pick_copies"] = not choice.copies
+
+    def changed() -> None:
+        address.visit(page, copies=None if st.session_state["pick_copies"] else address.EACH)
+
+    st.toggle("Count copies once", key="pick_copies", on_change=changed, help=COPIES_HELP)
 
 
 def _unless(value: int, usual: int) -> int | None:

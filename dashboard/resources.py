@@ -159,23 +159,30 @@ def _index(path: str, stamp: str) -> ActivationIndex:
 
 @st.cache_data(max_entries=512, show_spinner=False)
 def _top(
-    path: str, stamp: str, layer: str, channel: int | None, k: int, label: str | None
+    path: str,
+    stamp: str,
+    layer: str,
+    channel: int | None,
+    k: int,
+    label: str | None,
+    copies: bool,
 ) -> list[Activation]:
-    return _index(path, stamp).top(layer, channel=channel, k=k, label=label)
+    return _index(path, stamp).top(layer, channel, k, label, copies=copies)
 
 
 def top_of(
     choice: Choice, layer: str, channel: int | None, k: int, label: str | None
 ) -> list[Activation]:
     """``index.top``, kept."""
-    return _top(str(choice.index_path), index_stamp(choice.index_path), layer, channel, k, label)
+    return _top(*question(choice, layer, channel, k, label))
 
 
 def question(
     choice: Choice, layer: str, channel: int | None, k: int, label: str | None
 ) -> tuple[Any, ...]:
     """Names one question to one state of one index."""
-    return str(choice.index_path), index_stamp(choice.index_path), layer, channel, k, label
+    stamp = index_stamp(choice.index_path)
+    return str(choice.index_path), stamp, layer, channel, k, label, choice.copies
 
 
 @st.cache_resource(show_spinner=False)
@@ -187,7 +194,7 @@ def settled_answers() -> SettledAnswers:
 def best_of_maps(choice: Choice, layer: str, channels: Sequence[int]) -> list[Activation | None]:
     """The strongest activation of each of several maps; None for a dead one."""
     path, stamp = str(choice.index_path), index_stamp(choice.index_path)
-    found = [_top(path, stamp, layer, channel, 1, choice.label) for channel in channels]
+    found = [_top(path, stamp, layer, channel, 1, choice.label, False) for channel in channels]
     return [one[0] if one else None for one in found]
 
 

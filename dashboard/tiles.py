@@ -30,6 +30,8 @@ class Tile:
         href: where it leads, for "open in a new tab"; a plain click only sends ``value``.
         chosen: drawn with a frame.
         second: PNG bytes of a second picture, beside the first in the same tile.
+        copies: third part of the caption, for example "and 10 copies".
+        names: what the copies are called, a line each; shown when the pointer rests on it.
     """
 
     png: bytes
@@ -40,6 +42,8 @@ class Tile:
     href: str = ""
     chosen: bool = False
     second: bytes = b""
+    copies: str = ""
+    names: str = ""
 
 
 @dataclass(frozen=True)
@@ -180,6 +184,8 @@ def _panel(panel: Panel) -> dict[str, Any]:
                 "value": tile.value,
                 "href": tile.href,
                 "chosen": tile.chosen,
+                "copies": tile.copies,
+                "names": tile.names,
             }
             for tile in panel.tiles
         ],

@@ -14,6 +14,8 @@ from deconv_core.errors import DeconvError
 from deconv_core.receptive_field import INPUT_SIDE
 from deconv_core.units import Activation
 
+_NAMED = 5
+
 
 def where_it_fired(choice: Choice, picked: answers.Picked) -> None:
     """Three pictures: the image with the receptive field, the plane, the reconstruction."""
@@ -33,6 +35,11 @@ def where_it_fired(choice: Choice, picked: answers.Picked) -> None:
         f"{activation.row}, column {activation.column} · sees rows {box.top} to {box.bottom - 1}, "
         f"columns {box.left} to {box.right - 1}. Click another picture above to see its place."
     )
+    if picked.copies:
+        named = ", ".join(escape(image_id) for image_id in picked.copies[:_NAMED])
+        rest = len(picked.copies) - _NAMED
+        more = f" and {rest:,} more" if rest > 0 else ""
+        st.caption(f"Files of equal content: {named}{more}.")
     places = st.columns(3, gap="medium")
     mark = Mark(box.left, box.top, box.width, box.height)
     try:

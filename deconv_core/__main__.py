@@ -120,6 +120,11 @@ def _add_top(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     command.add_argument("--channel", type=int, help="one feature map, counted from 0")
     command.add_argument("--label", help="only images of this label")
     command.add_argument("--k", type=int, default=9, help="how many (9)")
+    command.add_argument(
+        "--copies",
+        action="store_true",
+        help="count every copy of a picture (files of equal content); otherwise only the first",
+    )
     command.add_argument("--images", help="the folder of images, if it was moved since the scan")
     command.add_argument("--network", help="the network, if its file was moved since the scan")
     command.add_argument("--out", default="results", help="folder for the pictures (results)")
@@ -189,8 +194,17 @@ def _scan(options: argparse.Namespace, cancel: threading.Event) -> int:
         for row in failed.itertuples():
             print(f"not read: {row.image_id!a}: {row.error}")
         _say_skipped(images)
+        _say_copies(index)
         _say_dead_maps(index)
     return 0 if index.complete else _CANCELLED
+
+
+def _say_copies(index: ActivationIndex) -> None:
+    """How many files are copies of each other, and a few by name."""
+    from deconv_core.copies import copies_text, groups_text
+
+    if groups := index.equal_images:
+        print(f"{copies_text(groups)}: {groups_text(groups, name=ascii)}")
 
 
 def _say_dead_maps(index: ActivationIndex) -> None:
@@ -263,7 +277,7 @@ def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
     images = scanned_folder(_images_of(options, index.image_root), made)
     _say_listed(images)
     asked = options.layer, options.channel, options.label
-    files = ResultFiles.of(options.out, *asked, images.root)
+    files = ResultFiles.of(options.out, *asked, images.root, copies=options.copies)
     network = _load(
         made.network if options.network is None else options.network,
         made.preprocessing,
@@ -272,7 +286,8 @@ def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
     )
     print(_preprocessing_line(network, "the scan used it"))
     top = exact_top(
-        network, images, index, options.layer, options.channel, options.k, options.label
+        *(network, images, index, options.layer, options.channel, options.k, options.label),
+        copies=options.copies,
     )
     if not top:
         print(
@@ -281,7 +296,8 @@ def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
         return 0
     pictures = reconstruct(network, images, top, progress=_bar("reconstructing"), cancel=cancel)
     scale = Scale.named(options.scale, pictures)
-    table = activation_table(pictures)
+    behind = index.copies_behind(top, options.label, copies=options.copies)
+    table = activation_table(pictures, copies=behind)
     files.write(
         {
             "feat": compose_grid(pictures, scale=scale, tile_size=options.tile_size),
@@ -289,10 +305,13 @@ def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
         },
         table,
     )
-    print(table.to_string(index=False))
+    print(table.drop(columns="copy_ids", errors="ignore").to_string(index=False))
     print(f"{files.folder / files.stem}_feat.png, _im.png, .csv: {scale.caption}")
     if len(top) < options.k:
-        print(f"it fires in {len(top)} of {len(index.images):,} images")
+        images_in_all = f"{len(index.images):,} images"
+        if behind is not None:
+            images_in_all = f"{index.counted(options.label):,} different images"
+        print(f"it fires in {len(top)} of {images_in_all}")
     if not index.complete:
         print(f"the scan is unfinished: {len(index.images):,} of {index.total:,} images")
     return 0

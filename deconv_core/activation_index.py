@@ -3,7 +3,8 @@
 An index holds, for every image and every feature map, the peak: the largest activation and its
 location. That is enough for both questions of the field: the top k of one map, and the top k of a
 whole layer (an image's best activation in a layer is the best of its maps' peaks). An image never
-appears twice in an answer.
+appears twice in an answer, and of images of equal content (copies) only the first by id counts,
+unless every copy is asked for.
 
 Order everywhere: value descending, then image_id, row, column, channel. Nothing here needs a
 network, an image file or torch.
@@ -12,13 +13,14 @@ network, an image file or torch.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
+from deconv_core.copies import Groups, KnownCopies, is_repeated
 from deconv_core.errors import DeconvError, IndexDamagedError
 from deconv_core.index_blocks import BlockFile, ImageRow, LayerPeaks, check_block, read_peaks
 from deconv_core.index_check import PlannedImages
@@ -106,8 +108,65 @@ class ActivationIndex:
         """Layer -> how many of its feature maps fire in none of the images done."""
         return {name: int(self.maps(name)["dead"].sum()) for name in self.layers}
 
+    @property
+    def equal_images(self) -> Groups:
+        """The readable images of equal content: a group for each picture that has copies.
+
+        Ids in order; the first of a group is the one that counts.
+        """
+        return self._copies.groups
+
+    def copies(self, image_id: str, label: str | None = None) -> tuple[str, ...]:
+        """The other readable images of equal content, in order; only those of a label if given.
+
+        Raises:
+            DeconvError: no such image or label.
+        """
+        meant = None if label is None else self._stored_label(label)
+        others = self._copies.others(image_id, meant)
+        if not others and not (self._done["image_id"] == image_id).any():
+            raise DeconvError(
+                f"{image_id!r} is not among the {len(self._done):,} images of this index; give an "
+                "id as index.images lists it"
+            )
+        return others
+
+    def copies_behind(
+        self, top: Sequence[Activation], label: str | None = None, *, copies: bool = False
+    ) -> dict[str, tuple[str, ...]] | None:
+        """For each image of an answer that stands for copies: their ids.
+
+        Args:
+            top: what ``top`` or ``exact_top`` gave.
+            label: as it was asked.
+            copies: as it was asked.
+
+        Returns:
+            None where every image speaks for itself: there are no copies, or each was counted.
+        """
+        if copies or not self.equal_images:
+            return None
+        found = {a.image_id: self.copies(a.image_id, label) for a in top}
+        return {image_id: others for image_id, others in found.items() if others}
+
+    def counted(self, label: str | None = None, *, copies: bool = False) -> int:
+        """How many readable images count: with every copy, or each picture once.
+
+        Raises:
+            DeconvError: no such label.
+        """
+        meant = None if label is None else self._stored_label(label)
+        total = sum(self.labels.values()) if meant is None else self.labels[meant]
+        return total if copies else total - self._copies.repeated(meant)
+
     def top(
-        self, layer: str, channel: int | None = None, k: int = TOP, label: str | None = None
+        self,
+        layer: str,
+        channel: int | None = None,
+        k: int = TOP,
+        label: str | None = None,
+        *,
+        copies: bool = False,
     ) -> list[Activation]:
         """The k strongest activations, at most one an image, above 0 only.
 
@@ -116,6 +175,8 @@ class ActivationIndex:
             channel: one feature map, or None for the whole layer (each image's best map).
             k: at least 1.
             label: only images of this label.
+            copies: count every copy. Otherwise of images of equal content only the first by id
+                counts, within the label if there is one; ``index.copies`` names the others.
 
         Returns:
             Up to k activations; fewer when fewer images activate it, none for a dead map.
@@ -126,9 +187,9 @@ class ActivationIndex:
         """
         if k < 1:
             raise DeconvError(f"k is {k}; ask for at least 1")
-        best = self._summarised(layer, channel) if label is None and k <= KEPT else None
+        best = self._summarised(layer, channel, copies) if label is None and k <= KEPT else None
         if best is None:
-            best = self.best(layer, channel, label)
+            best = self.best(layer, channel, label, copies=copies)
         above = best[best["value"] > 0]
         if len(above) > k:
             limit = np.partition(above["value"].to_numpy(), -k)[-k]
@@ -144,7 +205,7 @@ class ActivationIndex:
         ]
 
     def peaks(self, layer: str, channel: int) -> pd.DataFrame:
-        """The peak of one feature map in every readable image.
+        """The peak of one feature map in every readable image, copies too.
 
         Returns:
             image_id, label, row, column, value; one row an image, in the order of the ids.
@@ -158,7 +219,7 @@ class ActivationIndex:
         return best.sort_values("image_id")[columns].reset_index(drop=True)
 
     def maps(self, layer: str, label: str | None = None) -> pd.DataFrame:
-        """Every feature map of a layer over the images done.
+        """Every feature map of a layer over the images done, copies too.
 
         Returns:
             channel, max and mean of the peaks, share of the images that activate it (0 to 1),
@@ -187,8 +248,16 @@ class ActivationIndex:
             }
         )
 
-    def best(self, layer: str, channel: int | None, label: str | None) -> pd.DataFrame:
+    def best(
+        self, layer: str, channel: int | None, label: str | None, *, copies: bool = True
+    ) -> pd.DataFrame:
         """One row a readable image: the best activation of one feature map, or of a whole layer.
+
+        Args:
+            layer: a convolution or a pooling.
+            channel: one feature map, or None for the whole layer.
+            label: only images of this label.
+            copies: a row for each copy, not only for the first.
 
         Returns:
             image_id, label, channel, row, column, value, in no particular order.
@@ -198,7 +267,7 @@ class ActivationIndex:
             IndexDamagedError: a block cannot be read.
         """
         found = self._read(layer, channel, label)
-        chosen = self._chosen(found.ordinals, label)
+        chosen = self._chosen(found.ordinals, label, copies)
         values, rows, columns = (a[chosen] for a in (found.values, found.rows, found.columns))
         place = np.zeros(len(values), np.int64)
         if values.shape[1] > 1 and len(values):
@@ -216,13 +285,15 @@ class ActivationIndex:
             }
         )
 
-    def _summarised(self, layer: str, channel: int | None) -> pd.DataFrame | None:
+    def _summarised(self, layer: str, channel: int | None, copies: bool) -> pd.DataFrame | None:
         """What ``best`` gives, for the strongest images only, from the summary if there is one."""
         stored = self._stored_layer(layer)
         self._check_channel(layer, channel)
         found = read_top(self._folder, self.manifest, stored, channel)
         if found is None:
             return None
+        if not copies:
+            found = found[~found["copy"]]
         if stored != layer:
             found = found.assign(row=found["row"] // 2, column=found["column"] // 2)
         order = ["value", "row", "column", "channel"]
@@ -235,23 +306,31 @@ class ActivationIndex:
         return once.assign(image_id=self._by_ordinal["image_id"].loc[once["image"]].to_numpy())
 
     @cached_property
+    def _copies(self) -> KnownCopies:
+        return KnownCopies(self._live(None))
+
+    @cached_property
     def _by_ordinal(self) -> pd.DataFrame:
         return self._done.set_index("ordinal")
 
-    def _chosen(self, ordinals: np.ndarray, label: str | None) -> np.ndarray:
+    def _chosen(self, ordinals: np.ndarray, label: str | None, copies: bool = True) -> np.ndarray:
         """Which of the rows read belong to images still in the dataset, and of the label."""
-        return np.isin(ordinals, self._live(label)["ordinal"].to_numpy())
+        return np.isin(ordinals, self._live(label, copies)["ordinal"].to_numpy())
 
-    def _live(self, label: str | None) -> pd.DataFrame:
-        """The readable images, or those of a label."""
+    def _live(self, label: str | None, copies: bool = True) -> pd.DataFrame:
+        """The readable images in the order of their ids: all or of a label, with copies or not."""
         live = self._done[self._done["error"] == ""]
-        if label is None:
-            return live
+        if label is not None:
+            live = live[live["label"] == self._stored_label(label)]
+        return live if copies else live[~is_repeated(live["content_hash"])]
+
+    def _stored_label(self, label: str) -> str:
+        """A label as the index has it, however its letters are composed."""
         meant = as_stored(label, self.labels)
         if len(meant) != 1:
             known = ", ".join(repr(name) for name in self.labels) or "none"
             raise DeconvError(f"no readable image has the label {label!r}; there are: {known}")
-        return live[live["label"] == meant[0]]
+        return meant[0]
 
     def _files_with(self, label: str | None) -> list[BlockFile]:
         """The block files to read: those of a label only, whose images lie together."""
@@ -302,7 +381,7 @@ class ActivationIndex:
             rows = plan.assign(ordinal=np.arange(len(plan)))
         else:
             learned = [row for file in self._files for row in self._check(file)]
-            columns = ["ordinal", "image_id", "label", "width", "height", "error"]
+            columns = ["ordinal", "image_id", "label", "width", "height", "error", "content_hash"]
             rows = pd.DataFrame(
                 [[getattr(row, name) for name in columns] for row in learned], columns=columns
             )

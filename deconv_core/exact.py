@@ -61,6 +61,7 @@ def exact_top(
     k: int = TOP,
     label: str | None = None,
     *,
+    copies: bool = False,
     cache: ReconstructionCache | None = None,
     progress: Callable[[int, int], None] | None = None,
     cancel: CancelFlag | None = None,
@@ -77,6 +78,7 @@ def exact_top(
         channel: one feature map, or None for the whole layer.
         k: at least 1.
         label: only images of this label.
+        copies: count every copy of an image, not only the first.
         cache: keeps what is computed of an image, for other maps and for ``reconstruct``.
         progress: called with (images examined, at most to examine).
         cancel: set it to stop.
@@ -100,10 +102,10 @@ def exact_top(
                 f"the index was made with {what} {of_index!r}; given is {given!r}"
             )
     if index.precision == "float32":
-        return ExactTop(index.top(layer, channel=channel, k=k, label=label), exact=True)
+        return ExactTop(index.top(layer, channel, k, label, copies=copies), exact=True)
     if k < 1:
         raise DeconvError(f"k is {k}; ask for at least 1")
-    near = index.best(layer, channel, label).sort_values(
+    near = index.best(layer, channel, label, copies=copies).sort_values(
         ["value", "image_id"], ascending=[False, True]
     )
     error = SAFETY * index.manifest.compute.error_bounds[peak_layer(network, layer)]

@@ -43,6 +43,8 @@ from deconv_core.tables import activation_table, csv_file
 from deconv_core.typed_paths import path_argument
 from deconv_core.whole_files import whole_file
 
+Copies = Mapping[str, tuple[str, ...]] | None
+"""What ``ActivationIndex.copies_behind`` gives."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same export gives the same bytes
 _PROGRAM = "deconvnet-dashboard"
 _CACHE_BYTES = 128 * 2**20
@@ -98,9 +100,11 @@ def export(
         for done, (layer, channel) in enumerate(wanted):
             if cancel is not None and cancel.is_set():
                 raise CancelledError(f"stopped after {done} of {len(wanted)} maps")
-            top = exact_top(network, images, index, layer, channel, selection.k, selection.label)
+            asked = layer, channel, selection.k, selection.label
+            top = exact_top(network, images, index, *asked, copies=selection.copies)
             pictures = reconstruct(network, images, top, kept, cancel=cancel)
-            section = _add_section(archive, layer, channel, pictures, selection)
+            copies = index.copies_behind(top, selection.label, copies=selection.copies)
+            section = _add_section(archive, layer, channel, pictures, selection, copies)
             described.add(indent(json.dumps(section.described(), indent=1), "  "))
             shown.add(section_html(section.shown))
             if progress is not None:
@@ -165,6 +169,7 @@ class _Section:
     scale: str
     pictures: Sequence[Reconstruction]
     shown: PageSection
+    copies: Copies
 
     def described(self) -> dict[str, Any]:
         """For the manifest."""
@@ -181,6 +186,7 @@ class _Section:
                     "column": picture.activation.column,
                     "value": picture.activation.value,
                     "box": asdict(picture.box),
+                    "copies": list((self.copies or {}).get(picture.activation.image_id, ())),
                 }
                 for picture in self.pictures
             ],
@@ -215,6 +221,7 @@ def _add_section(
     channel: int | None,
     pictures: Sequence[Reconstruction],
     selection: Selection,
+    copies: Copies,
 ) -> _Section:
     folder, title = folder_of(layer, channel), _title_of(layer, channel)
     scale, side = Scale.named(selection.scale, pictures), selection.tile_size
@@ -223,17 +230,18 @@ def _add_section(
         for kind in _KINDS:
             grid = compose_grid(pictures, kind, scale=scale, tile_size=side)
             _add(archive, f"{folder}/{kind}{'es' if kind == 'patch' else 's'}.png", _png(grid))
-        _add(archive, f"{folder}/table.csv", csv_file(activation_table(pictures)))
+        _add(archive, f"{folder}/table.csv", csv_file(activation_table(pictures, copies=copies)))
     for rank, picture in enumerate(pictures, 1):
         if selection.single_tiles:
             for kind in _KINDS:
                 drawn = tile(picture, kind, scale, side)
                 _add(archive, f"{folder}/tiles/{rank}_{kind}.png", _png(drawn))
         found = picture.activation
-        tiles.append(PageTile(rank, found.image_id, found.unit.channel, found.value))
+        others = (copies or {}).get(found.image_id, ())
+        tiles.append(PageTile(rank, found.image_id, found.unit.channel, found.value, others))
     caption = scale.caption if pictures else "no image activates it"
     shown = PageSection(title, folder, caption, tuple(tiles), by_map=channel is None)
-    return _Section(folder, layer, channel, caption, pictures, shown)
+    return _Section(folder, layer, channel, caption, pictures, shown, copies)
 
 
 def _facts(
@@ -261,6 +269,8 @@ def _facts(
         "label": selection.label,
         "scale": selection.scale,
         "tile_size": selection.tile_size,
+        "copies_in_all": sum(len(group) - 1 for group in index.equal_images),
+        "copies_counted": selection.copies,
     }
 
 
@@ -273,6 +283,8 @@ def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     scanned = f"{facts['images_scanned']:,} of {facts['images_in_all']:,}"
     label = "all images" if facts["label"] is None else f"images of “{facts['label']}”"
     because = facts["preprocessing_reason"] and f", because {facts['preprocessing_reason']}"
+    if facts["copies_in_all"]:
+        label += ", every copy counted" if facts["copies_counted"] else ", copies counted once"
     return [
         ("Network", f"{facts['network']} ({facts['architecture']}, {facts['fingerprint']})"),
         ("Preprocessing", f"{facts['preprocessing']}{because}"),

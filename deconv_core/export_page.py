@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape as escape_html
 
+from deconv_core.copies import and_copies, names_text
 from deconv_core.names import visible
 
 
 @dataclass(frozen=True)
 class PageTile:
-    """The caption of one tile."""
+    """The caption of one tile; ``copies`` are the ids of equal images that it stands for."""
 
     rank: int
     image_id: str
     channel: int
     value: float
+    copies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,4 +130,9 @@ def section_html(section: PageSection) -> str:
 
 def _tile(tile: PageTile, by_map: bool) -> str:
     unit = f"map {tile.channel}, " if by_map else ""
-    return f'<li>{_name(tile.image_id)} <span class="soft">{unit}{tile.value:.4g}</span></li>'
+    copies = ""
+    if tile.copies:
+        names = escape_html(names_text([visible(image_id) for image_id in tile.copies]))
+        copies = f', <span title="{names}">{and_copies(len(tile.copies))}</span>'
+    said = f'<span class="soft">{unit}{tile.value:.4g}{copies}</span>'
+    return f"<li>{_name(tile.image_id)} {said}</li>"

@@ -10,7 +10,7 @@
     blocks/000000-000127.parquet   the same for a run of blocks that were merged when a large scan
                                 ended
     top-VERSION.parquet, maps-VERSION.parquet   of a finished index: the 100 strongest images of
-                                every map, and every map's statistics
+                                every map, with copies and without, and every map's statistics
 
 A block also carries what was learned about its images (size, hash, reason for failing) in its
 schema metadata, so a block alone is a complete, immutable unit of work. Only convolutions are

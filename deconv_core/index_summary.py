@@ -2,7 +2,8 @@
 
 A question about the top k (k up to 100) of a map or of a whole layer then reads a few small row
 groups, whatever the number of images. It is enough for whole layers too: an image among the k best
-of a layer has fewer than k images above it in its own best map.
+of a layer has fewer than k images above it in its own best map. Where images are copies of each
+other, it holds the 100 strongest images and the 100 strongest of those that are not copies.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from deconv_core import index_limits
+from deconv_core.copies import is_repeated
 from deconv_core.errors import IndexDamagedError
 from deconv_core.index_blocks import (
     BlockFile,
@@ -44,7 +46,7 @@ from deconv_core.storage import Location, source
 from deconv_core.whole_files import write_whole
 
 KEPT = 100
-"""Images kept of every map."""
+"""Images kept of every map; where there are copies, as many again without them."""
 MERGE_FROM = 64
 """Block files beyond which a finished scan merges them."""
 MERGED_IMAGES = 4096
@@ -56,6 +58,7 @@ _TOP_SCHEMA = pa.schema(
         ("value", pa.float32()),
         ("row", pa.uint8()),
         ("column", pa.uint8()),
+        ("copy", pa.bool_()),
     ]
 )
 
@@ -142,27 +145,35 @@ class _Best:
             keys, where = (np.take_along_axis(array, kept, 0) for array in (keys, where))
         self.keys, self.places = keys, where
 
-    def table(self, channels: range) -> pa.Table:
-        """The images kept of some channels, strongest first, those above 0 only."""
-        here = slice(channels.start, channels.stop)
-        order = np.argsort(self.keys[:, here], axis=0)[::-1]
-        keys, places = (
-            np.take_along_axis(array[:, here], order, 0).T.ravel()
-            for array in (self.keys, self.places)
-        )
-        values = (keys >> 32).astype(np.uint32).view(np.float32)
-        above = values > 0
-        numbers = np.repeat(np.arange(channels.start, channels.stop), order.shape[0])[above]
-        places = places[above]
-        rows, across = (places >> 8) & 255, places & 255
-        columns: list[np.ndarray] = [numbers, places >> 16, values[above], rows, across]
-        return pa.table(
-            [
-                pa.array(column.astype(kind.to_pandas_dtype()))
-                for column, kind in zip(columns, _TOP_SCHEMA.types, strict=True)
-            ],
-            schema=_TOP_SCHEMA,
-        )
+
+def _kept_table(bests: Sequence[_Best], channels: range, copies: np.ndarray) -> pa.Table:
+    """The images that any of the bests keeps of some channels, once, strongest first.
+
+    Those above 0 only; ``copies`` says of each ordinal whether the image is a copy.
+    """
+    here = slice(channels.start, channels.stop)
+    keys, places = (
+        np.concatenate([array[:, here] for array in arrays])
+        for arrays in ([best.keys for best in bests], [best.places for best in bests])
+    )
+    order = np.argsort(keys, axis=0)[::-1]
+    keys, places = (np.take_along_axis(array, order, 0) for array in (keys, places))
+    values = (keys >> 32).astype(np.uint32).view(np.float32)
+    chosen = values > 0
+    chosen[1:] &= keys[1:] != keys[:-1]  # kept by both
+    numbers = np.broadcast_to(np.arange(channels.start, channels.stop), keys.shape)
+    where = places.T[chosen.T]
+    columns: list[np.ndarray] = [
+        *(numbers.T[chosen.T], where >> 16, values.T[chosen.T], (where >> 8) & 255, where & 255),
+        copies[where >> 16],
+    ]
+    return pa.table(
+        [
+            pa.array(column.astype(kind.to_pandas_dtype()))
+            for column, kind in zip(columns, _TOP_SCHEMA.types, strict=True)
+        ],
+        schema=_TOP_SCHEMA,
+    )
 
 
 def write_summary(folder: IndexFolder, manifest: Manifest, plan: pd.DataFrame) -> str:
@@ -177,19 +188,23 @@ def write_summary(folder: IndexFolder, manifest: Manifest, plan: pd.DataFrame) -
     version = hashlib.sha256(listed).hexdigest()[:8]
     ranks = np.empty(len(plan), np.uint64)
     ranks[np.argsort(plan["image_id"].to_numpy(object), kind="stable")] = np.arange(len(plan))
+    copies = _copies(plan)
     buffer = pa.BufferOutputStream()
     maps: list[pd.DataFrame] = []
     groups = row_groups(layers)
     identity = identified(Identity.of(manifest, f"top-{version}"))
     with open_writer(buffer, _TOP_SCHEMA.with_metadata(identity)) as writer:
         for layer in (layer for layer in layers if not layer.is_pool):
-            best = _Best(layer.channels)
+            best, first = _Best(layer.channels), _Best(layer.channels)
             for file in folder.block_files():
-                found = read_peaks(file, layers, layer.name, None)
-                best.add(_only(found, live[found.ordinals]), ranks[_live(found, live)])
+                found = _only(read_peaks(file, layers, layer.name, None), live)
+                best.add(found, ranks[found.ordinals])
+                if copies.any():
+                    found = _only(found, ~copies)
+                    first.add(found, ranks[found.ordinals])
             for name, channels in groups:
                 if name == layer.name:
-                    writer.write_table(best.table(channels))
+                    writer.write_table(_kept_table([best, first], channels, copies))
             maps.append(_statistics(layer, best))
     write_table(
         folder.path / f"maps-{version}.parquet",
@@ -208,12 +223,18 @@ def drop_summaries(folder: IndexFolder, manifest: Manifest) -> None:
             path.unlink(missing_ok=True)
 
 
-def _live(found: LayerPeaks, live: np.ndarray) -> np.ndarray:
-    chosen: np.ndarray = found.ordinals[live[found.ordinals]]
-    return chosen
+def _copies(plan: pd.DataFrame) -> np.ndarray:
+    """Of each row of the list of images: is it a copy of a readable one with a smaller id?"""
+    readable = plan[~plan["removed"].to_numpy(bool) & (plan["error"] == "").to_numpy(bool)]
+    ordered = readable.sort_values("image_id")
+    found = np.zeros(len(plan), bool)
+    found[plan.index.get_indexer(ordered.index)] = is_repeated(ordered["content_hash"])
+    return found
 
 
-def _only(found: LayerPeaks, chosen: np.ndarray) -> LayerPeaks:
+def _only(found: LayerPeaks, wanted: np.ndarray) -> LayerPeaks:
+    """The peaks of the images whose ordinals are wanted."""
+    chosen = wanted[found.ordinals]
     return LayerPeaks(
         found.ordinals[chosen],
         found.channels,
@@ -240,10 +261,11 @@ def _statistics(layer: Layer, best: _Best) -> pd.DataFrame:
 def read_top(
     folder: IndexFolder, manifest: Manifest, layer: str, channel: int | None
 ) -> pd.DataFrame | None:
-    """The images kept of one map, or of all maps of a layer: channel, image, value, row, column.
+    """The images kept of one map, or of all maps of a layer.
 
     Returns:
-        None if there is no summary of the manifest's version.
+        channel, image (ordinal), value, row, column, copy (True if it has the content of an image
+        with a smaller id); None if there is no summary of the manifest's version.
 
     Raises:
         IndexDamagedError: it cannot be read.
@@ -263,6 +285,8 @@ def read_top(
             if file.num_row_groups <= max(numbers):
                 raise ValueError("it lacks feature maps")
             table = file.read_row_groups(numbers)
+            if table.column_names != _TOP_SCHEMA.names:
+                raise ValueError(f"its columns are not {', '.join(_TOP_SCHEMA.names)}")
             here = next(found for found in manifest.layers if found.name == layer)
             index_limits.check_peak_columns(table, _TOP_SCHEMA, here)
             found: pd.DataFrame = table.to_pandas(ignore_metadata=True)

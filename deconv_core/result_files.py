@@ -46,6 +46,8 @@ class ResultFiles:
         channel: int | None,
         label: str | None,
         images: Location,
+        *,
+        copies: bool = False,
     ) -> ResultFiles:
         """Name the files of a result, and look whether they can be written; nothing is made.
 
@@ -55,6 +57,7 @@ class ResultFiles:
             channel: its feature map, or None for the whole layer.
             label: its label, or None for all.
             images: the folder of images, in which results would be scanned the next time.
+            copies: whether every copy of a picture counts in it.
 
         Raises:
             DeconvError: it is no folder of this computer, lies in the folder of images, or holds a
@@ -74,7 +77,10 @@ class ResultFiles:
             )
         which = layer if channel is None else f"{layer} map {channel}"
         title = which if label is None else f"{which} of {label!a}"
-        files = cls(place, file_stem(layer, channel, label), title)
+        stem = file_stem(layer, channel, label)
+        if copies:
+            title, stem = f"{title}, every copy counted", f"{stem}_copies"
+        files = cls(place, stem, title)
         files._check_replaced()
         return files
 

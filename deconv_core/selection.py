@@ -27,6 +27,7 @@ class Selection:
         scale: a name for ``Scale.named``; one scale for the tiles of a map by default.
         tile_size: side of a tile in pixels, None for the receptive field's.
         single_tiles: also each tile as a file of its own.
+        copies: count every copy of an image, not only the first.
     """
 
     units: tuple[Unit, ...] = ()
@@ -36,6 +37,7 @@ class Selection:
     scale: str = "clipped"
     tile_size: int | None = None
     single_tiles: bool = True
+    copies: bool = False
 
 
 def strongest_maps(

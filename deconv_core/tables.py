@@ -22,17 +22,20 @@ which ends a cell where decimal numbers are written with a comma."""
 def activation_table(
     items: Sequence[Reconstruction] | Sequence[Activation],
     layers: Mapping[str, Layer] | None = None,
+    copies: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
     """One row an activation, in the order given.
 
     Args:
         items: reconstructions, or activations alone.
         layers: ``index.layers`` or ``network.layers``, to give the boxes of bare activations.
+        copies: ``index.copies`` of each image that has any, to name them.
 
     Returns:
         rank (from 1), image_id, label, layer, channel, row, column (locations in the map), value
         (activation), and the receptive field inside the 224x224 input in pixels: top, left,
-        height, width. The box of a bare activation is missing without ``layers``.
+        height, width. The box of a bare activation is missing without ``layers``. With ``copies``
+        also copies (their number) and copy_ids (separated by "; ").
     """
     rows = []
     for rank, item in enumerate(cast("Sequence[Reconstruction | Activation]", items), 1):
@@ -52,7 +55,12 @@ def activation_table(
             )
         )
     table = pd.DataFrame(rows, columns=[*COLUMNS, *BOX_COLUMNS])
-    return table.astype(dict.fromkeys(BOX_COLUMNS, "Int64"))
+    table = table.astype(dict.fromkeys(BOX_COLUMNS, "Int64"))
+    if copies is not None:
+        others = [copies.get(image_id, ()) for image_id in table["image_id"]]
+        table["copies"] = pd.Series([len(ids) for ids in others], dtype="int64")
+        table["copy_ids"] = pd.Series(["; ".join(ids) for ids in others], dtype="str")
+    return table
 
 
 def table_csv(table: pd.DataFrame) -> str:

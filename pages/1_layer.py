@@ -30,7 +30,7 @@ def top_of_layer(choice: Choice, index: ActivationIndex, layer: Layer, buttons: 
         pictures.let_them_paint()
         with st.expander("Table", icon=":material/table_rows:"):
             stem = file_stem(choice, layer.name, None, choice.label)
-            notes.table(answer.activations, index.layers, stem, "layer_table")
+            notes.table([answer], index.layers, stem, "layer_table")
 
 
 def grids(choice: Choice, layer: Layer, answer: answers.Answer, buttons: Place) -> None:
@@ -50,13 +50,18 @@ def grids(choice: Choice, layer: Layer, answer: answers.Answer, buttons: Place) 
         contact_sheet.open_map(int(opened))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         pickers.scale_picker(PAGE, name)
+        pickers.copies_switch(PAGE, choice)
         st.caption(f"Reconstructions: {scale.caption}.", width="content")
     notes.missing_note([answer])
     notes.changed_note(choice)
     stem = file_stem(choice, layer.name, None, choice.label)
     words = " · ".join(filter(None, [layer.name, choice.label, choice.dataset.name]))
     with buttons:
-        downloads(answer.pictures.all, stem, layer, scale, "layer_top", heading=words)
+        downloads(
+            *(answer.pictures.all, stem, layer, scale, "layer_top"),
+            heading=words,
+            copies=answer.copies,
+        )
 
 
 choice = shell(PAGE, title="Layer")

@@ -71,6 +71,7 @@ def grids(
     with st.container(horizontal=True, vertical_alignment="bottom"):
         pickers.scale_picker(PAGE, name)
         pickers.count_picker(PAGE, int(choice.values.get("k", "9")))
+        pickers.copies_switch(PAGE, choice)
         st.caption(f"Reconstructions: {scale.caption}.", width="content")
     for answer in shown:
         stem = file_stem(choice, layer.name, unit.channel, answer.label)
@@ -79,7 +80,8 @@ def grids(
         title = f"Download {answer.label or 'all'}" if len(shown) > 1 else "Download"
         with buttons:
             key = f"map_{answer.label}"
-            downloads(answer.pictures.all, stem, layer, scale, key, title, line)
+            shown_here = answer.pictures.all, stem, layer, scale, key, title, line
+            downloads(*shown_here, copies=answer.copies)
 
 
 def numbers(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[Answer]) -> None:
@@ -98,13 +100,13 @@ def numbers(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[
             config={"displayModeBar": False},
             alt=f"Histogram of the peaks of {unit}",
         )
-        if choice.approximate:
-            st.caption(notes.as_scanned(choice))
+        if said := notes.of_all_images(choice):
+            st.caption(said)
     with right:
         st.markdown("### Table")
         if everything:
             stem = file_stem(choice, unit.layer, unit.channel, choice.label)
-            notes.table(everything, index.layers, stem, "map_table", height=280)
+            notes.table(shown, index.layers, stem, "map_table", height=280)
         else:
             st.caption("Nothing to list: the map never fires here.")
 

@@ -1,8 +1,10 @@
 """Export: layers and feature maps into one zip with pictures, tables and an offline page."""
 
+from dataclasses import replace
+
 import streamlit as st
 
-from dashboard import notes
+from dashboard import notes, pickers
 from dashboard.address import SCALES
 from dashboard.export_panel import contents, export_list
 from dashboard.jobs.exports import start_export
@@ -51,7 +53,7 @@ def which_maps(
     return units, layers if whole else [], ""
 
 
-def how_drawn(index: ActivationIndex, label: str | None) -> Selection:
+def how_drawn(choice: Choice, index: ActivationIndex) -> Selection:
     """The settings, as a selection of nothing yet."""
     left, right = st.columns(2)
     names = distinct(
@@ -60,7 +62,7 @@ def how_drawn(index: ActivationIndex, label: str | None) -> Selection:
     chosen = left.selectbox(
         "Images",
         list(names),
-        index=list(names).index(label or ""),
+        index=list(names).index(choice.label or ""),
         format_func=names.__getitem__,
         key="export_label",
     )
@@ -76,12 +78,21 @@ def how_drawn(index: ActivationIndex, label: str | None) -> Selection:
         help="Native is one pixel for one pixel: the receptive field's size.",
     )
     tiles = st.checkbox("Each tile also as a file of its own", value=True, key="export_tiles")
+    once = True
+    if choice.has_copies:
+        once = st.checkbox(
+            "Count copies once",
+            value=not choice.copies,
+            key="export_once",
+            help=pickers.COPIES_HELP,
+        )
     return Selection(
         k=int(k),
         label=chosen or None,
         scale=scale,
         tile_size=side or None,
         single_tiles=tiles,
+        copies=not once,
     )
 
 
@@ -130,18 +141,10 @@ settings, built = st.columns([5, 6], gap="large")
 selection = Selection()
 with settings, notes.explained(choice):
     above = st.container()
-    drawn = how_drawn(index, choice.label)
+    drawn = how_drawn(choice, index)
     with above:
         units, layers, trouble = which_maps(choice, index, drawn.label)
-    selection = Selection(
-        units=tuple(units),
-        layers=tuple(layers),
-        k=drawn.k,
-        label=drawn.label,
-        scale=drawn.scale,
-        tile_size=drawn.tile_size,
-        single_tiles=drawn.single_tiles,
-    )
+    selection = replace(drawn, units=tuple(units), layers=tuple(layers))
     say_if_read_only(choice.registry.home)
     build_button(choice, index, selection, trouble)
 with built:

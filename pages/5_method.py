@@ -86,7 +86,8 @@ st.markdown(
   weights partly recover the image (Nie, Zhang & Patel 2018, *A Theoretical Explanation for
   Perplexing Behaviors of Backpropagation-based Visualizations*). Compare with *VGG19, random
   weights*.
-- Nine images show the top of a distribution. Look at the histogram before naming a map.
+- Nine images show the top of a distribution. Look at the histogram before naming a map. (Files of
+  equal content take one place among the nine; the histogram counts each of them.)
 - A map can answer to several unrelated things, and one thing can be spread over many maps.
 """
 )

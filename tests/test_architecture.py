@@ -35,6 +35,7 @@ ORDER = (
     "passed_over",
     "listing",
     "images",
+    "copies",
     "deconvnet",
     "peaks",
     "switches",

@@ -62,7 +62,8 @@ function makeTile(data, place, twins, pick, enlarge) {
   tile.classList.toggle("chosen", data.chosen);
   if (data.chosen) tile.setAttribute("aria-current", "true");
   tile.setAttribute("data-place", String(place));
-  tile.setAttribute("aria-label", [data.title, data.text, data.alt].filter(Boolean).join(", "));
+  const said = [data.title, data.text, data.copies, data.alt].filter(Boolean);
+  tile.setAttribute("aria-label", said.join(", "));
   const pair = element("div", "pair");
   [data.src, data.second].forEach((src, number) => {
     if (number && !src) return;
@@ -76,7 +77,9 @@ function makeTile(data, place, twins, pick, enlarge) {
     const caption = element("div", "caption");
     if (data.title) caption.append(element("div", "title", data.title));
     if (data.text) caption.append(element("div", "text", data.text));
-    caption.title = [data.title, data.text].filter(Boolean).join(" · ");
+    if (data.copies) caption.append(element("div", "copies", data.copies));
+    const words = [data.title, data.text, data.copies].filter(Boolean).join(" · ");
+    caption.title = data.names ? `${words}:\n${data.names}` : words;
     tile.append(caption);
   }
   const light = (on) => (twins[place] || []).forEach((t) => t.classList.toggle("twin", on));
@@ -123,7 +126,7 @@ function enlargePlace(root, panels, panel, place) {
         const image = picture(src, tile.alt);
         figure.append(image);
         const caption = element("figcaption");
-        const words = [panels[number].heading, tile.title, tile.text].filter(Boolean);
+        const words = [panels[number].heading, tile.title, tile.text, tile.copies].filter(Boolean);
         caption.append(words.join(" · "));
         figure.append(caption);
         row.append(figure);

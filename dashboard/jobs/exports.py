@@ -175,6 +175,7 @@ def file_name(dataset: str, network: str, selection: Selection) -> str:
     parts = [dataset, network.removesuffix(".safetensors")]
     parts += layers if len(layers) <= 3 else [f"{len(layers)} layers"]
     parts += [selection.label] if selection.label else []
+    parts += ["copies"] if selection.copies else []
     plain = ("".join(c if c.isalnum() or c in "-." else "-" for c in part) for part in parts)
     return "_".join(part.strip("-.")[:40] for part in plain) + ".zip"
 

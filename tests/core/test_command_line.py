@@ -315,6 +315,33 @@ def test_fewer_than_k_is_said(
     assert "it fires in 10 of 11 images" in capsys.readouterr().out
 
 
+def test_copies_are_told_after_a_scan_and_count_once_or_each(
+    weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = drawings.save(
+        tmp_path / "photos",
+        {name: drawings.noise(1, 9) for name in ("a/1.png", "b/1\n.png", "b/2.png", "c.png")}
+        | {"a/3.png": drawings.noise(2, 5), "z.png": drawings.noise(2, 5)}
+        | {"a/4.png": drawings.noise(3, 5)},
+    )
+    index = str(tmp_path / "index")
+    arguments = ["scan", str(folder), "--network", weights, "--index", index, "--progress", "none"]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert r"4 copies of 2 pictures: 'a/1.png' = 'b/1\n.png' = 'b/2.png' = …, 'a/3.png' =" in said
+    arguments = ["top", index, "--layer", "conv1_1", "--k", "9", "--out", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    assert "it fires in 3 of 3 different images" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "out/conv1_1.csv", keep_default_na=False).set_index("image_id")
+    assert sorted(table.index) == ["a/1.png", "a/3.png", "a/4.png"]
+    assert table["copies"].to_dict() == {"a/1.png": 3, "a/3.png": 1, "a/4.png": 0}
+    assert table["copy_ids"]["a/1.png"] == "b/1\n.png; b/2.png; c.png"
+    assert main([*arguments, "--copies"]) == 0
+    assert "it fires in 7 of 7 images" in capsys.readouterr().out
+    assert len(pd.read_csv(tmp_path / "out/conv1_1_copies.csv")) == 7
+    assert len(pd.read_csv(tmp_path / "out/conv1_1.csv")) == 3
+
+
 def test_moved_images_and_network_are_named(
     scanned: str, photos: Path, weights: str, tmp_path: Path
 ) -> None:

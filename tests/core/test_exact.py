@@ -73,10 +73,15 @@ def test_from_a_bfloat16_index_comes_the_float32_answer(
     channel: int | None,
 ) -> None:
     cache = ReconstructionCache()
-    for k, label in ((1, None), (9, None), (100, None), (3, "other")):
-        found = exact_top(whole_numbers, images, bfloat16, layer, channel, k, label, cache=cache)
-        assert list(found) == float32.top(layer, channel, k, label)
-        assert found.exact
+    for k, label in ((1, None), (9, None), (100, None), (3, "other"), (9, "dog")):
+        for copies in (False, True):
+            found = exact_top(
+                *(whole_numbers, images, bfloat16, layer, channel, k, label),
+                copies=copies,
+                cache=cache,
+            )
+            assert list(found) == float32.top(layer, channel, k, label, copies=copies)
+            assert found.exact
 
 
 def test_its_values_are_those_of_the_whole_image(

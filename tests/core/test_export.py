@@ -193,6 +193,33 @@ def test_tables_have_the_mark_that_excel_looks_for(archive: zipfile.ZipFile) -> 
     assert all(archive.read(name)[:8] == b"\xef\xbb\xbfrank," for name in tables)
 
 
+def test_copies_are_told_in_manifest_table_and_page(
+    network: Network, images: ImageFolder, index: ActivationIndex, tmp_path: Path
+) -> None:
+    wanted = Selection(layers=(LAYER,), k=20, single_tiles=False)
+    opened = zipfile.ZipFile(export(network, images, index, wanted, tmp_path / "once.zip"))
+    manifest = json.loads(opened.read("manifest.json"))
+    assert (manifest["copies_in_all"], manifest["copies_counted"]) == (3, False)
+    found = {a["image_id"]: a["copies"] for a in manifest["maps"][0]["activations"]}
+    assert found["people/red again.png"] == ["people/red.png"]
+    assert found["z.png"] == []
+    assert len(found) == 17
+    text = opened.read("conv3_1/layer/table.csv").decode("utf-8-sig")
+    rows = {row["image_id"]: row for row in csv.DictReader(io.StringIO(text))}
+    assert rows["dog/grey again.png"]["copies"] == "1"
+    assert rows["dog/grey again.png"]["copy_ids"] == "dog/grey.png"
+    page = opened.read("index.html").decode()
+    assert page.count('<span title="dog/noise.png">and 1 copy</span>') == 1
+    assert "top 20 over all images, copies counted once" in page
+    wanted = Selection(layers=(LAYER,), k=20, single_tiles=False, copies=True)
+    opened = zipfile.ZipFile(export(network, images, index, wanted, tmp_path / "each.zip"))
+    manifest = json.loads(opened.read("manifest.json"))
+    assert manifest["copies_counted"] is True
+    assert len(manifest["maps"][0]["activations"]) == 20
+    assert not any(a["copies"] for a in manifest["maps"][0]["activations"])
+    assert "every copy counted" in opened.read("index.html").decode()
+
+
 def test_the_same_export_is_the_same_bytes(
     network: Network, images: ImageFolder, index: ActivationIndex, tmp_path: Path
 ) -> None:

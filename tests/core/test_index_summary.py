@@ -9,15 +9,16 @@ from deconv_core import Activation, ActivationIndex, ImageFolder, Network, scan
 from deconv_core import index_summary as summary
 from deconv_core.errors import IndexDamagedError
 
-Answers = dict[tuple[str, int | None, int], list[Activation]]
+Answers = dict[tuple[str, int | None, int, bool], list[Activation]]
 
 
 def answers(index: ActivationIndex) -> Answers:
     return {
-        (name, channel, k): index.top(name, channel=channel, k=k)
+        (name, channel, k, copies): index.top(name, channel, k, copies=copies)
         for name in index.layers
         for channel in (None, 0, 1, 3)
         for k in (1, 9, 100)
+        for copies in (False, True)
     }
 
 

@@ -55,6 +55,14 @@ def test_a_later_run_replaces_its_own_files_alone(images: Path, tmp_path: Path) 
     assert Image.open(out / "conv4_4_map5_feat.png").size == (4, 4)
 
 
+def test_an_answer_with_every_copy_has_files_of_its_own(images: Path, tmp_path: Path) -> None:
+    asked = tmp_path / "out", "conv4_4", 5, "copies", images
+    assert ResultFiles.of(*asked, copies=True).stem == "conv4_4_map5_copies_copies"
+    ResultFiles.of(*asked[:3], None, images, copies=True).write(drawn(3), TABLE)
+    with pytest.raises(DeconvError, match="conv4_4 map 5, every copy counted"):
+        ResultFiles.of(*asked)
+
+
 def a_picture(path: Path) -> None:
     Image.new("RGB", (2, 2)).save(path, "PNG")
 

@@ -69,6 +69,19 @@ def test_without_layers_the_boxes_are_missing(index: ActivationIndex) -> None:
     assert found["rank"].tolist() == list(range(1, 10))
 
 
+def test_copies_are_counted_and_named() -> None:
+    top = [Activation(Unit("conv1_1", 0), name, 0, 0, 1.0) for name in ("a.png", "b.png", "=c.png")]
+    copies = {"a.png": ("=x.png", "b/a.png"), "=c.png": ("=d.png",)}
+    found = activation_table(top, copies=copies)
+    assert list(found.columns) == [*COLUMNS, "copies", "copy_ids"]
+    assert found["copies"].tolist() == [2, 0, 1]
+    assert found["copy_ids"].tolist() == ["=x.png; b/a.png", "", "=d.png"]
+    again = list(csv.DictReader(io.StringIO(table_csv(found), newline="")))
+    assert [row["copies"] for row in again] == ["2", "0", "1"]
+    assert [row["copy_ids"] for row in again] == ["'=x.png; b/a.png", "", "'=d.png"]
+    assert list(activation_table([], copies={}).columns) == [*COLUMNS, "copies", "copy_ids"]
+
+
 def test_nothing_gives_a_table_with_the_same_columns() -> None:
     found = activation_table([])
     assert list(found.columns) == COLUMNS

@@ -342,6 +342,12 @@ INDEXES: dict[str, IndexCase] = {
         ),
         "damaged|images that it does not have|lacks",
     ),
+    "a summary that does not know copies": IndexCase(
+        table("top-*.parquet", lambda content: content.drop_columns(["copy"]))
+    ),
+    "a summary in which copies are numbers": IndexCase(
+        table("top-*.parquet", column("copy", lambda part: [7] * part.num_rows))
+    ),
     "statistics of other feature maps": IndexCase(
         table("maps-*.parquet", column("channel", lambda part: [7] * part.num_rows))
     ),

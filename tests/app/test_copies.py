@@ -1,0 +1,165 @@
+"""Copies of one picture on the pages: counted once, named, and counted each on request."""
+
+import json
+import zipfile
+
+import pytest
+
+from dashboard import tiles
+from dashboard.jobs.exports import file_name
+from deconv_core.activation_index import ActivationIndex
+from deconv_core.exact import ExactTop
+from deconv_core.selection import Selection
+from tests.app.conftest import Home, OpenPage, address, words
+from tests.app.test_export import finished
+
+PAIRS = {
+    "dog/grey again.png": "dog/grey.png",
+    "dog/noise again.png": "dog/noise.png",
+    "people/red again.png": "people/red.png",
+}
+"""The drawings that are equal: the first by id, and the other one."""
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tiles.Panel]:
+    """The panels of tiles that pages draw, the last ones last."""
+    seen: list[tiles.Panel] = []
+    plain = tiles.gallery
+
+    def gallery(panels: list[tiles.Panel], *rest: object, **how: object) -> object:
+        seen.extend(panels)
+        return plain(panels, *rest, **how)  # type: ignore[arg-type]
+
+    for page in ("dashboard.tiles", "dashboard.hero", "dashboard.contact_sheet"):
+        monkeypatch.setattr(f"{page}.gallery", gallery)
+    return seen
+
+
+def patches(drawn: list[tiles.Panel]) -> tiles.Panel:
+    return [panel for panel in drawn if panel.kind == "patch"][-1]
+
+
+@pytest.mark.parametrize("page", ["layer", "feature_map"])
+def test_each_picture_takes_one_place_and_names_its_copies(
+    open_page: OpenPage, index: ActivationIndex, drawn: list[tiles.Panel], page: str
+) -> None:
+    asked = {"layer": "conv3_1"} | ({"map": "2", "k": "20"} if page == "feature_map" else {})
+    app = open_page(page, **asked)
+    channel, k = (2, 20) if page == "feature_map" else (None, 9)
+    top = index.top("conv3_1", channel, k)
+    expected = [PAIRS.get(found.image_id, "") for found in top]
+    assert any(expected)
+    assert app.toggle(key="pick_copies").value is True
+    shown = patches(drawn).tiles
+    assert [tile.copies for tile in shown] == ["and 1 copy" if other else "" for other in expected]
+    assert [tile.names for tile in shown] == expected
+    table = app.dataframe[0].value
+    assert table["image_id"].tolist() == [found.image_id for found in top]
+    assert table["copies"].tolist() == [int(bool(other)) for other in expected]
+    assert table["copy_ids"].tolist() == expected
+
+
+@pytest.mark.parametrize("page", ["layer", "feature_map"])
+def test_every_copy_is_counted_on_request_and_the_link_says_so(
+    open_page: OpenPage, index: ActivationIndex, drawn: list[tiles.Panel], page: str
+) -> None:
+    asked = {"layer": "conv3_1", "label": "dog"} | ({"map": "2"} if page == "feature_map" else {})
+    app = open_page(page, **asked)
+    assert "copies" not in address(app)
+    app.toggle(key="pick_copies").set_value(False).run()
+    assert address(app)["copies"] == "each"
+    for shown in (app, open_page(page, **asked, copies="each")):
+        channel = 2 if page == "feature_map" else None
+        expected = index.top("conv3_1", channel, 9, "dog", copies=True)
+        table = shown.dataframe[0].value
+        assert table["image_id"].tolist() == [found.image_id for found in expected]
+        assert "copies" not in table
+        assert not any(tile.copies for tile in patches(drawn).tiles)
+    app.toggle(key="pick_copies").set_value(True).run()
+    assert "copies" not in address(app)
+
+
+def test_numbers_over_all_files_say_so(open_page: OpenPage) -> None:
+    said = words(open_page("feature_map", layer="conv1_1"))
+    assert "every file counts here, copies too" in said
+    assert "Every file counts here, copies too." in said
+
+
+def test_what_the_address_may_say(open_page: OpenPage) -> None:
+    app = open_page("layer", copies="none")
+    assert "Copies cannot be counted “none”" in words(app)
+    assert "copies" not in address(app)
+    assert app.toggle(key="pick_copies").value is True
+
+
+def test_no_switch_and_no_column_where_there_are_no_copies(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, drawn: list[tiles.Panel]
+) -> None:
+    monkeypatch.setattr(ActivationIndex, "equal_images", ())
+    for page in ("layer", "feature_map", "export"):
+        app = open_page(page)
+        assert "Count copies once" not in [part.label for part in (*app.toggle, *app.checkbox)]
+        assert "copies" not in words(app)
+        assert not any("copies" in frame.value for frame in app.dataframe)
+
+
+def test_start_counts_each_picture_once_whatever_was_chosen_elsewhere(
+    home: Home, open_page: OpenPage, index: ActivationIndex, drawn: list[tiles.Panel]
+) -> None:
+    app = open_page("layer", layer="conv3_1", copies="each")
+    app.switch_page("app.py")
+    app.run()
+    assert not app.exception
+    layer = app.segmented_control(key="start_layer").value
+    expected = [PAIRS.get(found.image_id, "") for found in index.top(layer)]
+    assert [tile.names for tile in patches(drawn).tiles] == expected
+
+
+def test_where_it_fired_names_the_copies(open_page: OpenPage, index: ActivationIndex) -> None:
+    question = {"layer": "conv1_1", "map": "0", "label": "people"}
+    found = index.top("conv1_1", 0, 9, "people")
+    rank = [activation.image_id in PAIRS for activation in found].index(True) + 1
+    app = open_page("feature_map", **question)
+    app.session_state["chosen_tile"] = f"conv1_1/0 0.{rank}"
+    app.run()
+    assert "Files of equal content: people/red.png." in words(app)
+
+
+def test_export_keeps_the_choice(home: Home, open_page: OpenPage) -> None:
+    app = open_page("export", layer="conv3_1", copies="each")
+    assert address(app)["copies"] == "each"
+    assert app.checkbox(key="export_once").value is False
+    assert open_page("export").checkbox(key="export_once").value is True
+    app.number_input(key="export_count").set_value(0).run()
+    app.button(key="export_build").click().run()
+    export = finished(home)
+    manifest = json.loads(zipfile.ZipFile(export.path).read("manifest.json"))
+    assert manifest["copies_counted"] is True
+    assert export.name.endswith("_copies.zip")
+
+
+def test_files_are_named_after_what_counts() -> None:
+    assert file_name("d", "n", Selection(layers=("conv1_1",), copies=True)).endswith("_copies.zip")
+    assert "copies" not in file_name("d", "n", Selection(layers=("conv1_1",)))
+
+
+def test_an_exact_answer_counts_as_it_was_asked(
+    home: Home, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answers of both ways of counting are kept apart, and both are made as asked."""
+    asked: list[bool] = []
+    monkeypatch.setattr(ActivationIndex, "precision", "bfloat16")
+
+    def exact_top(*question: object, copies: bool, **how: object) -> ExactTop:
+        asked.append(copies)
+        index: ActivationIndex = question[2]  # type: ignore[assignment]
+        return ExactTop(index.top(*question[3:], copies=copies), exact=True)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("deconv_core.exact.exact_top", exact_top)
+    app = open_page("layer", layer="conv3_1", label="dog")
+    once = app.dataframe[0].value["image_id"].tolist()
+    app.toggle(key="pick_copies").set_value(False).run()
+    each = app.dataframe[0].value["image_id"].tolist()
+    assert asked == [False, True]
+    assert sorted(each) == sorted([*once, *(PAIRS[name] for name in once if name in PAIRS)])
