@@ -6,8 +6,10 @@ import time
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.choice import escape
+from dashboard.data_tables import data_table
 from deconv_core.copies import EqualFiles, FileKey, copies_text, equal_files, groups_text
 from deconv_core.images import ImageFolder
 
@@ -34,11 +36,13 @@ def copies_in(folder: ImageFolder) -> EqualFiles:
     asks for these.
     """
     kept: dict[object, _Kept] = st.session_state.setdefault("found_copies", {})
-    key = str(folder.root), hash(tuple(entry.image_id for entry in folder))
+    taken = folder.extensions, folder.wanted_labels, folder.follow_links
+    key = str(folder.root), *taken, folder.state
+    line = st.empty()  # always there: what follows keeps its place in the page
     if key in kept and time.monotonic() < kept[key].until:
         return kept[key].found
     began = time.monotonic()
-    found = _search(folder)
+    found = _search(folder, line)
     ended = time.monotonic()
     while len(kept) >= _MOST_KEPT:
         kept.pop(next(iter(kept)))
@@ -46,12 +50,12 @@ def copies_in(folder: ImageFolder) -> EqualFiles:
     return found
 
 
-def _search(folder: ImageFolder) -> EqualFiles:
+def _search(folder: ImageFolder, line: DeltaGenerator) -> EqualFiles:
     """Look for copies; says how far it is while that takes time."""
     known: dict[FileKey, str] = st.session_state.setdefault("file_hashes", {})
     if len(known) > _MOST_HASHES:
         known.clear()
-    line, began = st.empty(), time.monotonic()
+    began = time.monotonic()
 
     def say(done: int, total: int) -> None:
         if time.monotonic() - began > _SILENT:
@@ -82,6 +86,6 @@ def copies_note(found: EqualFiles) -> None:
                 "Picture": [first for first, _ in listed],
                 "Copy": [other for _, other in listed],
             }
-            st.dataframe(columns, hide_index=True)
+            data_table(columns, "copies", "copies_table")
             if len(rows) > len(listed):
                 st.caption(f"The first {len(listed):,} of {len(rows):,}.")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
 
 from dashboard import resources
 from dashboard.data_tables import data_table
+from dashboard.found_copies import copies_in, copies_note
 from dashboard.previews import Preview, preview, sampled
 from dashboard.registry import Registry
 from dashboard.shell import escape
@@ -43,7 +45,7 @@ def look(
             while len(kept) > 3:
                 kept.pop(next(iter(kept)))
             kept[key] = found
-    return kept[key]
+        return replace(kept[key], copies=copies_in(folder))
 
 
 def show_preview(shown: Preview, place: str) -> None:
@@ -59,6 +61,7 @@ def show_preview(shown: Preview, place: str) -> None:
         listed = [f"{label_name(name)} {number:,}" for name, number in shown.labels.items()]
         more = f" and {len(listed) - 40} more" if len(listed) > 40 else ""
         st.caption("Labels: " + " · ".join(escape(name) for name in listed[:40]) + more)
+    copies_note(shown.copies)
     bad = [(t.image_id, t.error) for t in shown.thumbnails if t.error]
     if bad:
         _table(bad, f"{counted(len(bad), 'file')} with a problem", f"problems_{place}")

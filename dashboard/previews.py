@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from PIL import Image, ImageOps
 
+from deconv_core.copies import EqualFiles
 from deconv_core.decoding import LARGEST_IMAGE, readable_formats
 from deconv_core.errors import ImageError
 from deconv_core.images import ImageFolder, read_content
@@ -43,6 +44,7 @@ class Preview:
         skipped: what was passed over, one by one, but for files of other types.
         links: number of folders that are links and were entered.
         thumbnails: of images spread over the folder.
+        copies: files of equal content.
     """
 
     labels: dict[str, int]
@@ -51,6 +53,7 @@ class Preview:
     skipped: tuple[Skipped, ...]
     links: int
     thumbnails: tuple[Thumbnail, ...]
+    copies: EqualFiles = field(default_factory=EqualFiles)
 
     @property
     def images(self) -> int:

@@ -34,7 +34,7 @@ _ENDING = 2**16
 class EqualFiles:
     """What a search for copies found; ``complete`` is False if a limit stopped it."""
 
-    groups: Groups
+    groups: Groups = ()
     complete: bool = True
 
 

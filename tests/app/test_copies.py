@@ -1,17 +1,24 @@
 """Copies of one picture on the pages: counted once, named, and counted each on request."""
 
 import json
+import os
 import zipfile
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from streamlit.delta_generator import DeltaGenerator
+from streamlit.testing.v1 import AppTest
 
-from dashboard import tiles
+from dashboard import found_copies, tiles
 from dashboard.jobs.exports import file_name
 from deconv_core.activation_index import ActivationIndex
+from deconv_core.copies import EqualFiles
 from deconv_core.exact import ExactTop
 from deconv_core.selection import Selection
-from tests.app.conftest import Home, OpenPage, address, words
+from tests.app.conftest import APP, Home, OpenPage, address, words
 from tests.app.test_export import finished
+from tests.core import drawings
 
 PAIRS = {
     "dog/grey again.png": "dog/grey.png",
@@ -163,3 +170,82 @@ def test_an_exact_answer_counts_as_it_was_asked(
     each = app.dataframe[0].value["image_id"].tolist()
     assert asked == [False, True]
     assert sorted(each) == sorted([*once, *(PAIRS[name] for name in once if name in PAIRS)])
+
+
+# -- before a scan -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def chosen(home: Home, tmp_path: Path) -> Callable[[], AppTest]:
+    """Start, with a folder of six pictures in its field: two that are equal, and one thrice."""
+    folder = tmp_path / "photos"
+    drawings.save(
+        folder,
+        {name: drawings.noise(1, 9) for name in ("a.png", "b/*a*.png", "b/z.png")}
+        | {name: drawings.noise(2, 9) for name in ("c.png", "d.png")}
+        | {"e.png": drawings.noise(3, 9)},
+    )
+
+    def open_() -> AppTest:
+        app = AppTest.from_file(str(APP), default_timeout=60)
+        app.run()
+        app.text_input(key="folder_path").set_value(str(folder)).run()
+        assert not app.exception
+        return app
+
+    return open_
+
+
+def test_copies_are_named_before_a_scan(chosen: Callable[[], AppTest]) -> None:
+    app = chosen()
+    assert (
+        "3 copies of 2 pictures: a.png = b/*a*.png = b/z.png, c.png = d.png. Among the strongest, "
+        "each picture counts once." in words(app)
+    )
+    app.multiselect(key="labels").set_value(["b"]).run()
+    assert "1 copy of 1 picture: b/*a*.png = b/z.png." in words(app)
+
+
+def test_a_copy_that_becomes_another_picture_is_none(
+    chosen: Callable[[], AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(found_copies, "_FRESH", 600.0)
+    app = chosen()
+    path = tmp_path / "photos/d.png"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")  # of the same size, in the same folder
+    os.utime(path, ns=(1, 1))
+    assert "3 copies of 2 pictures" in words(app.run())  # as it was some seconds ago at most
+    monkeypatch.setattr(found_copies, "_FRESH", 0.0)
+    monkeypatch.setattr(found_copies, "_PATIENCE", 0.0)
+    app.session_state["found_copies"] = {}
+    assert "2 copies of 1 picture: a.png = b/*a*.png = b/z.png" in words(app.run())
+
+
+def test_a_search_that_is_stopped_says_so(
+    chosen: Callable[[], AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(found_copies, "_LONGEST", 0.0)
+    app = chosen()
+    assert "too many files of equal size to compare all of them" in words(app)
+    found = EqualFiles((("a.png", "b.png"),), complete=False)
+    monkeypatch.setattr(found_copies, "copies_in", lambda folder: found)
+    monkeypatch.setattr("dashboard.preview_panel.copies_in", lambda folder: found)
+    assert "At least 1 copy of 1 picture: a.png = b.png" in words(app.run())
+
+
+def test_how_far_a_long_search_is_is_said(
+    chosen: Callable[[], AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    plain = DeltaGenerator.progress
+
+    def progress(self: DeltaGenerator, value: float, text: str = "") -> object:
+        told.append(text)
+        return plain(self, value, text)
+
+    monkeypatch.setattr(DeltaGenerator, "progress", progress)
+    chosen()
+    assert not [text for text in told if "copies" in text]
+    monkeypatch.setattr(found_copies, "_SILENT", -1.0)
+    chosen()
+    assert any("Looking for copies: 5 of 5 files of equal size" in text for text in told)
