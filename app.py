@@ -52,8 +52,10 @@ def not_scanned(choice: Choice) -> None:
 
 def shown_now(choice: Choice) -> Callable[[], None] | None:
     """What the dataset answers, or that it has to be scanned; returns what fills in pictures."""
-    scanning = scan_state(choice.registry, choice.index_path).active
-    waiting = "Being scanned" if scanning else "Ready to scan"
+    scan = scan_state(choice.registry, choice.index_path)
+    waiting = "Being scanned" if scan.active else "Ready to scan"
+    if scan.status == "waiting" and scan.after:
+        waiting = "Waiting to be scanned"
     buttons = heading(
         choice, "What does a feature map look for?" if has_answers(choice) else waiting
     )

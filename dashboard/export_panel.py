@@ -40,7 +40,7 @@ def _list(registry: Registry, found: Sequence[Export]) -> None:
     for one in found:
         with st.container(border=True, key=f"export_{one.export_id}"):
             if one.state.active:
-                job_row(registry, one.state, f"cancel {one.export_id}", f"`{one.name}`")
+                job_row(registry, one.state, f"cancel {one.export_id}", name=f"`{one.name}`")
             else:
                 _ended(registry, one)
 

@@ -58,20 +58,32 @@ def watched(
     st.fragment(again, run_every=1.0 if active else 5.0)()
 
 
-def job_row(registry: Registry, state: JobState, key: str, name: str = "") -> None:
+def job_row(
+    registry: Registry, state: JobState, key: str, *, name: str = "", note: str = ""
+) -> None:
     """How far an active job is, and the buttons that stop it.
 
     Args:
         registry: whose job it is.
         state: of the job.
-        key: begins the keys of the buttons; one row of a page each.
+        key: of the Cancel button; "end " and the same of the other one.
         name: what it is called, as Markdown; what it does if "".
+        note: to be said after how far it is, as Markdown.
     """
-    left, right = st.columns([6, 1], vertical_alignment="center")
-    left.progress(state.progress.share, name or f"**{escape(job_doing(registry, state))}**")
-    left.caption(" · ".join([escape(job_text(registry, state)), *_quiet(state)]))
-    with right:
-        stop_buttons(registry, state, key, width="stretch")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container():
+            name = name or f"**{escape(job_doing(registry, state))}**"
+            st.progress(state.progress.share, name)
+            st.caption(". ".join(filter(None, [job_line(registry, state), note])))
+        stop_buttons(registry, state, key)
+
+
+def job_line(registry: Registry, state: JobState) -> str:
+    """How far a job is, and for how long it has said nothing if that is long; as Markdown."""
+    text = escape(job_text(registry, state))
+    if may_hang(state):
+        text += f" · No news for {duration(resources.job_silence().of(state))}"
+    return text
 
 
 def blocking_jobs(registry: Registry, *, dataset: str = "", network: str = "", key: str) -> None:
@@ -88,36 +100,31 @@ def blocking_jobs(registry: Registry, *, dataset: str = "", network: str = "", k
 
 
 def stop_buttons(
-    registry: Registry, state: JobState, key: str, width: Literal["stretch", "content"] = "content"
+    registry: Registry,
+    state: JobState,
+    key: str,
+    kind: Literal["secondary", "tertiary"] = "secondary",
 ) -> None:
-    """Cancel; and End it, once a job may hang."""
+    """Cancel; and End it, once a job may hang. For a horizontal container."""
     st.button(
         "Cancel",
         key=key,
+        type=kind,
         icon=":material/stop_circle:",
         on_click=registry.jobs.cancel,
         args=(state.job_id,),
         disabled=state.status == "cancelling",
-        width=width,
     )
     if may_hang(state):
         st.button(
             "End it",
             key=f"end {key}",
-            type="primary",
+            type=kind,
             icon=":material/dangerous:",
             help="Ends the process at once. What it has finished is kept.",
             on_click=registry.jobs.end,
             args=(state.job_id,),
-            width=width,
         )
-
-
-def _quiet(state: JobState) -> list[str]:
-    """Since when a job that may hang has said nothing."""
-    if not may_hang(state):
-        return []
-    return [f"No news for {duration(resources.job_silence().of(state))}"]
 
 
 def may_hang(state: JobState) -> bool:

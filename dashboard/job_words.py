@@ -13,8 +13,8 @@ _DOING = {
     "caltech256": "Downloading Caltech-256",
 }
 _NOUNS = {
-    "scan": "the scan of",
-    "export": "the export of",
+    "scan": "the scan",
+    "export": "the export",
     "weights": "the download of VGG19's weights",
     "caltech256": "the download of Caltech-256",
 }
@@ -22,22 +22,24 @@ _NOUNS = {
 
 def job_doing(registry: Registry, state: JobState) -> str:
     """For example "Scanning dogs with VGG19 (ImageNet)"; plain text."""
-    return f"{_DOING.get(state.kind, 'Working')}{_of_what(registry, state)}"
+    doing = _DOING.get(state.kind, "Working")
+    if not state.dataset:
+        return doing
+    networks = {network.network_id: network.name for network in registry.networks()}
+    network = networks.get(state.network, "another network")
+    return f"{doing} {_images_of(registry, state)} with {network}"
 
 
 def job_noun(registry: Registry, state: JobState) -> str:
-    """For example "the scan of dogs with VGG19 (ImageNet)"; plain text."""
-    return f"{_NOUNS.get(state.kind, 'another job')}{_of_what(registry, state)}"
+    """For example "the scan of dogs"; plain text."""
+    noun = _NOUNS.get(state.kind, "another job")
+    return f"{noun} of {_images_of(registry, state)}" if state.dataset else noun
 
 
-def _of_what(registry: Registry, state: JobState) -> str:
-    """Names of what a job reads and uses; what may not be seen here has none."""
-    if not state.dataset:
-        return ""
-    datasets = {dataset.dataset_id: dataset.name for dataset in registry.datasets()}
-    networks = {network.network_id: network.name for network in registry.networks()}
-    seen = datasets.get(state.dataset, "other images")
-    return f" {seen} with {networks.get(state.network, 'another network')}"
+def _images_of(registry: Registry, state: JobState) -> str:
+    """The name of what a job reads; what may not be seen here has none."""
+    names = {dataset.dataset_id: dataset.name for dataset in registry.datasets()}
+    return names.get(state.dataset, "other images")
 
 
 def job_text(registry: Registry, state: JobState) -> str:

@@ -46,8 +46,8 @@ def scan_panel(
     def draw(state: JobState) -> None:
         with st.container(border=state.status != "done", key="scan_panel"):
             if state.active:
-                job_row(registry, state, "cancel_scan")
-                st.caption("You can close this page: the scan goes on.")
+                note = "You can close this page: the scan goes on."
+                job_row(registry, state, "cancel_scan", note=note)
             elif state.status == "done":
                 _done(registry, dataset, network, state, changed, dead)
             else:

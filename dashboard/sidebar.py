@@ -6,8 +6,8 @@ import streamlit as st
 
 from dashboard import address
 from dashboard.choice import Choice, escape, short_name
-from dashboard.job_rows import stop_buttons, watched
-from dashboard.job_words import job_doing, job_text
+from dashboard.job_rows import job_line, stop_buttons, watched
+from dashboard.job_words import job_doing
 from dashboard.jobs.scans import scan_state
 from dashboard.jobs.state import JobState
 from dashboard.names import distinct
@@ -127,12 +127,20 @@ def _jobs(page: str, choice: Choice) -> None:
         others = [state for state in active if state.job_id != scan.job_id]
         for state in [*([scan] if scan.active else []), *others]:
             if state is not scan:
-                name = f"{job_doing(registry, state)}: {job_text(registry, state)}"
-                st.progress(state.progress.share, text=escape(name))
+                _draw_other(registry, state)
             if not _has_a_row(page, state, scan):
-                stop_buttons(registry, state, f"stop {state.job_id}", width="stretch")
+                with st.container(horizontal=True):
+                    stop_buttons(registry, state, f"stop {state.job_id}", "tertiary")
 
     watched(look, draw, jobs=lambda seen: [seen[0], *seen[1]])
+
+
+def _draw_other(registry: Registry, state: JobState) -> None:
+    text = f"{escape(job_doing(registry, state))}: {job_line(registry, state)}"
+    if state.status == "waiting":
+        st.caption(f":material/hourglass_top: {text}")
+    else:
+        st.progress(state.progress.share, text=text)
 
 
 def _has_a_row(page: str, state: JobState, scan: JobState) -> bool:
@@ -145,17 +153,17 @@ def _has_a_row(page: str, state: JobState, scan: JobState) -> bool:
 def _draw_scan(registry: Registry, state: JobState) -> None:
     progress = state.progress
     if state.active:
-        text = job_text(registry, state)
+        text = job_line(registry, state)
         if state.status == "running" and not progress.step:
             left = f", {duration(progress.seconds_left)} left" if progress.seconds_left else ""
             text = f"Scanning: {progress.done:,} of {progress.total:,}{left}"
-        st.progress(progress.share, text=escape(text))
+        st.progress(progress.share, text=text)
     elif state.status == "done":
         failed = f", {progress.failed:,} unreadable" if progress.failed else ""
         st.caption(f":material/check_circle: {progress.done:,} images scanned{failed}")
         if state.passed_over:
             st.caption(escape(f"Passed over: {kinds_in_words(state.passed_over)}"))
-    elif state.status == "cancelled":
+    elif state.status == "cancelled" and progress.total:
         st.caption(f":material/pause_circle: Paused at {progress.done:,} of {progress.total:,}")
     elif state.status == "failed":
         st.caption(f":material/error: Scan failed: {escape(told(state.message))}")

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from playwright.sync_api import expect
 
+from dashboard.jobs.files import JobFiles
 from deconv_core import ImageFolder
 from tests.browser.conftest import OpenPage
 from tests.browser.server import Server
@@ -85,6 +87,28 @@ def test_goes_on_through_a_reload_and_a_restart_and_resumes(
         expect(page.get_by_text("Cancelling").first).to_be_visible()
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_text(f"{MANY} images scanned").first).to_be_visible(timeout=90_000)
+
+
+def test_a_stopped_scan_is_ended_after_its_server_was_killed(
+    server: Server, open_page: OpenPage, address: str
+) -> None:
+    page = open_page(address)
+    page.get_by_role("button", name=f"Scan {MANY} images").click()
+    expect(page.get_by_text("images/s").first).to_be_visible(timeout=60_000)
+    (job,) = server.registry.jobs.active()
+    process = JobFiles(server.home).record(job.job_id).pid
+    os.kill(process, signal.SIGSTOP)
+    page.close()
+    server.process.kill()
+    server.process.wait()
+    server.start()
+    page = open_page(address)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Cancelling").first).to_be_visible()
+    page.get_by_role("button", name="End it").click(timeout=60_000)
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text(f"{MANY} images scanned").first).to_be_visible(timeout=120_000)
+    assert psutil.pid_exists(process) is False
 
 
 def test_a_link_starts_nothing(server: Server, open_page: OpenPage, address: str) -> None:
