@@ -30,8 +30,9 @@ def watched(
     draw: Callable[[_Seen], None],
     jobs: Callable[[_Seen], Sequence[JobState]],
     also: Callable[[], object] = lambda: None,
+    seconds: tuple[float, float] = (1.0, 5.0),
 ) -> None:
-    """Draw what is seen, again every second while a job is active, else every five.
+    """Draw what is seen, again and again.
 
     The whole page runs again when a job begins or ends, or when something else changes.
 
@@ -40,6 +41,7 @@ def watched(
         draw: it.
         jobs: those of what was seen.
         also: looks at what else the page depends on.
+        seconds: from one look to the next while a job is active, and while none is.
     """
 
     def shape(seen: _Seen) -> object:
@@ -55,7 +57,7 @@ def watched(
         draw(seen)
 
     active = any(state.active for state in jobs(first))
-    st.fragment(again, run_every=1.0 if active else 5.0)()
+    st.fragment(again, run_every=seconds[0] if active else seconds[1])()
 
 
 def job_row(

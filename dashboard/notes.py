@@ -47,13 +47,24 @@ def trouble(choice: Choice, error: DeconvError) -> None:
             icon=":material/download:",
         )
     elif not choice.dataset.root.is_dir():
-        st.warning(
-            f"The folder of {escape(choice.dataset.name)} is not where it was when it was scanned. "
-            "Put it back, or choose the folder again on Start. Values and places are in the table.",
-            icon=":material/folder_off:",
-        )
+        folder_gone(choice, "Values and places are in the table.")
+        return
     else:
         st.error(escape(told(error)), icon=":material/error:")
+    _open_start()
+
+
+def folder_gone(choice: Choice, what_is_left: str = "") -> None:
+    """Say that the folder of images was moved, and where to go."""
+    st.warning(
+        f"The folder of {escape(choice.dataset.name)} is not where it was when it was scanned. "
+        f"Put it back, or choose the folder again on Start. {what_is_left}",
+        icon=":material/folder_off:",
+    )
+    _open_start()
+
+
+def _open_start() -> None:
     st.page_link(
         address.PAGE_FILES["start"],
         label="Open Start",

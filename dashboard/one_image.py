@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import address, resources
+from dashboard import address, notes, resources
 from dashboard.serving import told
 from dashboard.shell import Choice, escape
 from dashboard.tiles import Panel, Tile, gallery
@@ -46,7 +46,10 @@ def choose_image(choice: Choice) -> Shown | None:
     try:
         folder = resources.images_of(choice.dataset)
     except DeconvError as error:
-        st.warning(escape(told(error)), icon=":material/folder_off:")
+        if choice.dataset.root.is_dir():
+            st.warning(escape(told(error)), icon=":material/folder_off:")
+        else:
+            notes.folder_gone(choice)
         return uploaded
     names = [entry.image_id for entry in folder if choice.label in (None, entry.label)]
     asked = choice.values.get("image", "")

@@ -132,7 +132,7 @@ def _jobs(page: str, choice: Choice) -> None:
                 with st.container(horizontal=True):
                     stop_buttons(registry, state, f"stop {state.job_id}", "tertiary")
 
-    watched(look, draw, jobs=lambda seen: [seen[0], *seen[1]])
+    watched(look, draw, jobs=lambda seen: [seen[0], *seen[1]], seconds=(2.0, 10.0))
 
 
 def _draw_other(registry: Registry, state: JobState) -> None:

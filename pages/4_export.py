@@ -115,6 +115,9 @@ def build_button(
             icon=":material/error:",
         )
         total = 0
+    elif not choice.dataset.root.is_dir():
+        notes.folder_gone(choice)
+        total = 0
     pressed = st.button(
         "Build the zip",
         key="export_build",
