@@ -35,7 +35,7 @@ def job_limits() -> JobLimits:
         DeconvError: a setting is no number.
     """
     limits = JobLimits()
-    megabytes = whole_number("DECONV_DATA_MB", None)
+    megabytes = whole_number("DECONV_DATA_MB", None, unit=" of megabytes")
     return JobLimits(
         at_once=whole_number("DECONV_JOBS", limits.at_once, least=1),
         waiting=whole_number("DECONV_JOBS_WAITING", limits.waiting),
@@ -43,7 +43,9 @@ def job_limits() -> JobLimits:
     )
 
 
-def whole_number(setting: str, default: _Default, least: int = 0) -> int | _Default:
+def whole_number(
+    setting: str, default: _Default, *, least: int = 0, unit: str = ""
+) -> int | _Default:
     """An environment variable as a whole number; ``default`` if it is not set.
 
     Raises:
@@ -54,5 +56,7 @@ def whole_number(setting: str, default: _Default, least: int = 0) -> int | _Defa
         return default
     plain = given.isascii() and given.isdigit() and len(given) <= _MOST_DIGITS
     if not plain or int(given) < least:
-        raise DeconvError(f"{setting} is {given[:40]!a}; give a whole number, at least {least}")
+        raise DeconvError(
+            f"{setting} is {given[:40]!a}; give a whole number{unit}, at least {least}"
+        )
     return int(given)

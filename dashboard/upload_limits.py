@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
-from deconv_core.errors import DeconvError
-
-MEGABYTE = 2**20
-_SETTING = "DECONV_UPLOADS_MB"
+from dashboard.limits import MEGABYTE, whole_number
 
 
 @dataclass(frozen=True)
@@ -34,10 +30,8 @@ def upload_limits(largest_mb: int | None = None) -> UploadLimits:
         DeconvError: ``$DECONV_UPLOADS_MB`` is no number.
     """
     limits = UploadLimits()
-    given = os.environ.get(_SETTING, "").strip()
-    if given and not (given.isascii() and given.isdigit() and len(given) <= 12):
-        raise DeconvError(f"{_SETTING} is {given[:40]!a}; give a whole number of megabytes")
+    total = whole_number("DECONV_UPLOADS_MB", None, unit=" of megabytes")
     return UploadLimits(
         limits.upload if largest_mb is None else largest_mb * MEGABYTE,
-        int(given) * MEGABYTE if given else limits.total,
+        limits.total if total is None else total * MEGABYTE,
     )

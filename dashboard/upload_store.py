@@ -148,7 +148,8 @@ def stored(
             _delete_interrupted(registry)
             folder = uploads / uuid.uuid4().hex[:8]
             try:
-                intake = Intake(folder, limits.total - folder_size(uploads))
+                room = limits.total - folder_size(uploads), registry.jobs.room()
+                intake = Intake(folder, min(left for left in room if left is not None))
                 return _filled(registry, intake, name, fill)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)

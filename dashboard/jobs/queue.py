@@ -118,7 +118,6 @@ class JobQueue:
             DeconvError: ``check`` did, the queue or the disk is full, or no process can start.
         """
         limits = job_limits()
-        size = 0 if limits.data is None else folder_size(self._files.home)
         with self.locked():
             check()
             records = self._files.records()
@@ -126,12 +125,28 @@ class JobQueue:
             for record in active:
                 if record.key == new.key:
                     return record.job_id
-            _check_room(new, active, limits, size)
+            _check_waiting(len(active) - limits.at_once, limits)
+            _check_room(new.disk, self.room(), limits)
             started = self._begin(new, 1 + max((record.number for record in records), default=0))
             for record in records:
                 if record.key == new.key:
                     self._forget(record.job_id)
         return started
+
+    def room(self) -> int | None:
+        """Bytes that may be added to the data folder; None if only the disk limits them.
+
+        What active jobs may still add is set aside for them, as a whole: what they have written of
+        it counts twice until they end.
+
+        Raises:
+            DeconvError: ``$DECONV_DATA_MB`` is no number.
+        """
+        limit = job_limits().data
+        if limit is None:
+            return None
+        active = (record for record in self._files.records() if self._files.active(record))
+        return limit - folder_size(self._files.home) - sum(record.disk for record in active)
 
     def cancel(self, job_id: str) -> None:
         """Ask a job to stop; one that still waits leaves the queue."""
@@ -241,22 +256,20 @@ _children: list[subprocess.Popen[bytes]] = []
 """Processes this server started: kept so that they can be waited for when they have ended."""
 
 
-def _check_room(new: NewJob, active: list[JobRecord], limits: JobLimits, size: int) -> None:
-    """Refuse a job for which there is no place in the queue, or no room in the data folder."""
-    waiting = len(active) - limits.at_once
+def _check_waiting(waiting: int, limits: JobLimits) -> None:
     if waiting >= limits.waiting:
         raise DeconvError(
             f"{counted(limits.waiting, 'job')} may wait for a turn here, and as many do; cancel "
             "one, or try again when one has ended"
         )
-    if limits.data is None or not new.disk:
-        return
-    room = limits.data - size - sum(record.disk for record in active)
-    if new.disk > room:
+
+
+def _check_room(wanted: int, room: int | None, limits: JobLimits) -> None:
+    if room is not None and wanted > room:
         raise DeconvError(
-            f"it may take {file_size(new.disk)}, and there is room for {file_size(room)}: the data "
-            f"folder may hold {file_size(limits.data)}. Delete datasets, scans or exports that "
-            "nobody needs, or ask whoever runs the server"
+            f"it may take {file_size(wanted)}, and there is room for {file_size(room)}: the data "
+            f"folder may hold {file_size(limits.data or 0)}. Delete datasets, scans or exports "
+            "that nobody needs, or ask whoever runs the server"
         )
 
 

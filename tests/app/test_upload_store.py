@@ -222,3 +222,18 @@ def test_a_data_folder_that_cannot_be_written_to(
     with pytest.raises(DeconvError, match="the data folder cannot be written to"):
         upload(registry)
     delete_interrupted_uploads(registry)
+
+
+def test_the_limit_of_the_whole_data_folder_holds_for_uploads_too(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of it is taken by an export."""
+    monkeypatch.setenv("DECONV_DATA_MB", "2")
+    exports = registry.home / "exports"
+    exports.mkdir(parents=True)
+    (exports / "old.zip").write_bytes(bytes(MEGABYTE))
+    upload(registry, MEGABYTE // 2)
+    with pytest.raises(DeconvError, match="more room than they may"):
+        upload(registry, MEGABYTE * 3 // 4)
+    (exports / "old.zip").unlink()
+    upload(registry, MEGABYTE * 3 // 4)

@@ -3,7 +3,8 @@
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,12 @@ from dashboard import weights_panel
 from dashboard.jobs.state import JobState
 from dashboard.jobs.vgg19_download import start_weights_download, weights_state
 from dashboard.registry import VGG19, Registry
+from deconv_core.weights import load_network, published_vgg19
 from tests.app.conftest import Home, words
 from tests.app.test_start import keys, pressed, start
 from tests.core import test_download
 from tests.core.test_download import Handler, Server
+from tests.core.test_weights import assert_is_features
 
 published = test_download.published
 
@@ -89,6 +92,34 @@ def test_stopped_and_gone_on_with(server: Server, published: str, tmp_path: Path
     start_weights_download(registry, published)
     assert until(registry, "failed").message.startswith(published.rsplit("/", 1)[1])  # its hash
     assert server.asked[1][1] == f"bytes={progress.done}-"
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_two_at_once_make_one_download(
+    server: Server, published: str, tmp_path: Path, killed: bool
+) -> None:
+    """The page's, and one by the command line; if the first is killed, the other takes over."""
+    registry = Registry(tmp_path / "home")
+    start_weights_download(registry, published)
+    wait_for(lambda: len(server.asked) == 1)
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(published_vgg19, registry.home, url=published)
+        if killed:
+            registry.jobs.end(weights_state(registry).job_id)
+            wait_for(lambda: len(server.asked) == 2)
+        Slow.go_on.set()
+        assert_is_features(load_network(other.result(60)))
+    assert until(registry, "done").status == "done"
+    assert len(server.asked) == 1 + killed
+    left = [path.suffix for path in (registry.home / "weights").iterdir()]
+    assert sorted(left) == [".lock", ".safetensors"]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_no_connection_is_said_and_can_be_tried_again(home: Home) -> None:
