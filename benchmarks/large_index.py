@@ -131,6 +131,7 @@ def _plan(names: list[str], hashes: list[str]) -> pd.DataFrame:
             "width": np.zeros(count, np.int64),
             "height": np.zeros(count, np.int64),
             "error": [""] * count,
+            "note": "",
             "content_hash": hashes,
         }
     )

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from PIL import Image, ImageOps
 
 from deconv_core.copies import EqualFiles
-from deconv_core.decoding import LARGEST_IMAGE, readable_formats
 from deconv_core.errors import ImageError
 from deconv_core.images import ImageFolder, read_content
 from deconv_core.passed_over import Skipped
+from deconv_core.picture_files import read_picture
+from deconv_core.pixel_values import ValueRange
 from deconv_core.storage import Location
 
 SIDE = 128
@@ -21,11 +22,19 @@ SIDE = 128
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small picture as JPEG, or the reason why there is none."""
+    """A small picture as JPEG, or the reason why there is none.
+
+    Attributes:
+        image_id: which.
+        jpeg: the picture, or b"".
+        error: the reason, or "".
+        note: what is odd about its values, or "".
+    """
 
     image_id: str
     jpeg: bytes
     error: str
+    note: str = ""
 
     @property
     def address(self) -> str:
@@ -74,7 +83,9 @@ def preview(images: ImageFolder, count: int = 12) -> Preview:
         images.skipped,
         images.links,
         tuple(
-            thumbnail(images[position].image_id, images[position].path)
+            thumbnail(
+                images[position].image_id, images[position].path, value_range=images.value_range
+            )
             for position in spread(len(images), count)
         ),
     )
@@ -103,26 +114,17 @@ def spread(length: int, count: int) -> Sequence[int]:
     return [place * length // count for place in range(count)]
 
 
-def thumbnail(image_id: str, path: Location, side: int = SIDE) -> Thumbnail:
-    """The middle square of an image, small."""
+def thumbnail(
+    image_id: str, path: Location, side: int = SIDE, value_range: ValueRange = "type"
+) -> Thumbnail:
+    """The middle square of an image, small, decoded as a scan decodes it."""
     try:
-        return Thumbnail(image_id, _small(read_content(path), side), "")
+        picture = read_picture(read_content(path), value_range, enough=2 * side)
     except ImageError as error:
         return Thumbnail(image_id, b"", str(error))
-
-
-def _small(content: bytes, side: int) -> bytes:
-    try:
-        with Image.open(io.BytesIO(content), formats=readable_formats()) as opened:
-            if opened.width * opened.height > LARGEST_IMAGE:
-                raise ImageError(f"more than {LARGEST_IMAGE:,} pixels")
-            opened.draft("RGB", (2 * side, 2 * side))
-            upright = ImageOps.exif_transpose(opened)
-            small = ImageOps.fit(upright.convert("RGB"), (side, side), Image.Resampling.BILINEAR)
-    except ImageError:
-        raise
-    except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
-        raise ImageError(f"damaged: {error or type(error).__name__}") from error
+    small = picture.drawn(
+        lambda image: ImageOps.fit(image, (side, side), Image.Resampling.BILINEAR)
+    )
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=88)
-    return buffer.getvalue()
+    return Thumbnail(image_id, buffer.getvalue(), "", picture.note)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _CANCELLED = 130
 _MOST_NAMED = 50
+_NOTES_SAID = 5  # of images, one by one
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -195,6 +196,7 @@ def _scan(options: argparse.Namespace, cancel: threading.Event) -> int:
             print(f"not read: {row.image_id!a}: {row.error}")
         _say_skipped(images)
         _say_copies(index)
+        _say_notes(index)
         _say_dead_maps(index)
     return 0 if index.complete else _CANCELLED
 
@@ -205,6 +207,19 @@ def _say_copies(index: ActivationIndex) -> None:
 
     if groups := index.equal_images:
         print(f"{copies_text(groups)}: {groups_text(groups, name=ascii)}")
+
+
+def _say_notes(index: ActivationIndex) -> None:
+    """After a scan: pictures that look nearly black or white, and what would help."""
+    if not index.notes:
+        return
+    for image_id, note in list(index.notes.items())[:_NOTES_SAID]:
+        print(f"note: {image_id!a}: {note}")
+    several = f"{len(index.notes):,} images have" if len(index.notes) > 1 else "1 image has"
+    print(
+        f"note: {several} values that fill little of their range, or leave it; --value-range file, "
+        "with another --index, stretches each picture to its own range"
+    )
 
 
 def _say_dead_maps(index: ActivationIndex) -> None:

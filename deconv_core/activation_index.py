@@ -98,6 +98,16 @@ class ActivationIndex:
         return self._done[columns].reset_index(drop=True)
 
     @cached_property
+    def notes(self) -> dict[str, str]:
+        """Image id -> what is odd about its values, of the images that look nearly black or white.
+
+        Such an image is right in the range of its type and may be meant in that of its file:
+        ``ImageFolder(value_range="file")``.
+        """
+        odd = self._done[self._done["note"] != ""]
+        return dict(zip(odd["image_id"].astype(str), odd["note"].astype(str), strict=True))
+
+    @cached_property
     def labels(self) -> dict[str, int]:
         """Label -> number of readable images."""
         readable = self._done[self._done["error"] == ""]
@@ -381,7 +391,8 @@ class ActivationIndex:
             rows = plan.assign(ordinal=np.arange(len(plan)))
         else:
             learned = [row for file in self._files for row in self._check(file)]
-            columns = ["ordinal", "image_id", "label", "width", "height", "error", "content_hash"]
+            columns = ["ordinal", "image_id", "label", "width", "height", "error"]
+            columns += ["note", "content_hash"]
             rows = pd.DataFrame(
                 [[getattr(row, name) for name in columns] for row in learned], columns=columns
             )

@@ -15,13 +15,13 @@ from deconv_core.decoding import (
     DecodedImage,
     Pixels,
     Resize,
-    ValueRange,
     decode_image,
     readable_extensions,
 )
 from deconv_core.errors import DeconvError, ImageError
 from deconv_core.listing import Listing, as_text, is_text, list_files
 from deconv_core.passed_over import LINK_TO_NOTHING, NO_NAME, Skipped, count_kinds
+from deconv_core.pixel_values import ValueRange
 from deconv_core.storage import Location, RemotePath, location
 from deconv_core.units import as_stored, label_of
 

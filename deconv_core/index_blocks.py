@@ -45,7 +45,10 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class ImageRow:
-    """What a scan learned about one image; ``error`` is "" when it was read."""
+    """What a scan learned about one image.
+
+    ``error`` is "" when it was read; ``note`` says what is odd about its values, or is "".
+    """
 
     ordinal: int
     image_id: str
@@ -54,13 +57,14 @@ class ImageRow:
     height: int
     error: str
     content_hash: str
+    note: str = ""
 
     @property
     def possible(self) -> bool:
         """False if a stranger's file says what no scan does."""
         numbers, texts = (
             (self.ordinal, self.width, self.height),
-            (self.image_id, self.label, self.error, self.content_hash),
+            (self.image_id, self.label, self.error, self.content_hash, self.note),
         )
         return all(type(number) is int and 0 <= number < 2**32 for number in numbers) and all(
             type(text) is str for text in texts

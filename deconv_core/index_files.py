@@ -56,7 +56,7 @@ from deconv_core.whole_files import remove_parts, write_whole
 
 PLAN_COLUMNS = (
     *("image_id", "label", "block", "removed"),
-    *("width", "height", "error", "content_hash"),
+    *("width", "height", "error", "note", "content_hash"),
 )
 _BLOCK_NAME = re.compile(r"([0-9]{6,9})(?:-([0-9]{6,9}))?")
 _FILE_NAME = re.compile(
@@ -133,7 +133,7 @@ class IndexFolder:
         write_whole(self.path / "manifest.json", json.dumps(content, indent=1).encode())
 
     def read_plan(self, manifest: Manifest | None = None) -> pd.DataFrame:
-        """One row an image: image_id, label, block, removed, width, height, error, content_hash.
+        """One row an image, with the columns ``PLAN_COLUMNS``.
 
         Args:
             manifest: the index it has to belong to; None does not ask.

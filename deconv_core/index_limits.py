@@ -28,7 +28,7 @@ _VALUE_BYTES = 4
 PEAKS_SWELLING = 16
 """Bytes that a byte of a file of peaks may become: 4 of its value, and at most 8 a column on pages
 (the number and its place in a dictionary)."""
-TEXTS = ("image_id", "label", "error", "content_hash")
+TEXTS = ("image_id", "label", "error", "note", "content_hash")
 _NUMBERS = ("block", "width", "height")
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from deconv_core import index_limits
 from deconv_core.errors import IndexDamagedError, IndexForeignError
 from deconv_core.images import ImageFolder
 from deconv_core.index_blocks import BlockFile, ImageRow
@@ -122,10 +123,10 @@ def _rebuilt_plan(manifest: Manifest, images: ImageFolder, blocks: Blocks) -> pd
     rows = [(file.numbers.start, row) for file, found in blocks.items() for row in found]
     count = 1 + max(row.ordinal for _, row in rows)
     plan = plan_rows([], 0, manifest.block_size).reindex(np.arange(count))
-    plan = plan.fillna({"image_id": "", "label": "", "error": "", "content_hash": ""})
+    plan = plan.fillna(dict.fromkeys(index_limits.TEXTS, ""))
     plan = plan.fillna({"block": -1, "width": 0, "height": 0, "removed": True})
     places = [row.ordinal for _, row in rows]
-    for name in ("image_id", "label", "width", "height", "error", "content_hash"):
+    for name in (*index_limits.TEXTS, "width", "height"):
         plan.loc[places, name] = [getattr(row, name) for _, row in rows]
     plan.loc[places, "block"] = [block for block, _ in rows]
     known = plan.loc[sorted(places)]

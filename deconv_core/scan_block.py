@@ -135,6 +135,7 @@ def _scan_batch(
             decoded.height,
             "" if fine else "the network's activations for it are not finite (NaN or inf)",
             decoded.content_hash,
+            decoded.note,
         )
         for (ordinal, entry, decoded), fine in zip(batch, finite, strict=True)
     ]

@@ -44,6 +44,7 @@ def plan_rows(entries: Sequence[ImageEntry], first_block: int, block_size: int) 
             "width": np.zeros(len(entries), np.int64),
             "height": np.zeros(len(entries), np.int64),
             "error": pd.Series([""] * len(entries), dtype="str"),
+            "note": pd.Series([""] * len(entries), dtype="str"),
             "content_hash": pd.Series([""] * len(entries), dtype="str"),
         }
     )
@@ -54,7 +55,7 @@ def learned(folder: IndexFolder, plan: pd.DataFrame) -> pd.DataFrame:
     plan = plan.copy()
     rows = [row for file in folder.block_files() for row in read_block_images(file)]
     where = plan.index[[row.ordinal for row in rows]]
-    for name in ("width", "height", "error", "content_hash"):
+    for name in ("width", "height", "error", "note", "content_hash"):
         plan.loc[where, name] = [getattr(row, name) for row in rows]
     return plan
 

@@ -210,6 +210,25 @@ def test_a_label_that_no_image_has_is_said(
     assert "no image has the label 'dgo'; taken: 'b'" in capsys.readouterr().out
 
 
+def test_scan_says_which_pictures_are_nearly_black(
+    weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for number in range(7):
+        values = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+        Image.fromarray(values).save(tmp_path / f"photos/{number}.png")
+    arguments = ["scan", str(tmp_path / "photos"), "--network", weights, "--progress", "none"]
+    assert main([*arguments, "--index", str(tmp_path / "index")]) == 0
+    said = capsys.readouterr().out.splitlines()
+    notes = [line for line in said if "its values go from 0 to 4,095" in line]
+    assert notes[0].startswith("note: '0.png': nearly black")
+    assert len(notes) == 5
+    assert any("7 images have" in line and "--value-range file" in line for line in said)
+    stretched = [*arguments, "--index", str(tmp_path / "other"), "--value-range", "file"]
+    assert main(stretched) == 0
+    assert "nearly black" not in capsys.readouterr().out
+
+
 def test_labels_and_resize_are_passed_on(weights: str, photos: Path, tmp_path: Path) -> None:
     index = str(tmp_path / "index")
     arguments = ["scan", str(photos), "--network", weights, "--index", index, "--progress", "none"]

@@ -19,6 +19,7 @@ from deconv_core import images as images_module
 from deconv_core.decoding import decode_image, readable_extensions
 from deconv_core.errors import DeconvError, ImageError
 from deconv_core.images import ImageFolder
+from deconv_core.picture_files import readable_formats
 from tests.core import drawings
 
 
@@ -168,6 +169,23 @@ def test_of_an_animation_the_first_frame_is_taken(kind: str) -> None:
     assert_colour(content, 200, 0, 0, within=2)
 
 
+def test_of_several_jpegs_in_one_file_the_first_is_taken(tmp_path: Path) -> None:
+    content = encoded(picture(200, 0, 0), "MPO", save_all=True, append_images=[picture(0, 200, 0)])
+    with Image.open(io.BytesIO(content)) as opened:
+        assert (opened.format, opened.n_frames) == ("MPO", 2)
+    (tmp_path / "both eyes.MPO").write_bytes(content)
+    (found,) = ImageFolder(tmp_path)
+    assert found.image_id == "both eyes.MPO"
+    assert_colour(content, 200, 0, 0, within=2)
+
+
+def test_every_ending_that_is_offered_belongs_to_a_format_that_is_read() -> None:
+    formats = set(readable_formats())
+    known = {**Image.registered_extensions(), ".mpo": "JPEG"}
+    assert {known[ending] for ending in readable_extensions()} <= formats
+    assert not formats & {"FITS", "EPS", "WMF", "MPEG"}
+
+
 def test_the_hash_is_of_the_file() -> None:
     import hashlib
 
@@ -233,7 +251,7 @@ def test_an_eps_is_not_read_whatever_its_name(
 
 def test_formats_that_start_programs_or_need_plugins_are_not_offered() -> None:
     offered = set(readable_extensions())
-    assert {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"} <= offered
+    assert {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".mpo"} <= offered
     assert not offered & {".eps", ".ps", ".wmf", ".emf", ".mpg", ".pdf", ".grib", ".h5", ".fits"}
 
 

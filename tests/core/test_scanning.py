@@ -14,6 +14,7 @@ import filelock
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from deconv_core import images as images_module
 from deconv_core.activation_index import ActivationIndex
@@ -595,6 +596,28 @@ def test_progress_of_a_resumed_scan_counts_what_was_found_done(
     scan(network, ImageFolder(folder), tmp_path / "index", progress=told.append)
     assert (told[0].done, told[0].found, told[0].failed) == (4, 4, 1)
     assert (told[-1].done, told[-1].found, told[-1].failed) == (10, 4, 1)
+
+
+def test_odd_values_are_noted_through_updates_and_repairs(
+    network: Network, folder: Path, tmp_path: Path
+) -> None:
+    dark = Image.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64))
+    dark.save(folder / "a/dark.png")
+    path = tmp_path / "index"
+    told = {"a/dark.png": "nearly black: its values go from 0 to 4,095; 0 is black, 65,535 white"}
+    assert scan(network, ImageFolder(folder), path, block_size=4).notes == told
+    (path / "images.parquet").unlink()  # made again from the blocks
+    assert scan(network, ImageFolder(folder), path).notes == told
+    dark.save(folder / "b/dark.png")
+    told["b/dark.png"] = told["a/dark.png"]
+    assert scan(network, ImageFolder(folder), path, update=True).notes == told
+    folder_made = IndexFolder(path)
+    unfinished = replace(folder_made.read_manifest(), complete=False, summary="")
+    folder_made.write_manifest(unfinished)
+    assert ActivationIndex.open(path).notes == told
+    stretched = scan(network, ImageFolder(folder, value_range="file"), tmp_path / "stretched")
+    assert stretched.notes == {}
+    assert stretched.manifest.value_range == "file"
 
 
 def test_decoding_never_runs_far_ahead_of_the_network(
