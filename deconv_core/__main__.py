@@ -309,7 +309,14 @@ def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
             f"{files.stem}: none of the {len(index.images):,} images activates it; nothing to draw"
         )
         return 0
-    pictures = reconstruct(network, images, top, progress=_bar("reconstructing"), cancel=cancel)
+    pictures = reconstruct(
+        network,
+        images,
+        top,
+        progress=_bar("reconstructing"),
+        cancel=cancel,
+        scanned=index.content_hashes(found.image_id for found in top),
+    )
     scale = Scale.named(options.scale, pictures)
     behind = index.copies_behind(top, options.label, copies=options.copies)
     table = activation_table(pictures, copies=behind)

@@ -13,7 +13,7 @@ network, an image file or torch.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 
@@ -168,6 +168,15 @@ class ActivationIndex:
         meant = None if label is None else self._stored_label(label)
         total = sum(self.labels.values()) if meant is None else self.labels[meant]
         return total if copies else total - self._copies.repeated(meant)
+
+    def content_hashes(self, image_ids: Iterable[str]) -> dict[str, str]:
+        """SHA-256 of the file of each of these images when it was scanned; not of those not done.
+
+        Returns:
+            image_id -> hexadecimal digits.
+        """
+        asked = self._done[self._done["image_id"].isin(set(image_ids))]
+        return dict(zip(asked["image_id"].tolist(), asked["content_hash"].tolist(), strict=True))
 
     def top(
         self,

@@ -33,6 +33,10 @@ class ImageError(DeconvError):
     """One image cannot be read; the message is the reason shown to people."""
 
 
+class ImageChangedError(ImageError):
+    """The file of an image holds something else than when it was scanned."""
+
+
 class IndexMismatchError(DeconvError):
     """An index was made from another network, preprocessing, precision or set of images."""
 

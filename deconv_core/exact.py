@@ -17,7 +17,7 @@ from deconv_core.activation_index import TOP, ActivationIndex, best_channel
 from deconv_core.decoding import DECODING
 from deconv_core.download import CancelFlag
 from deconv_core.errors import CancelledError, DeconvError, IndexMismatchError
-from deconv_core.image_passes import image_passes, peak_layer
+from deconv_core.image_passes import check_unchanged, image_passes, peak_layer
 from deconv_core.images import ImageFolder
 from deconv_core.network import Network
 from deconv_core.reconstruction_cache import ImagePass, ReconstructionCache
@@ -88,6 +88,7 @@ def exact_top(
             way.
         DeconvError: no such layer, channel or label, or k below 1.
         ImageError: an image is gone or cannot be read.
+        ImageChangedError: an image is not the one that was scanned.
         CancelledError: ``cancel`` was set.
     """
     made = index.manifest
@@ -119,6 +120,9 @@ def exact_top(
         batch = names[done : done + _BATCH]
         positions = [images.position(name) for name in batch]
         passes = image_passes(network, images, layer, positions, cache)
+        scanned = index.content_hashes(batch)
+        for name, passed in zip(batch, passes, strict=True):
+            check_unchanged(name, passed.content_hash, scanned)
         found += _best(network, layer, channel, batch, passes)
         found.sort(key=_order)
         done += len(batch)

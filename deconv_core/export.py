@@ -102,7 +102,8 @@ def export(
                 raise CancelledError(f"stopped after {done} of {len(wanted)} maps")
             asked = layer, channel, selection.k, selection.label
             top = exact_top(network, images, index, *asked, copies=selection.copies)
-            pictures = reconstruct(network, images, top, kept, cancel=cancel)
+            scanned = index.content_hashes(found.image_id for found in top)
+            pictures = reconstruct(network, images, top, kept, cancel=cancel, scanned=scanned)
             copies = index.copies_behind(top, selection.label, copies=selection.copies)
             section = _add_section(archive, layer, channel, pictures, selection, copies)
             described.add(indent(json.dumps(section.described(), indent=1), "  "))

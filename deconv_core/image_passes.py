@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
 from deconv_core.compute import to_batch
 from deconv_core.decoding import Pixels
 from deconv_core.deconvnet import convnet_pass
+from deconv_core.errors import ImageChangedError
 from deconv_core.images import ImageFolder
 from deconv_core.network import Convolution, Network
 from deconv_core.peaks import Peaks, find_peaks
@@ -20,6 +22,19 @@ def peak_layer(network: Network, layer: str) -> str:
     """The convolution whose peaks are a layer's: itself, or the one below a pooling."""
     names = list(network.layers)
     return names[names.index(layer) - 1] if network.layer(layer).is_pool else layer
+
+
+def check_unchanged(image_id: str, now: str, scanned: Mapping[str, str] | None) -> None:
+    """Refuse an image whose file has another SHA-256 than when it was scanned.
+
+    Raises:
+        ImageChangedError: it has.
+    """
+    if scanned is not None and scanned.get(image_id) != now:
+        raise ImageChangedError(
+            f"{image_id} is not the image that was scanned: its file holds something else now; "
+            "update the index"
+        )
 
 
 def image_passes(
@@ -34,14 +49,15 @@ def image_passes(
     Raises:
         ImageError: an image is gone or cannot be read.
     """
-    kept = {position: cache.image_pass(network, images, position, layer) for position in positions}
-    found = {position: passed for position, passed in kept.items() if passed is not None}
-    missing = [position for position in kept if position not in found]
-    if missing:
-        pixels = [cache.pixels(images, position) for position in missing]
-        for position, passed in zip(missing, pass_images(network, pixels, layer), strict=True):
-            cache.keep_pass(network, images, position, passed)
-            found[position] = passed
+    found: dict[int, ImagePass] = {}
+    for position in dict.fromkeys(positions):
+        passed = cache.image_pass(network, images.content(position), layer)
+        if passed is None:
+            seen = cache.image(images, position)
+            (passed,) = pass_images(network, [seen.pixels], layer)
+            passed = replace(passed, content_hash=seen.content_hash)
+            cache.keep_pass(network, seen.content, passed)
+        found[position] = passed
     return [found[position] for position in positions]
 
 

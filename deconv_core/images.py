@@ -19,6 +19,7 @@ from deconv_core.decoding import (
     readable_extensions,
 )
 from deconv_core.errors import DeconvError, ImageError
+from deconv_core.file_state import FileState
 from deconv_core.listing import Listing, as_text, is_text, list_files
 from deconv_core.passed_over import LINK_TO_NOTHING, NO_NAME, Skipped, count_kinds
 from deconv_core.pixel_values import ValueRange
@@ -36,6 +37,15 @@ class ImageEntry:
     image_id: str
     label: str
     path: Location
+
+
+@dataclass(frozen=True, slots=True)
+class ImageContent:
+    """What the pixels of an image are made from: its file as it is now, and how it is read."""
+
+    file: FileState
+    resize: Resize
+    value_range: ValueRange
 
 
 class ImageFolder:
@@ -162,6 +172,11 @@ class ImageFolder:
                 f"{image_id} is not in {self.root}; was it moved or deleted since the scan?"
             )
         return known[meant[0]]
+
+    def content(self, position: int) -> ImageContent | None:
+        """What names the pixels of an image without reading it; None if its file is gone."""
+        file = FileState.of(self._entries[position].path)
+        return None if file is None else ImageContent(file, self.resize, self.value_range)
 
     def read(self, position: int) -> Pixels:
         """The image as uint8 RGB (224, 224, 3).

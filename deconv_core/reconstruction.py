@@ -9,7 +9,7 @@ passed whole, and that pass kept, once the work on supports in it has come to mo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +17,12 @@ import numpy.typing as npt
 
 from deconv_core.decoding import Pixels
 from deconv_core.download import CancelFlag
-from deconv_core.errors import CancelledError, DeconvError
-from deconv_core.image_passes import image_passes, peak_layer
+from deconv_core.errors import CancelledError, DeconvError, IndexMismatchError
+from deconv_core.image_passes import check_unchanged, image_passes, peak_layer
 from deconv_core.images import ImageFolder
 from deconv_core.network import Network
 from deconv_core.receptive_field import INPUT_SIDE, Layer
-from deconv_core.reconstruction_cache import ImagePass, ReconstructionCache
+from deconv_core.reconstruction_cache import ImagePass, ReconstructionCache, SeenImage
 from deconv_core.support import share_of_work
 from deconv_core.support_passes import ascend, descend
 from deconv_core.switches import Switches
@@ -71,6 +71,7 @@ def reconstruct(
     cache: ReconstructionCache | None = None,
     progress: Callable[[int, int], None] | None = None,
     cancel: CancelFlag | None = None,
+    scanned: Mapping[str, str] | None = None,
 ) -> list[Reconstruction]:
     """Reconstruct activations: any mix of layers and images.
 
@@ -83,6 +84,8 @@ def reconstruct(
         cache: keeps pictures and switches, so that other maps of the same images come faster.
         progress: called with (reconstructions finished, in all).
         cancel: set it to stop between batches.
+        scanned: SHA-256 of the images' files when they were scanned
+            (``ActivationIndex.content_hashes``); None does not ask whether they have changed.
 
     Returns:
         One Reconstruction an activation, in the same order.
@@ -91,6 +94,7 @@ def reconstruct(
         DeconvError: an address that does not exist, an activation that is not above 0, or one
             whose recomputed value is another than was given.
         ImageError: an image is gone or cannot be read.
+        ImageChangedError: an image is not the one that was scanned.
         CancelledError: ``cancel`` was set.
     """
     for activation in activations:
@@ -102,9 +106,11 @@ def reconstruct(
             raise CancelledError(f"stopped after {len(pictures)} of {len(activations)}")
         batch = [activations[place] for place in places]
         layer = network.layers[batch[0].unit.layer]
-        positions = [images.position(activation.image_id) for activation in batch]
-        pixels = [kept.pixels(images, position) for position in positions]
-        seeds = _seeds(network, images, layer, batch, pixels, kept)
+        seen = [kept.image(images, images.position(found.image_id)) for found in batch]
+        for activation, image in zip(batch, seen, strict=True):
+            check_unchanged(activation.image_id, image.content_hash, scanned)
+        seeds = _seeds(network, images, layer, batch, seen, kept)
+        pixels = [image.pixels for image in seen]
         pictures |= zip(places, _pictures(network, layer, batch, seeds, pixels), strict=True)
         if progress is not None:
             progress(len(pictures), len(activations))
@@ -142,29 +148,30 @@ def _seeds(
     images: ImageFolder,
     layer: Layer,
     batch: Sequence[Activation],
-    pixels: Sequence[Pixels],
+    seen: Sequence[SeenImage],
     cache: ReconstructionCache,
 ) -> list[_Seed]:
     """Switches and recomputed value of each activation, from the cache or by a pass up."""
-    positions = [images.position(activation.image_id) for activation in batch]
     if cache.max_bytes > 0:
         share = share_of_work(network, layer.name)
+        contents = {a.image_id: image.content for a, image in zip(batch, seen, strict=True)}
         worth = [
-            position
-            for position in dict.fromkeys(positions)
-            if cache.work(network, images, position, share) >= _WHOLE_IMAGE_FROM
+            images.position(image_id)
+            for image_id, content in contents.items()
+            if cache.work(network, content, share) >= _WHOLE_IMAGE_FROM
         ]
         image_passes(network, images, layer.name, worth, cache)
     seeds: dict[int, _Seed] = {}
-    for place, (activation, position) in enumerate(zip(batch, positions, strict=True)):
-        passed = cache.image_pass(network, images, position, layer.name)
+    for place, (activation, image) in enumerate(zip(batch, seen, strict=True)):
+        passed = cache.image_pass(network, image.content, layer.name)
         value = _known_value(network, layer, activation, passed)
         if passed is not None and value is not None:
             seeds[place] = _Seed(value, passed.switches)
     unknown = [place for place in range(len(batch)) if place not in seeds]
     if unknown:
         places = [(batch[place].row, batch[place].column) for place in unknown]
-        values, switches = ascend(network, layer, [pixels[place] for place in unknown], places)
+        pixels = [seen[place].pixels for place in unknown]
+        values, switches = ascend(network, layer, pixels, places)
         for place, answers, recorded in zip(unknown, values.numpy(), switches, strict=True):
             seeds[place] = _Seed(float(answers[batch[place].unit.channel]), recorded)
     for place, seed in seeds.items():
@@ -191,10 +198,11 @@ def _check_value(activation: Activation, value: float) -> None:
     else:  # a number that bfloat16 can hold: it comes from a bfloat16 scan
         tolerance = BFLOAT16_TOLERANCE
     if abs(value - activation.value) > tolerance * max(abs(value), activation.value):
-        raise DeconvError(
+        raise IndexMismatchError(
             f"{activation.unit} in {activation.image_id} at row {activation.row}, column "
             f"{activation.column} was given as {activation.value:.6g} but is {value:.6g}: the "
-            "image, network or preprocessing is not the one that was scanned; update the index"
+            "image, network or preprocessing is not the one that was scanned; update the index, "
+            "or scan again into a new one"
         )
 
 

@@ -27,6 +27,7 @@ ORDER = (
     "weight_files",
     "typed_paths",
     "storage",
+    "file_state",
     "whole_files",
     "parquet_pages",
     "download",

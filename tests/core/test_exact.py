@@ -1,5 +1,6 @@
 """``exact_top`` gives the float32 answer, whatever the precision of the index."""
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -8,14 +9,14 @@ import pytest
 
 from deconv_core import exact as exact_module
 from deconv_core.activation_index import ActivationIndex
-from deconv_core.errors import CancelledError, DeconvError, IndexMismatchError
+from deconv_core.errors import CancelledError, DeconvError, ImageChangedError, IndexMismatchError
 from deconv_core.exact import exact_top
 from deconv_core.images import ImageFolder
 from deconv_core.network import Network
 from deconv_core.reconstruction import reconstruct
 from deconv_core.reconstruction_cache import ReconstructionCache
 from deconv_core.scanning import scan
-from tests.core import independent
+from tests.core import drawings, independent
 from tests.core.networks import narrow_network, whole_number_network
 
 QUESTIONS = [("conv1_1", None), ("conv2_2", 3), ("conv3_4", None), ("conv5_4", 2), ("pool4", None)]
@@ -159,6 +160,19 @@ def test_another_network_or_resizing_is_refused(
         exact_top(narrow_network(seed=1), images, index, "conv1_1")
     with pytest.raises(IndexMismatchError, match="'crop'"):
         exact_top(network, ImageFolder(images.root, resize="crop"), index, "conv1_1")
+
+
+def test_an_image_that_was_changed_is_no_part_of_an_answer(
+    whole_numbers: Network, images: ImageFolder, bfloat16: ActivationIndex, tmp_path: Path
+) -> None:
+    """Its value now and the value of the scan belong to two pictures."""
+    shutil.copytree(images.root, tmp_path / "photos")
+    strongest = bfloat16.top("conv2_2", 3)[0].image_id
+    folder = ImageFolder(tmp_path / "photos")
+    assert exact_top(whole_numbers, folder, bfloat16, "conv2_2", 3).exact
+    drawings.save(tmp_path / "photos", {strongest: drawings.noise(77, 3)})
+    with pytest.raises(ImageChangedError, match=strongest):
+        exact_top(whole_numbers, folder, bfloat16, "conv2_2", 3)
 
 
 def test_bad_questions_are_errors_from_any_index(
