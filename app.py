@@ -14,10 +14,11 @@ from dashboard.networks_panel import networks_table
 from dashboard.preview_panel import look, show_preview
 from dashboard.repair import damage_note
 from dashboard.scan_panel import say_scan_trouble, scan_panel
+from dashboard.serving import told
 from dashboard.shell import Choice, escape, heading, say_if_read_only, shell
 from dashboard.stored_data import data_folder, datasets_table
 from dashboard.wording import CHOOSE_TAB
-from deconv_core.errors import DeconvError
+from deconv_core.errors import DeconvError, IndexDamagedError
 from deconv_core.images import ImageFolder
 
 
@@ -62,10 +63,11 @@ def shown_now(choice: Choice) -> Callable[[], None] | None:
     images, fill = images_in(choice), None
     if has_answers(choice):
         fill = hero(choice, buttons)
-    elif choice.damaged:
-        damage_note(choice, choice.problem)
+    elif isinstance(choice.problem, IndexDamagedError):
+        damage_note(choice, str(choice.problem))
     elif choice.problem:
-        st.error(escape(f"The index cannot be read: {choice.problem}."), icon=":material/error:")
+        said = escape(f"The index cannot be read: {told(choice.problem)}.")
+        st.error(said, icon=":material/error:")
     else:
         not_scanned(choice)
     demo = choice.dataset.dataset_id == choice.network.network_id == "demo"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import notes, resources
+from dashboard import drawn, notes, resources
 from dashboard import pictures as making
 from dashboard.shell import Choice, escape
 from dashboard.tiles import Panel, Tile
@@ -43,7 +43,7 @@ class Answer:
 
     label: str | None
     activations: list[Activation]
-    pictures: making.Pictures = field(default_factory=lambda: making.Pictures({}, {}))
+    pictures: making.Pictures = field(default_factory=lambda: making.Pictures({}, {}, {}))
     approximate: bool = False
     tiles: Mapping[tuple[str, int], bytes] = field(default_factory=dict)
     copies: Copies = None
@@ -86,9 +86,11 @@ def _shared_out(answers: Sequence[Answer], made: making.Pictures) -> list[Answer
     parts, before = [], 0
     for answer in answers:
         ranks = range(before + 1, before + len(answer.activations) + 1)
-        found = {r - before: made.found[r] for r in ranks if r in made.found}
+        found_ranks = [rank for rank in ranks if rank in made.found]
+        found = {r - before: made.found[r] for r in found_ranks}
         missing = {r - before: made.missing[r] for r in ranks if r in made.missing}
-        parts.append(replace(answer, pictures=making.Pictures(found, missing)))
+        keys = {r - before: made.keys[r] for r in found_ranks}
+        parts.append(replace(answer, pictures=making.Pictures(found, missing, keys)))
         before += len(answer.activations)
     return parts
 
@@ -106,7 +108,6 @@ def scale_key(scale: Scale) -> tuple[str, float, float]:
 
 
 def panels(
-    choice: Choice,
     answer: Answer,
     scale: Scale | None,
     *,
@@ -119,7 +120,6 @@ def panels(
     """The reconstruction grid and the patch grid of an answer.
 
     Args:
-        choice: for keys.
         answer: what to draw.
         scale: of the reconstructions; None if all tiles are drawn already.
         names_map: captions say which map (they differ in a layer-wide answer).
@@ -129,16 +129,17 @@ def panels(
         href: where it leads.
     """
     columns = 3 if len(answer.activations) <= 9 else 5
-    drawn: dict[str, list[Tile]] = {"reconstruction": [], "patch": []}
+    tiles_of: dict[str, list[Tile]] = {"reconstruction": [], "patch": []}
     for rank, activation in enumerate(answer.activations, 1):
         picture = answer.pictures.found.get(rank)
-        for kind, tiles in drawn.items():
+        for kind, tiles in tiles_of.items():
             title, text = (
                 _below_reconstruction(rank, activation, names_map, answer.approximate)
                 if kind == "reconstruction"
                 else _below_patch(rank, activation, names_file)
             )
-            png = answer.tiles.get((kind, rank)) or _png(choice, picture, kind, scale)
+            key = answer.pictures.keys.get(rank)
+            png = answer.tiles.get((kind, rank)) or _png(picture, key, kind, scale)
             copies = answer.copies_of(activation) if kind == "patch" else ()
             tiles.append(
                 Tile(
@@ -155,8 +156,8 @@ def panels(
             )
     of = f", {answer.label}" if answer.label else ""
     return (
-        Panel(f"Reconstructions{of}", drawn["reconstruction"], columns=columns),
-        Panel(f"Image patches{of}", drawn["patch"], columns=columns, kind="patch"),
+        Panel(f"Reconstructions{of}", tiles_of["reconstruction"], columns=columns),
+        Panel(f"Image patches{of}", tiles_of["patch"], columns=columns, kind="patch"),
     )
 
 
@@ -182,12 +183,13 @@ def _alt(kind: str, activation: Activation) -> str:
     )
 
 
-def _png(choice: Choice, picture: Reconstruction | None, kind: str, scale: Scale | None) -> bytes:
-    if picture is None or scale is None:
+def _png(
+    picture: Reconstruction | None, key: making.PictureKey | None, kind: str, scale: Scale | None
+) -> bytes:
+    if picture is None or key is None or scale is None:
         return b""
-    key = making.key_of(choice, picture.activation)
     used = scale_key(scale) if kind == "reconstruction" else PER_TILE
-    return resources.tile_png(picture, key, kind, used)
+    return drawn.tile_png(picture, key, kind, used)
 
 
 def fires_in(choice: Choice, answer: Answer, k: int) -> None:
@@ -205,13 +207,10 @@ def fires_in(choice: Choice, answer: Answer, k: int) -> None:
         st.caption(f"Fires in {count} of {total:,} {images}{whose}: these are all.")
 
 
-def side_by_side(
-    choice: Choice, shown: Sequence[Answer], scale: Scale, chosen_key: str
-) -> list[Panel]:
+def side_by_side(shown: Sequence[Answer], scale: Scale, chosen_key: str) -> list[Panel]:
     """Panels of one answer, or of two: a column an answer when there are two."""
     pairs = [
         panels(
-            choice,
             answer,
             scale,
             names_map=False,
@@ -240,6 +239,7 @@ class Picked:
     rank: int
     activation: Activation
     picture: Reconstruction | None
+    key: making.PictureKey | None
     copies: tuple[str, ...] = ()
 
 
@@ -249,6 +249,6 @@ def chosen(shown: Sequence[Answer], unit: Unit, chosen_key: str) -> Picked | Non
         rank = _chosen_rank(answer, number, chosen_key)
         if 0 < rank <= len(answer.activations):
             activation = answer.activations[rank - 1]
-            picture, copies = answer.pictures.found.get(rank), answer.copies_of(activation)
-            return Picked(rank, activation, picture, copies)
+            made, copies = answer.pictures, answer.copies_of(activation)
+            return Picked(rank, activation, made.found.get(rank), made.keys.get(rank), copies)
     return None

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dashboard.resources import png_bytes
+from dashboard.drawn import png_bytes
 from dashboard.wording import activation_text
 from deconv_core.copies import and_copies
 from deconv_core.names import visible

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from dashboard import address, resources
 from dashboard.registry import Dataset, NetworkChoice, Registry
-from dashboard.serving import told
 from deconv_core.activation_index import ActivationIndex
-from deconv_core.errors import DeconvError, IndexDamagedError
+from deconv_core.errors import DeconvError
 from deconv_core.names import visible
 from deconv_core.receptive_field import Layer
 from deconv_core.units import as_stored
@@ -32,8 +31,8 @@ class Choice:
         label: only these images, or None for all.
         index: their index, finished or not; None if they were never scanned together.
         index_path: where it is, or will be.
-        problem: why the index cannot be read, or "".
-        damaged: True if that is because a file of it is damaged.
+        index_stamp: names the state of the index.
+        problem: why the index cannot be read, or None.
         values: the query parameters of this page, checked: ``layer`` and ``map`` among them.
         page: which page asks.
         notes: what the address asked for and did not get, in words.
@@ -45,10 +44,10 @@ class Choice:
     label: str | None
     index: ActivationIndex | None
     index_path: Path
-    problem: str = ""
+    index_stamp: str = ""
+    problem: DeconvError | None = None
     values: Mapping[str, str] = field(default_factory=dict)
     page: str = "start"
-    damaged: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -88,7 +87,8 @@ def choose(page: str, notes: list[str]) -> Choice:
     network = _network(registry, asked, notes)
     dataset = _dataset(registry, asked, notes)
     path = registry.index_path(dataset, network)
-    index, problem, damaged = _opened(path)
+    stamp = resources.index_stamp(path)
+    index, problem = _opened(path, stamp)
     values = {**asked, "network": network.network_id, "dataset": dataset.dataset_id}
     if index is not None:
         _check_labels(index, values, notes)
@@ -97,14 +97,14 @@ def choose(page: str, notes: list[str]) -> Choice:
         values.pop("label2")
     _check_display(values, notes)
     label = values.get("label") or None
-    return Choice(registry, network, dataset, label, index, path, problem, values, page, damaged)
+    return Choice(registry, network, dataset, label, index, path, stamp, problem, values, page)
 
 
-def _opened(path: Path) -> tuple[ActivationIndex | None, str, bool]:
+def _opened(path: Path, stamp: str) -> tuple[ActivationIndex | None, DeconvError | None]:
     try:
-        return resources.index_of(path), "", False
+        return resources.index_of(path, stamp), None
     except DeconvError as error:
-        return None, told(error), isinstance(error, IndexDamagedError)
+        return None, error
 
 
 def _network(registry: Registry, asked: Mapping[str, str], notes: list[str]) -> NetworkChoice:

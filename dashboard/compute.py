@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Generic, TypeVar
 
 from deconv_core.errors import CancelledError
 
-if TYPE_CHECKING:  # they load torch
-    from deconv_core.exact import ExactTop
-    from deconv_core.reconstruction import Reconstruction
+_Key = TypeVar("_Key", bound=Hashable)
+_Value = TypeVar("_Value")
 
 
 class Newest:
@@ -56,55 +55,32 @@ class Turn:
             self._lock.release()
 
 
-class PictureStore:
-    """Finished reconstructions, the least recently used dropped first; thread-safe."""
+class Store(Generic[_Key, _Value]):
+    """What was computed, the least recently used dropped first; thread-safe."""
 
-    def __init__(self, max_bytes: int) -> None:
-        """Keep at most ``max_bytes``."""
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._kept: OrderedDict[str, Reconstruction] = OrderedDict()
+    def __init__(self, most: int, size: Callable[[_Value], int] = lambda value: 1) -> None:
+        """Keep values of ``size`` ``most`` in all: bytes, or without a size a number of values."""
+        self._most, self._size = most, size
+        self._held = 0
+        self._kept: OrderedDict[_Key, _Value] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: str) -> Reconstruction | None:
-        """The picture of this key, if it is kept."""
+    def get(self, key: _Key) -> _Value | None:
+        """The value of this key, if it is kept."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
             return self._kept.get(key)
 
-    def put(self, key: str, picture: Reconstruction) -> None:
-        """Keep a picture."""
+    def put(self, key: _Key, value: _Value) -> None:
+        """Keep a value."""
         with self._lock:
             replaced = self._kept.pop(key, None)
-            self._bytes += _size(picture) - (_size(replaced) if replaced else 0)
-            self._kept[key] = picture
-            while self._bytes > self._max_bytes and self._kept:
+            self._held += self._size(value) - (0 if replaced is None else self._size(replaced))
+            self._kept[key] = value
+            while self._held > self._most and self._kept:
                 _, dropped = self._kept.popitem(last=False)
-                self._bytes -= _size(dropped)
+                self._held -= self._size(dropped)
 
-
-class SettledAnswers:
-    """Float32 answers by question, the oldest dropped first; thread-safe."""
-
-    def __init__(self, most: int = 2000) -> None:
-        """Keep at most ``most``."""
-        self._most = most
-        self._kept: OrderedDict[tuple[Any, ...], ExactTop] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, question: tuple[Any, ...]) -> ExactTop | None:
-        """The answer, if it is known."""
-        with self._lock:
-            return self._kept.get(question)
-
-    def put(self, question: tuple[Any, ...], answer: ExactTop) -> None:
-        """Keep an answer."""
-        with self._lock:
-            self._kept[question] = answer
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-
-
-def _size(picture: Reconstruction) -> int:
-    return picture.pixels.nbytes + picture.patch.nbytes
+    def __len__(self) -> int:
+        return len(self._kept)

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
-from dashboard import address, answers, notes, pictures, resources
+from dashboard import address, answers, drawn, notes, pictures, resources
 from dashboard.data_tables import data_table
 from dashboard.downloads import file_stem
 from dashboard.shell import Choice
@@ -167,17 +167,17 @@ def _tile(
 ) -> Tile:
     picture = made.found.get(ranks[activation]) if activation is not None else None
     if activation is None or picture is None:
-        why = "never fires" if activation is None else "image gone"
+        why = "never fires" if activation is None else "image gone or changed"
         return Tile(
             b"", f"Feature map {channel}", f"{channel} · {why}", "", str(channel), map_href(channel)
         )
-    key = pictures.key_of(choice, activation)
+    key = made.keys[ranks[activation]]
     return Tile(
-        resources.tile_png(picture, key, "reconstruction", answers.PER_TILE),
+        drawn.tile_png(picture, key, "reconstruction", answers.PER_TILE),
         f"Feature map {channel}: reconstruction and patch in {activation.image_id}",
         f"{channel} · {activation_text(activation.value, approximate=choice.approximate)}",
         "",
         str(channel),
         map_href(channel),
-        second=resources.tile_png(picture, key, "patch", answers.PER_TILE),
+        second=drawn.tile_png(picture, key, "patch", answers.PER_TILE),
     )

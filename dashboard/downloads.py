@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.captioned import not_drawn, sheet, tile_side
-from dashboard.resources import png_bytes
+from dashboard.drawn import png_bytes
 from dashboard.shell import Choice, escape
 from deconv_core.receptive_field import Layer
 

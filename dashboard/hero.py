@@ -7,9 +7,9 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import address, answers, exact, notes, stories
+from dashboard import address, answers, exact, notes, resources, stories
 from dashboard.downloads import downloads, file_stem
-from dashboard.opening import opening_for, warm_up, with_opening
+from dashboard.opening import opening_for, with_opening
 from dashboard.shell import Choice
 from dashboard.tiles import gallery
 from dashboard.wording import counted
@@ -98,7 +98,7 @@ def _pictures(choice: Choice, layer: str, slot: DeltaGenerator, buttons: DeltaGe
         answers.fires_in(choice, answer, 9)
         if (opening := opening_for(choice, layer, answer)) is not None:
             answer, caption = with_opening(answer, opening), opening.caption
-            warm_up()  # whatever is clicked next has to be computed
+            resources.warm_up()  # whatever is clicked next has to be computed
         else:
             (answer,) = answers.with_pictures(choice, [answer])
             if not answer.pictures.found:
@@ -106,7 +106,6 @@ def _pictures(choice: Choice, layer: str, slot: DeltaGenerator, buttons: DeltaGe
             scale = answers.scale_for("clipped", [answer])
             caption = scale.caption
         panels = answers.panels(
-            choice,
             answer,
             scale,
             names_map=True,

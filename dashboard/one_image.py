@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import address, notes, resources
+from dashboard import address, drawn, notes, resources
 from dashboard.serving import told
 from dashboard.shell import Choice, escape
 from dashboard.tiles import Panel, Tile, gallery
 from dashboard.wording import shortened
-from deconv_core.decoding import Pixels
 from deconv_core.errors import DeconvError
 from deconv_core.images import ImageFolder
+
+if TYPE_CHECKING:
+    from deconv_core.reconstruction_cache import SeenImage
 from deconv_core.units import as_stored, composed
 
 _PAGE = 18
@@ -29,15 +32,15 @@ class Shown:
         name: for people.
         image_id: within ``folder``.
         folder: where it is.
-        pixels: as the network sees it.
-        key: names it on this server.
+        seen: as the network sees it.
+        uploaded: True if it is none of the dataset's.
     """
 
     name: str
     image_id: str
     folder: ImageFolder
-    pixels: Pixels
-    key: str
+    seen: SeenImage
+    uploaded: bool = False
 
 
 def choose_image(choice: Choice) -> Shown | None:
@@ -70,12 +73,12 @@ def choose_image(choice: Choice) -> Shown | None:
 
 def _read(choice: Choice, folder: ImageFolder, image_id: str) -> Shown | None:
     try:
-        pixels = resources.image_pixels(choice, image_id)
+        seen = resources.image_of(choice, image_id)
     except DeconvError as error:
         said = escape(f"{image_id} cannot be read: {told(error)}")
         st.error(said, icon=":material/broken_image:")
         return None
-    return Shown(image_id, image_id, folder, pixels, f"{choice.dataset.dataset_id}:{image_id}")
+    return Shown(image_id, image_id, folder, seen)
 
 
 def _uploaded(choice: Choice) -> Shown | None:
@@ -85,9 +88,8 @@ def _uploaded(choice: Choice) -> Shown | None:
     name, digest, suffix, content = kept
     try:
         folder = resources.uploaded_image(digest, suffix, choice.dataset.resize, content)
-        if folder is None or not len(folder):
-            return None
-        return Shown(f"{name} (uploaded)", folder[0].image_id, folder, folder.read(0), digest)
+        seen = resources.reconstruction_cache().image(folder, 0)
+        return Shown(f"{name} (uploaded)", folder[0].image_id, folder, seen, uploaded=True)
     except DeconvError as error:
         said = escape(f"{name} cannot be read: {told(error)}")
         st.error(said, icon=":material/broken_image:")
@@ -119,7 +121,7 @@ def _menu(choice: Choice, shown: Shown | None) -> None:
         st.caption("The dataset's folder cannot be listed.")
         return
     names = [entry.image_id for entry in folder if choice.label in (None, entry.label)]
-    _thumbnails(choice, folder, names, shown)
+    _thumbnails(choice, names, shown)
 
 
 def _take_upload() -> None:
@@ -135,7 +137,7 @@ def _take_upload() -> None:
     address.visit("image", image=None, position=None)
 
 
-def _thumbnails(choice: Choice, folder: ImageFolder, names: list[str], shown: Shown | None) -> None:
+def _thumbnails(choice: Choice, names: list[str], shown: Shown | None) -> None:
     text = st.text_input(
         "Search", key="image_search", placeholder="Part of the name", label_visibility="collapsed"
     )
@@ -146,12 +148,12 @@ def _thumbnails(choice: Choice, folder: ImageFolder, names: list[str], shown: Sh
     part = found[(min(page, pages) - 1) * _PAGE : min(page, pages) * _PAGE]
     tiles = [
         Tile(
-            resources.thumbnail(choice, name),
+            drawn.thumbnail(choice, name),
             name,
             "",
             shortened(name.rpartition("/")[2], 24),
             name,
-            chosen=shown is not None and shown.folder is folder and shown.image_id == name,
+            chosen=shown is not None and not shown.uploaded and shown.image_id == name,
         )
         for name in part
     ]

@@ -1,18 +1,13 @@
-"""The first page's answer over the demo, ready made; and torch, loaded once that page is shown."""
+"""The first page's answer over the demo, ready made."""
 
 from __future__ import annotations
 
-import threading
-import time
 from dataclasses import replace
 
-import streamlit as st
-
+from dashboard import resources
 from dashboard.answers import Answer
 from dashboard.choice import Choice
-from deconv_core.demo import Opening, demo_index, demo_opening
-
-_SHOWN_FIRST = 1.0  # seconds that the browser has to itself before torch is loaded
+from deconv_core.demo import Opening, demo_index
 
 
 def opening_for(choice: Choice, layer: str, answer: Answer) -> Opening | None:
@@ -20,10 +15,12 @@ def opening_for(choice: Choice, layer: str, answer: Answer) -> Opening | None:
     asked_of_demo = choice.index_path == demo_index() and choice.network.network_id == "demo"
     if not asked_of_demo or answer.label is not None:
         return None
-    opening = _stored()
-    if opening is None or opening.layer != layer:
+    opening = resources.opening()
+    asked = layer, tuple(answer.activations)
+    if opening is None or (opening.layer, opening.activations) != asked:
         return None
-    return opening if tuple(answer.activations) == opening.activations else None
+    images = [activation.image_id for activation in opening.activations]
+    return opening if resources.unchanged(choice, images) else None
 
 
 def with_opening(answer: Answer, opening: Opening) -> Answer:
@@ -33,25 +30,3 @@ def with_opening(answer: Answer, opening: Opening) -> Answer:
         tiles["reconstruction", rank] = opening.reconstructions[rank - 1]
         tiles["patch", rank] = opening.patches[rank - 1]
     return replace(answer, tiles=tiles)
-
-
-@st.cache_resource(show_spinner=False)
-def _stored() -> Opening | None:
-    try:
-        return demo_opening()
-    except (OSError, ValueError, KeyError):  # it is only a short cut
-        return None
-
-
-@st.cache_resource(show_spinner=False)
-def warm_up() -> threading.Thread:
-    """Load torch, once a server, while the visitor looks at the first page."""
-
-    def load() -> None:
-        time.sleep(_SHOWN_FIRST)
-        import deconv_core.reconstruction
-        import deconv_core.rendering  # noqa: F401
-
-    thread = threading.Thread(target=load, name="warm-up", daemon=True)
-    thread.start()
-    return thread

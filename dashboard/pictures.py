@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +17,15 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.compute import Newest
-from deconv_core.decoding import Pixels
-from deconv_core.errors import CancelledError, DeconvError
-from deconv_core.images import ImageFolder
+from deconv_core.errors import CancelledError, DeconvError, ImageError
+from deconv_core.images import ImageContent, ImageFolder
 from deconv_core.units import Activation
 
 if TYPE_CHECKING:
     from dashboard.choice import Choice
     from deconv_core.network import Network
     from deconv_core.reconstruction import Reconstruction
+    from deconv_core.reconstruction_cache import SeenImage
 
 log = logging.getLogger("deconv.dashboard")
 if os.environ.get("DECONV_LOG"):
@@ -65,6 +65,23 @@ def compute(work: Callable[[threading.Event], Any]) -> Any:
         st.stop()
 
 
+@dataclass(frozen=True, slots=True)
+class PictureKey:
+    """What a reconstruction is made from.
+
+    Attributes:
+        network: fingerprint of the network.
+        image: the image's file as it is now, and how it is read.
+        activation: what is reconstructed.
+        scanned: SHA-256 that the image has to have; "" if any will do.
+    """
+
+    network: str
+    image: ImageContent
+    activation: Activation
+    scanned: str
+
+
 @dataclass(frozen=True)
 class Pictures:
     """Reconstructions of a list of activations.
@@ -72,10 +89,12 @@ class Pictures:
     Attributes:
         found: rank (from 1) -> reconstruction.
         missing: rank -> why there is none (the image is gone or was changed).
+        keys: rank -> what each one found is made from.
     """
 
     found: dict[int, Reconstruction]
-    missing: dict[int, str]
+    missing: dict[int, DeconvError]
+    keys: dict[int, PictureKey]
 
     @property
     def all(self) -> list[Reconstruction]:
@@ -83,147 +102,167 @@ class Pictures:
         return list(self.found.values())
 
 
-def key_of(choice: Choice, activation: Activation) -> str:
-    """Names one reconstruction on this server."""
-    index = choice.index
-    made = index.manifest.fingerprint if index else choice.network.network_id
-    place = f"{activation.unit}@{activation.row},{activation.column}"
-    return f"{made}:{choice.dataset.dataset_id}:{activation.image_id}:{place}:{activation.value!r}"
+@dataclass(frozen=True, eq=False)
+class _Order:
+    """Activations to reconstruct, with all that it takes.
+
+    Attributes:
+        activations: what.
+        folder: where their images are.
+        network: gives the network; it may be slow.
+        scanned: SHA-256 that the images have to have; None takes them as they are.
+        keys: rank -> what the picture is made from.
+        missing: rank -> why an image cannot be read.
+    """
+
+    activations: Sequence[Activation]
+    folder: ImageFolder
+    network: Callable[[], Network]
+    scanned: Mapping[str, str] | None
+    keys: dict[int, PictureKey]
+    missing: dict[int, DeconvError]
 
 
-def reconstructions(
-    choice: Choice,
-    activations: Sequence[Activation],
-    progress: Callable[[int, int], None] | None = None,
-    images: ImageFolder | None = None,
-) -> Pictures:
-    """Reconstruct activations, those that are kept at once.
+def watched(choice: Choice, activations: Sequence[Activation], height: int) -> Pictures:
+    """Reconstruct activations of the index; while that takes time, says how far it is.
+
+    Those that are kept are there at once.
 
     Args:
         choice: network and dataset.
         activations: what to reconstruct.
-        progress: called with (finished, in all) when something has to be computed.
-        images: in place of the dataset's.
+        height: of the place that is kept for them, in pixels.
 
     Raises:
         DeconvError: no weights, no folder, or the index belongs to another network.
     """
-    keys = [key_of(choice, activation) for activation in activations]
-    store = resources.picture_store()
-    found = {rank: kept for rank, key in enumerate(keys, 1) if (kept := store.get(key))}
-    missing: dict[int, str] = {}
-    wanted = [rank for rank in range(1, len(keys) + 1) if rank not in found]
-    if wanted:
-        folder = resources.images_of(choice.dataset) if images is None else images
-
-        def work(cancel: threading.Event) -> None:
-            network = matching_network(choice)
-            began = time.perf_counter()
-            log.info("reconstructing %d of %s", len(wanted), activations[0].unit)
-            for first in range(0, len(wanted), _CHUNK):
-                if cancel.is_set():
-                    raise CancelledError("a newer request came")
-                chunk = {rank: activations[rank - 1] for rank in wanted[first : first + _CHUNK]}
-                for rank, made in _reconstruct_each(network, folder, chunk).items():
-                    if isinstance(made, str):
-                        missing[rank] = made
-                    else:
-                        store.put(keys[rank - 1], made)
-                        found[rank] = made
-                if progress is not None:
-                    progress(len(found) + len(missing), len(keys))
-            seconds = time.perf_counter() - began
-            log.info("done with %d of %s in %.2f s", len(wanted), activations[0].unit, seconds)
-
-        compute(work)
-    return Pictures(dict(sorted(found.items())), missing)
+    assert choice.index is not None, "activations of an index come from one"
+    order = _order(
+        activations,
+        resources.images_of(choice.dataset),
+        choice.index.manifest.fingerprint,
+        lambda: matching_network(choice),
+        choice.index.content_hashes(found.image_id for found in activations),
+    )
+    return _watched(order, height)
 
 
-def watched(
-    choice: Choice,
-    activations: Sequence[Activation],
-    height: int,
-    images: ImageFolder | None = None,
+def watched_in(
+    network: Network, folder: ImageFolder, activations: Sequence[Activation], height: int
 ) -> Pictures:
-    """The same; while that takes time, an empty place and how far it is.
-
-    Args:
-        choice: network and dataset.
-        activations: what to reconstruct.
-        height: of the place, in pixels.
-        images: in place of the dataset's.
+    """The same for activations that no index has: of any network, in any images.
 
     Raises:
-        DeconvError: as :func:`reconstructions`.
+        DeconvError: they cannot be reconstructed.
     """
+    order = _order(activations, folder, network.fingerprint, lambda: network, None)
+    return _watched(order, height)
+
+
+def _order(
+    activations: Sequence[Activation],
+    folder: ImageFolder,
+    fingerprint: str,
+    network: Callable[[], Network],
+    scanned: Mapping[str, str] | None,
+) -> _Order:
+    """Look at the images' files as they are now."""
+    keys, missing = {}, {}
+    for rank, activation in enumerate(activations, 1):
+        name = activation.image_id
+        try:
+            content = folder.content(folder.position(name))
+        except ImageError as error:
+            missing[rank] = error
+        else:
+            wanted = "" if scanned is None else scanned.get(name, "")
+            keys[rank] = PictureKey(fingerprint, content, activation, wanted)
+    return _Order(activations, folder, network, scanned, keys, dict(missing))
+
+
+def _watched(order: _Order, height: int) -> Pictures:
     line = st.empty()  # always there: what follows keeps its place in the page
-    if all_kept(choice, activations):
-        return reconstructions(choice, activations, images=images)
-    line.caption(f"Reconstructing {activations[0].unit.layer} …")
-    try:
-        with st.skeleton(height=height):
-            return reconstructions(
-                choice,
-                activations,
-                lambda done, total: _say(line, done, total),
-                images=images,
-            )
-    finally:
-        line.empty()
+    store = resources.picture_store()
+    found = {rank: kept for rank, key in order.keys.items() if (kept := store.get(key))}
+    wanted = [rank for rank in order.keys if rank not in found]
+    if wanted:
+        line.caption(f"Reconstructing {order.activations[0].unit.layer} …")
+        try:
+            with st.skeleton(height=height):
+                compute(lambda cancel: _make(order, wanted, found, line, cancel))
+        finally:
+            line.empty()
+    keys = {rank: order.keys[rank] for rank in found}
+    return Pictures(dict(sorted(found.items())), order.missing, keys)
 
 
-def _say(line: st.delta_generator.DeltaGenerator, done: int, total: int) -> None:
-    line.caption(f"Reconstructing: {done} of {total}")
-
-
-def matching_network(choice: Choice) -> Network:
-    """The chosen network, if the index was made with it.
-
-    Raises:
-        DeconvError: it was made with other weights, or these are missing.
-    """
-    network = resources.network_of(choice)
-    if choice.index is not None and choice.index.manifest.fingerprint != network.fingerprint:
-        raise DeconvError(
-            f"the index of {choice.dataset.name} was made with other weights than "
-            f"{choice.network.name} has now; scan again on Start"
-        )
-    return network
+def _make(
+    order: _Order,
+    wanted: Sequence[int],
+    found: dict[int, Reconstruction],
+    line: st.delta_generator.DeltaGenerator,
+    cancel: threading.Event,
+) -> None:
+    """Reconstruct what is wanted into ``found`` and the store; what cannot be is missing."""
+    network, store, began = order.network(), resources.picture_store(), time.perf_counter()
+    log.info("reconstructing %d of %s", len(wanted), order.activations[0].unit)
+    for first in range(0, len(wanted), _CHUNK):
+        if cancel.is_set():
+            raise CancelledError("a newer request came")
+        chunk = {rank: order.activations[rank - 1] for rank in wanted[first : first + _CHUNK]}
+        for rank, made in _reconstruct_each(network, order, chunk).items():
+            if isinstance(made, DeconvError):
+                order.missing[rank] = made
+            else:
+                store.put(order.keys[rank], made)
+                found[rank] = made
+        done = len(found) + len(order.missing)
+        line.caption(f"Reconstructing: {done} of {len(order.activations)}")
+    seconds = time.perf_counter() - began
+    log.info("done with %d of %s in %.2f s", len(wanted), order.activations[0].unit, seconds)
 
 
 def _reconstruct_each(
-    network: Network, folder: ImageFolder, chunk: dict[int, Activation]
-) -> dict[int, Reconstruction | str]:
+    network: Network, order: _Order, chunk: dict[int, Activation]
+) -> dict[int, Reconstruction | DeconvError]:
     """One answer a rank: the reconstruction, or why there is none."""
     from deconv_core.reconstruction import reconstruct
 
     cache = resources.reconstruction_cache()
     try:
-        made = reconstruct(network, folder, list(chunk.values()), cache)
+        made = reconstruct(
+            network, order.folder, list(chunk.values()), cache, scanned=order.scanned
+        )
         return dict(zip(chunk, made, strict=True))
     except DeconvError as error:
         if len(chunk) == 1:
-            return dict.fromkeys(chunk, str(error))
-    answers: dict[int, Reconstruction | str] = {}
+            return dict.fromkeys(chunk, error)
+    answers: dict[int, Reconstruction | DeconvError] = {}
     for rank, activation in chunk.items():
-        answers |= _reconstruct_each(network, folder, {rank: activation})
+        answers |= _reconstruct_each(network, order, {rank: activation})
     return answers
 
 
-def all_kept(choice: Choice, activations: Sequence[Activation]) -> bool:
-    """True if no reconstruction has to be computed."""
-    store = resources.picture_store()
-    return all(store.get(key_of(choice, activation)) for activation in activations)
+def matching_network(choice: Choice) -> Network:
+    """The chosen network, if the index was made with it and from images read as they are now.
+
+    Raises:
+        IndexMismatchError: it was not.
+        WeightsError: these are missing, or cannot be used.
+    """
+    network = resources.network_of(choice)
+    if choice.index is not None:
+        from deconv_core.exact import check_made_with
+
+        check_made_with(choice.index, network, resources.images_of(choice.dataset))
+    return network
 
 
-def planes(choice: Choice, key: str, pixels: Pixels, layer: str) -> npt.NDArray[np.float32]:
-    """All feature maps (C, H, W) of a layer for one image; the last few are kept.
+def planes(network: Network, seen: SeenImage, layer: str) -> npt.NDArray[np.float32]:
+    """All feature maps (C, H, W) of a layer for one image; those of the last few are kept.
 
-    Args:
-        choice: the network.
-        key: names the image.
-        pixels: of the image.
-        layer: which layer.
+    Raises:
+        DeconvError: the network has no such layer.
     """
 
     def work(cancel: threading.Event) -> npt.NDArray[np.float32]:
@@ -232,27 +271,21 @@ def planes(choice: Choice, key: str, pixels: Pixels, layer: str) -> npt.NDArray[
         from deconv_core.deconvnet import convnet_pass
 
         del cancel
-        kept, network = resources.plane_store(), resources.network_of(choice)
-        name = f"{network.fingerprint}:{key}:{layer}"
-        if name not in kept:
-            inputs = network.normalise(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None])
-            kept[name] = convnet_pass(network, inputs, layer).feature_maps[0].numpy()
-            while len(kept) > 8:
-                kept.popitem(last=False)
-        kept.move_to_end(name)
-        return kept[name]
+        store, key = resources.plane_store(), (network.fingerprint, seen.content, layer)
+        kept = store.get(key)
+        if kept is None:
+            inputs = network.normalise(torch.from_numpy(seen.pixels.copy()).permute(2, 0, 1)[None])
+            kept = convnet_pass(network, inputs, layer).feature_maps[0].numpy()
+            store.put(key, kept)
+        return kept
 
     found: npt.NDArray[np.float32] = compute(work)
     return found
 
 
-def strongest_by_layer(choice: Choice, key: str, pixels: Pixels) -> pd.DataFrame:
+def strongest_by_layer(network: Network, seen: SeenImage) -> pd.DataFrame:
     """The strongest map of every convolution in one image: layer, channel, value, row, column."""
-
-    def work(cancel: threading.Event) -> pd.DataFrame:
-        del cancel
-        network = resources.network_of(choice)
-        return resources.strongest(network, pixels, f"{network.fingerprint}:{key}")
-
-    found: pd.DataFrame = compute(work)
+    found: pd.DataFrame = compute(
+        lambda cancel: resources.strongest(network, network.fingerprint, seen, seen.content)
+    )
     return found

@@ -260,11 +260,19 @@ class Registry:
         """True if the weights are on this computer; asking never downloads."""
         if network.source == "random":
             return True
-        if network.source == "demo":
-            return demo_weights().is_file()
-        if network.source == "vgg19":
-            return any((self.home / "weights").glob("vgg19-*.features.safetensors"))
-        return Path(network.source).is_file()
+        file = self.weight_file(network)
+        return file is not None and file.is_file()
+
+    def weight_file(self, network: NetworkChoice) -> Path | None:
+        """The file that a network is read from; None if it has none, or not yet."""
+        match network.source:
+            case "random":
+                return None
+            case "demo":
+                return demo_weights()
+            case "vgg19":
+                return next((self.home / "weights").glob("vgg19-*.features.safetensors"), None)
+        return Path(network.source)
 
     def index_path(self, dataset: Dataset, network: NetworkChoice) -> Path:
         """Where the index of this pair is, or will be."""

@@ -1,16 +1,66 @@
-"""Everything the server keeps: the only module with ``st.cache_resource`` and ``st.cache_data``.
+"""Everything the server keeps, and what it is kept by.
 
-Large read-only objects (networks, image folders, indexes, finished pictures) are shared by all
-sessions. PNG bytes are kept by small keys, never by arrays. torch is imported when the first
-picture is computed, so that a page's frame never waits for it.
+Nothing is kept under a name alone: the key of a thing is what it is made from, so a file that was
+replaced is another key, in every session. A file stands in a key as its ``FileState`` (path, size,
+times, number on the disk), an image as its ``ImageContent`` (that, and how it is read), an index as
+its stamp (content of its manifest, states of its files).
+
+=========================== ============================ ================================ ==========
+kept                        what                         key                              at most
+=========================== ============================ ================================ ==========
+of all sessions, here
+--------------------------- ---------------------------- -------------------------------- ----------
+_network                    networks                     source, preprocessing, file      3
+_images                     lists of folders             folder, settings, its time       8; 10 min
+_index                      indexes, opened              path, stamp                      8
+_top _maps _peaks           what an index answers        path, stamp, question            512 64 128
+settled_answers             answers, checked in float32  path, stamp, question            2000
+_file_hash                  SHA-256 of a file            file                             4096
+uploaded_image              a folder for an upload       SHA-256 of it, resizing          8
+_opening                    the demo's first answer      its three files                  2
+picture_store               reconstructions              network, image, activation,      192 MB
+                                                         SHA-256 at the scan
+reconstruction_cache        pixels, switches and peaks   image, network                   256 MB
+plane_store                 feature maps                 network, image, layer            96 MB
+strongest                   strongest map of each layer  network, image                   64
+turn warm_up                a lock, a thread             no content                       1
+of all sessions, in ``drawn``
+--------------------------- ---------------------------- -------------------------------- ----------
+tile_png                    tiles                        key of its picture, kind, scale  6000
+_thumbnail                  small pictures               image, side                      2000
+_overlay                    images, planes over them     pixels and planes themselves     300
+of one object
+--------------------------- ---------------------------- -------------------------------- ----------
+Store._kept                 what a store above holds     as there                         as there
+ReconstructionCache._kept   as above                     as above                         as above
+ReconstructionCache._work   work done on an image        network, image                   100,000
+ActivationIndex             images labels _by_ordinal    the index, as it was opened      its index
+ActivationIndex._readable   blocks checked               block                            its index
+ImageFolder                 _positions, other_files      the list of the folder           its list
+_children                   processes to be waited for   process                          running
+of one session
+--------------------------- ---------------------------- -------------------------------- ----------
+previews                    looks at folders             folder, settings, its time       4
+uploaded_image              an image, to look into       itself                           1
+upload_passed_over          what an upload left out      id of its dataset                1
+=========================== ============================ ================================ ==========
+
+A session also remembers what a person chose and what is to be said on the next run: address,
+address_waiting, browse_place, charts_loaded, chosen_tile, damage_told, folder_chosen, folder_path,
+hero_shown, image_menu, image_upload, maps_picked, newest_request, request_flag, repair_error,
+scan_error, source, start_tab, stored_trouble, tour, upload_error, upload_round, weights_trouble,
+arrow_keys, layer_strip and pick_*. In the browser pictures are part of the page: a component draws
+again when its data differ, and addresses of pictures are made of their content.
+
+torch is imported when the first picture is computed, so that a page's frame never waits for it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
-from collections import OrderedDict
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,23 +70,30 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from dashboard.compute import PictureStore, SettledAnswers, Turn
+from dashboard.compute import Store, Turn
 from dashboard.jobs.silence import Silence
 from dashboard.kept_folder import KeptFolder
-from dashboard.registry import Dataset, NetworkChoice, Registry
+from dashboard.registry import Dataset, Registry
 from dashboard.serving import rules
 from dashboard.upload_store import delete_interrupted_uploads
 from deconv_core.activation_index import ActivationIndex
-from deconv_core.decoding import Pixels
-from deconv_core.errors import DeconvError, WeightsError
-from deconv_core.images import ImageFolder
+from deconv_core.decoding import content_hash
+from deconv_core.demo import Opening, demo_opening, opening_files
+from deconv_core.errors import DeconvError, ImageError, WeightsError
+from deconv_core.file_state import FileState
+from deconv_core.images import ImageContent, ImageFolder, check_unchanged, read_content
+from deconv_core.storage import Location
 from deconv_core.units import Activation
 
 if TYPE_CHECKING:
     from dashboard.choice import Choice
+    from dashboard.pictures import PictureKey
+    from deconv_core.exact import ExactTop
     from deconv_core.network import Network
     from deconv_core.reconstruction import Reconstruction
-    from deconv_core.reconstruction_cache import ReconstructionCache
+    from deconv_core.reconstruction_cache import ReconstructionCache, SeenImage
+
+_SHOWN_FIRST = 1.0  # seconds that the browser has to itself before torch is loaded
 
 
 def registry() -> Registry:
@@ -70,19 +127,26 @@ def network_of(choice: Choice) -> Network:
     network = choice.network
     if not choice.registry.ready(network):
         raise WeightsError(f"the weights of {network.name} are not on this computer yet")
-    return _network(network.source, network.preprocessing, str(choice.registry.home), _age(network))
+    file = choice.registry.weight_file(network)
+    weights = None if file is None else _state(file)
+    return _network(network.source, network.preprocessing, str(choice.registry.home), weights)
 
 
-def _age(network: NetworkChoice) -> int:
-    path = Path(network.source)
-    return path.stat().st_mtime_ns if path.suffix and path.is_file() else 0
+def _state(path: Location) -> FileState | None:
+    """The state of a file or folder, None if there is none."""
+    try:
+        return FileState.of(path)
+    except OSError:
+        return None
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
-def _network(source: str, preprocessing: str | None, home: str, age: int) -> Network:
+def _network(
+    source: str, preprocessing: str | None, home: str, weights: FileState | None
+) -> Network:
     from deconv_core.weights import load_network
 
-    del age
+    del weights
     return load_network(source, preprocessing, home=Path(home))
 
 
@@ -136,19 +200,25 @@ def _folder(
 
 def index_stamp(path: Path) -> str:
     """Changes whenever an index does: a scan that goes on, an update, another index."""
-    parts = [path / "manifest.json", path / "images.parquet", path / "blocks"]
-    return "-".join(str(part.stat().st_mtime_ns) if part.exists() else "0" for part in parts)
+    try:
+        manifest = content_hash((path / "manifest.json").read_bytes())
+        blocks = len(os.listdir(path / "blocks"))
+    except OSError:
+        manifest, blocks = "", 0
+    return repr((manifest, blocks, _state(path / "images.parquet"), _state(path / "blocks")))
 
 
-def index_of(path: Path) -> ActivationIndex | None:
+def index_of(path: Path, stamp: str) -> ActivationIndex | None:
     """The index at a path, finished or not; None if there is none yet.
+
+    Args:
+        path: where it is.
+        stamp: what ``index_stamp`` said before.
 
     Raises:
         DeconvError: it cannot be read.
     """
-    if not (path / "manifest.json").is_file():
-        return None
-    return _index(str(path), index_stamp(path))
+    return _index(str(path), stamp) if (path / "manifest.json").is_file() else None
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -157,65 +227,138 @@ def _index(path: str, stamp: str) -> ActivationIndex:
     return ActivationIndex.open(path)
 
 
+def question(
+    choice: Choice, layer: str, channel: int | None, k: int, label: str | None
+) -> tuple[Any, ...]:
+    """Names one question to one state of one index."""
+    return str(choice.index_path), choice.index_stamp, layer, channel, k, label, choice.copies
+
+
 @st.cache_data(max_entries=512, show_spinner=False)
-def _top(
-    path: str,
-    stamp: str,
-    layer: str,
-    channel: int | None,
-    k: int,
-    label: str | None,
-    copies: bool,
-) -> list[Activation]:
-    return _index(path, stamp).top(layer, channel, k, label, copies=copies)
+def _top(_index: ActivationIndex, asked: tuple[Any, ...]) -> list[Activation]:
+    layer, channel, k, label, copies = asked[-5:]
+    return _index.top(layer, channel, k, label, copies=copies)
 
 
 def top_of(
     choice: Choice, layer: str, channel: int | None, k: int, label: str | None
 ) -> list[Activation]:
     """``index.top``, kept."""
-    return _top(*question(choice, layer, channel, k, label))
+    return _top(_asked(choice), question(choice, layer, channel, k, label))
 
 
-def question(
-    choice: Choice, layer: str, channel: int | None, k: int, label: str | None
-) -> tuple[Any, ...]:
-    """Names one question to one state of one index."""
-    stamp = index_stamp(choice.index_path)
-    return str(choice.index_path), stamp, layer, channel, k, label, choice.copies
+def _asked(choice: Choice) -> ActivationIndex:
+    assert choice.index is not None, "pages ask only an index that is there"
+    return choice.index
 
 
 @st.cache_resource(show_spinner=False)
-def settled_answers() -> SettledAnswers:
+def settled_answers() -> Store[tuple[Any, ...], ExactTop]:
     """Answers of bfloat16 indexes that were checked in float32, shared by all sessions."""
-    return SettledAnswers()
+    return Store(2000)
 
 
 def best_of_maps(choice: Choice, layer: str, channels: Sequence[int]) -> list[Activation | None]:
     """The strongest activation of each of several maps; None for a dead one."""
-    path, stamp = str(choice.index_path), index_stamp(choice.index_path)
-    found = [_top(path, stamp, layer, channel, 1, choice.label, False) for channel in channels]
+    asked = (question(choice, layer, channel, 1, choice.label) for channel in channels)
+    found = [_top(_asked(choice), (*one[:-1], False)) for one in asked]
     return [one[0] if one else None for one in found]
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _maps(path: str, stamp: str, layer: str, label: str | None) -> pd.DataFrame:
-    return _index(path, stamp).maps(layer, label)
+def _maps(
+    _index: ActivationIndex, path: str, stamp: str, layer: str, label: str | None
+) -> pd.DataFrame:
+    return _index.maps(layer, label)
 
 
 def maps_of(choice: Choice, layer: str, label: str | None) -> pd.DataFrame:
     """``index.maps``, kept."""
-    return _maps(str(choice.index_path), index_stamp(choice.index_path), layer, label)
+    return _maps(_asked(choice), str(choice.index_path), choice.index_stamp, layer, label)
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
-def _peaks(path: str, stamp: str, layer: str, channel: int) -> pd.DataFrame:
-    return _index(path, stamp).peaks(layer, channel)
+def _peaks(
+    _index: ActivationIndex, path: str, stamp: str, layer: str, channel: int
+) -> pd.DataFrame:
+    return _index.peaks(layer, channel)
 
 
 def peaks_of(choice: Choice, layer: str, channel: int) -> pd.DataFrame:
     """``index.peaks``, kept."""
-    return _peaks(str(choice.index_path), index_stamp(choice.index_path), layer, channel)
+    return _peaks(_asked(choice), str(choice.index_path), choice.index_stamp, layer, channel)
+
+
+# --- images --------------------------------------------------------------------------------------
+
+
+def image_of(choice: Choice, image_id: str) -> SeenImage:
+    """One image of the dataset as the network sees it now.
+
+    Raises:
+        ImageError: it is gone or cannot be read.
+    """
+    folder = images_of(choice.dataset)
+    return reconstruction_cache().image(folder, folder.position(image_id))
+
+
+def scanned_image(choice: Choice, image_id: str) -> SeenImage:
+    """One image of the dataset, if it is the one that the index was made from.
+
+    Raises:
+        ImageChangedError: it is another one under the same name.
+        ImageError: it is gone or cannot be read.
+    """
+    seen = image_of(choice, image_id)
+    check_unchanged(image_id, seen.content_hash, _asked(choice).content_hashes([image_id]))
+    return seen
+
+
+def unchanged(choice: Choice, image_ids: Sequence[str]) -> bool:
+    """True if all these images are those that the index was made from."""
+    folder = images_of(choice.dataset)
+    try:
+        files = {name: folder.content(folder.position(name)).file for name in image_ids}
+        now = {name: _file_hash(file) for name, file in files.items()}
+    except ImageError:
+        return False
+    return now == _asked(choice).content_hashes(image_ids)
+
+
+@st.cache_data(max_entries=4096, show_spinner=False)
+def _file_hash(file: FileState) -> str:
+    return content_hash(read_content(Path(file.path)))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def uploaded_image(digest: str, suffix: str, resize: Any, _content: bytes) -> ImageFolder:
+    """A folder with one uploaded image, forgotten with the server.
+
+    Raises:
+        DeconvError: there is no place for temporary files.
+    """
+    try:
+        home = tempfile.TemporaryDirectory(prefix="deconv-")
+        Path(home.name, f"{digest}{suffix}").write_bytes(_content)
+    except OSError as error:
+        raise DeconvError(f"there is no place for temporary files: {error.strerror}") from error
+    folder = ImageFolder(home.name, resize=resize)
+    folder.keep_alive = home  # type: ignore[attr-defined]
+    return folder
+
+
+def opening() -> Opening | None:
+    """The demo's first answer, ready made; None if its files are missing or damaged."""
+    return _opening(tuple(map(_state, opening_files())))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _opening(files: tuple[FileState | None, ...]) -> Opening | None:
+    del files
+    try:
+        return demo_opening()
+    except (OSError, ValueError, KeyError):  # it is only a short cut
+        return None
 
 
 # --- computing -----------------------------------------------------------------------------------
@@ -228,9 +371,23 @@ def turn() -> Turn:
 
 
 @st.cache_resource(show_spinner=False)
-def picture_store() -> PictureStore:
+def warm_up() -> threading.Thread:
+    """Load torch, once a server, while the visitor looks at the first page."""
+
+    def load() -> None:
+        time.sleep(_SHOWN_FIRST)
+        import deconv_core.reconstruction
+        import deconv_core.rendering  # noqa: F401
+
+    thread = threading.Thread(target=load, name="warm-up", daemon=True)
+    thread.start()
+    return thread
+
+
+@st.cache_resource(show_spinner=False)
+def picture_store() -> Store[PictureKey, Reconstruction]:
     """Finished reconstructions, shared by all sessions."""
-    return PictureStore(192 * 2**20)
+    return Store(192 * 2**20, lambda picture: picture.pixels.nbytes + picture.patch.nbytes)
 
 
 @st.cache_resource(show_spinner=False)
@@ -241,112 +398,31 @@ def reconstruction_cache() -> ReconstructionCache:
     return ReconstructionCache(256 * 2**20)
 
 
-def image_pixels(choice: Choice, image_id: str) -> Pixels:
-    """One image of the dataset as the network sees it.
-
-    Raises:
-        ImageError: it is gone or cannot be read.
-    """
-    folder = images_of(choice.dataset)
-    return reconstruction_cache().pixels(folder, folder.position(image_id))
-
-
 @st.cache_resource(show_spinner=False)
-def plane_store() -> OrderedDict[str, npt.NDArray[np.float32]]:
-    """The feature maps of the last few images looked into."""
-    return OrderedDict()
+def plane_store() -> Store[tuple[str, ImageContent, str], npt.NDArray[np.float32]]:
+    """The feature maps of the last few images looked into: (network, image, layer) -> planes."""
+    return Store(96 * 2**20, lambda planes: planes.nbytes)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def strongest(_network: Network, _pixels: Pixels, key: str) -> pd.DataFrame:
-    """The strongest map of every convolution in one image; ``key`` names both."""
+def strongest(
+    _network: Network, network: str, _seen: SeenImage, image: ImageContent
+) -> pd.DataFrame:
+    """The strongest map of every convolution in one image.
+
+    Args:
+        _network: what looks at the image.
+        network: its fingerprint.
+        _seen: the image.
+        image: what it was made from.
+    """
     from deconv_core.image_passes import pass_images
 
-    del key
+    del network, image
     last = list(_network.layers)[-1]
     rows = []
-    for name, peaks in pass_images(_network, [_pixels], last)[0].peaks.items():
+    for name, peaks in pass_images(_network, [_seen.pixels], last)[0].peaks.items():
         channel = int(peaks.values[0].argmax())
         place = int(peaks.rows[0, channel]), int(peaks.columns[0, channel])
         rows.append((name, channel, float(peaks.values[0, channel]), *place))
     return pd.DataFrame(rows, columns=["layer", "channel", "value", "row", "column"])
-
-
-@st.cache_data(max_entries=2000, show_spinner=False)
-def _thumbnail(_pixels: Pixels, key: str, side: int) -> bytes:
-    from PIL import Image
-
-    del key
-    return png_bytes(Image.fromarray(_pixels).resize((side, side), Image.Resampling.LANCZOS))
-
-
-def thumbnail(choice: Choice, image_id: str, side: int = 96) -> bytes:
-    """A small PNG of an image of the dataset; b"" if it cannot be read."""
-    try:
-        pixels = image_pixels(choice, image_id)
-    except DeconvError:
-        return b""
-    return _thumbnail(pixels, f"{choice.dataset.dataset_id}:{image_id}", side)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def uploaded_image(
-    digest: str, suffix: str, resize: Any, _content: bytes | None
-) -> ImageFolder | None:
-    """A folder with one uploaded image, forgotten with the server; None if it is not kept.
-
-    Raises:
-        DeconvError: there is no place for temporary files.
-    """
-    if _content is None:
-        return None
-    try:
-        home = tempfile.TemporaryDirectory(prefix="deconv-")
-        Path(home.name, f"{digest}{suffix}").write_bytes(_content)
-    except OSError as error:
-        raise DeconvError(f"there is no place for temporary files: {error.strerror}") from error
-    folder = ImageFolder(home.name, resize=resize)
-    folder.keep_alive = home  # type: ignore[attr-defined]
-    return folder
-
-
-# --- PNG bytes -----------------------------------------------------------------------------------
-
-
-@st.cache_data(max_entries=6000, show_spinner=False)
-def tile_png(
-    _picture: Reconstruction, key: str, kind: Any, scale: tuple[str, float, float]
-) -> bytes:
-    """One tile, one pixel for one pixel; ``key`` names the picture, ``scale`` the scale."""
-    from deconv_core.rendering import Scale, tile
-
-    del key
-    name, limit, percent = scale
-    drawn = tile(_picture, kind, Scale(name, limit, percent))  # type: ignore[arg-type]
-    return png_bytes(drawn)
-
-
-def overlay_png(pixels: Pixels, plane: npt.NDArray[np.float32] | None = None) -> bytes:
-    """An image as PNG, or a feature map's plane over it; kept by content."""
-    content = hashlib.blake2b(pixels.tobytes(), digest_size=16)
-    if plane is not None:
-        content.update(plane.tobytes())
-    return _overlay(pixels, plane, content.hexdigest())
-
-
-@st.cache_data(max_entries=300, show_spinner=False)
-def _overlay(_pixels: Pixels, _plane: npt.NDArray[np.float32] | None, key: str) -> bytes:
-    from dashboard.overlays import plain, plane_over
-
-    del key
-    drawn = plain(_pixels) if _plane is None else plane_over(_pixels, _plane)
-    return png_bytes(drawn, compress_level=1)  # half the time, and it goes no farther than here
-
-
-def png_bytes(image: Any, compress_level: int = 3) -> bytes:
-    """A PIL image as PNG."""
-    import io
-
-    stream = io.BytesIO()
-    image.save(stream, "PNG", compress_level=compress_level)
-    return stream.getvalue()

@@ -16,9 +16,11 @@ from streamlit.delta_generator import DeltaGenerator as Place
 from dashboard import address, pictures, resources
 from dashboard.choice import Choice, choose, escape, short_name
 from dashboard.repair import damage_note
+from dashboard.serving import told
 from dashboard.sidebar import PAGES, PRODUCT, sidebar
 from dashboard.writing import can_write
 from deconv_core.activation_index import ActivationIndex
+from deconv_core.errors import IndexDamagedError
 
 __all__ = [
     "PAGES",
@@ -102,10 +104,11 @@ def require_index(choice: Choice) -> ActivationIndex:
     """The index; without one, says what to do and ends the page."""
     if choice.index is not None:
         return choice.index
-    if choice.damaged:
-        damage_note(choice, choice.problem)
+    if isinstance(choice.problem, IndexDamagedError):
+        damage_note(choice, str(choice.problem))
     elif choice.problem:
-        st.error(escape(f"The index cannot be read: {choice.problem}"), icon=":material/error:")
+        said = escape(f"The index cannot be read: {told(choice.problem)}.")
+        st.error(said, icon=":material/error:")
     else:
         if choice.dataset.kind == "demo" and not choice.dataset.root.is_dir():
             st.info(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import address, answers, pictures, resources
+from dashboard import address, answers, drawn, pictures, resources
 from dashboard.serving import told
 from dashboard.shell import Choice, escape
 from dashboard.tiles import Mark, pick_position
@@ -55,23 +55,22 @@ def _draw(
     mark: Mark,
     places: Sequence[st.delta_generator.DeltaGenerator],
 ) -> None:
-    pixels = resources.image_pixels(choice, activation.image_id)
+    seen = resources.scanned_image(choice, activation.image_id)
     unit = activation.unit
     with places[0]:
         st.caption("The image and the receptive field")
-        png = resources.overlay_png(pixels)
+        png = drawn.overlay_png(seen.pixels)
         _still(png, "fired_image", f"{activation.image_id} with its receptive field", [mark])
     with places[1]:
         st.caption(f"Feature map {unit.channel} over the image")
-        name = f"{choice.dataset.dataset_id}:{activation.image_id}"
-        plane = pictures.planes(choice, name, pixels, unit.layer)[unit.channel]
-        png = resources.overlay_png(pixels, plane)
+        network = pictures.matching_network(choice)
+        plane = pictures.planes(network, seen, unit.layer)[unit.channel]
+        png = drawn.overlay_png(seen.pixels, plane)
         _still(png, "fired_plane", f"Plane of {unit} over {activation.image_id}", [mark])
     with places[2]:
         st.caption("The reconstruction, on its own scale")
-        if picked.picture is not None:
-            key = pictures.key_of(choice, activation)
-            png = resources.tile_png(picked.picture, key, "reconstruction", answers.PER_TILE)
+        if picked.picture is not None and picked.key is not None:
+            png = drawn.tile_png(picked.picture, picked.key, "reconstruction", answers.PER_TILE)
             _still(png, "fired_reconstruction", f"Reconstruction of {unit}", [])
 
 

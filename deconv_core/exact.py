@@ -17,8 +17,8 @@ from deconv_core.activation_index import TOP, ActivationIndex, best_channel
 from deconv_core.decoding import DECODING
 from deconv_core.download import CancelFlag
 from deconv_core.errors import CancelledError, DeconvError, IndexMismatchError
-from deconv_core.image_passes import check_unchanged, image_passes, peak_layer
-from deconv_core.images import ImageFolder
+from deconv_core.image_passes import image_passes, peak_layer
+from deconv_core.images import ImageFolder, check_unchanged
 from deconv_core.network import Network
 from deconv_core.reconstruction_cache import ImagePass, ReconstructionCache
 from deconv_core.units import Activation, Unit
@@ -50,6 +50,27 @@ class ExactTop(list[Activation]):
         super().__init__(activations)
         self.exact = exact
         self.examined = examined
+
+
+def check_made_with(index: ActivationIndex, network: Network, images: ImageFolder) -> None:
+    """Refuse an index whose values are not those of this network in these images.
+
+    Raises:
+        IndexMismatchError: the index was made from another network, or from images read in another
+            way.
+    """
+    made = index.manifest
+    for what, of_index, given in (
+        ("network", made.fingerprint, network.fingerprint),
+        ("resizing", made.resize, images.resize),
+        ("value range", made.value_range, images.value_range),
+        ("decoding", made.decoding, DECODING),
+    ):
+        if of_index != given:
+            raise IndexMismatchError(
+                f"the index was made with {what} {of_index!r}; given is {given!r}: scan the images "
+                "again into another index"
+            )
 
 
 def exact_top(
@@ -91,17 +112,7 @@ def exact_top(
         ImageChangedError: an image is not the one that was scanned.
         CancelledError: ``cancel`` was set.
     """
-    made = index.manifest
-    for what, of_index, given in (
-        ("network", made.fingerprint, network.fingerprint),
-        ("resizing", made.resize, images.resize),
-        ("value range", made.value_range, images.value_range),
-        ("decoding", made.decoding, DECODING),
-    ):
-        if of_index != given:
-            raise IndexMismatchError(
-                f"the index was made with {what} {of_index!r}; given is {given!r}"
-            )
+    check_made_with(index, network, images)
     if index.precision == "float32":
         return ExactTop(index.top(layer, channel, k, label, copies=copies), exact=True)
     if k < 1:

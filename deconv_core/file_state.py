@@ -34,12 +34,13 @@ class FileState:
     looked_at: int = 0
 
     @classmethod
-    def of(cls, path: Location) -> FileState | None:
-        """The state of a file now; links are followed. None if there is none."""
-        try:
-            found = path.stat()
-        except OSError:
-            return None
+    def of(cls, path: Location) -> FileState:
+        """The state of a file now; links are followed.
+
+        Raises:
+            OSError: there is none, or it may not be looked at.
+        """
+        found = path.stat()
         if not isinstance(path, Path) or not isinstance(found, os.stat_result):
             return cls(str(path), found.st_size, found.st_mtime_ns)
         now = time.time_ns()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from torch import Tensor
@@ -10,7 +10,6 @@ from torch import Tensor
 from deconv_core.compute import to_batch
 from deconv_core.decoding import Pixels
 from deconv_core.deconvnet import convnet_pass
-from deconv_core.errors import ImageChangedError
 from deconv_core.images import ImageFolder
 from deconv_core.network import Convolution, Network
 from deconv_core.peaks import Peaks, find_peaks
@@ -22,19 +21,6 @@ def peak_layer(network: Network, layer: str) -> str:
     """The convolution whose peaks are a layer's: itself, or the one below a pooling."""
     names = list(network.layers)
     return names[names.index(layer) - 1] if network.layer(layer).is_pool else layer
-
-
-def check_unchanged(image_id: str, now: str, scanned: Mapping[str, str] | None) -> None:
-    """Refuse an image whose file has another SHA-256 than when it was scanned.
-
-    Raises:
-        ImageChangedError: it has.
-    """
-    if scanned is not None and scanned.get(image_id) != now:
-        raise ImageChangedError(
-            f"{image_id} is not the image that was scanned: its file holds something else now; "
-            "update the index"
-        )
 
 
 def image_passes(

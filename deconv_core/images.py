@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -18,7 +18,7 @@ from deconv_core.decoding import (
     decode_image,
     readable_extensions,
 )
-from deconv_core.errors import DeconvError, ImageError
+from deconv_core.errors import DeconvError, ImageChangedError, ImageError
 from deconv_core.file_state import FileState
 from deconv_core.listing import Listing, as_text, is_text, list_files
 from deconv_core.passed_over import LINK_TO_NOTHING, NO_NAME, Skipped, count_kinds
@@ -173,10 +173,19 @@ class ImageFolder:
             )
         return known[meant[0]]
 
-    def content(self, position: int) -> ImageContent | None:
-        """What names the pixels of an image without reading it; None if its file is gone."""
-        file = FileState.of(self._entries[position].path)
-        return None if file is None else ImageContent(file, self.resize, self.value_range)
+    def content(self, position: int) -> ImageContent:
+        """What the pixels of an image are made from now, told without reading it.
+
+        Raises:
+            ImageError: its file is gone.
+        """
+        try:
+            file = FileState.of(self._entries[position].path)
+        except FileNotFoundError as error:
+            raise ImageError("the file is gone") from error
+        except OSError as error:
+            raise ImageError(error.strerror or str(error)) from error
+        return ImageContent(file, self.resize, self.value_range)
 
     def read(self, position: int) -> Pixels:
         """The image as uint8 RGB (224, 224, 3).
@@ -247,6 +256,24 @@ def _wanted_extensions(extensions: Iterable[str] | None) -> frozenset[str]:
         given = ", ".join(sorted(wanted - set(readable))) or "nothing"
         raise DeconvError(f"cannot read files of type {given}; choose among {', '.join(readable)}")
     return frozenset(wanted)
+
+
+def check_unchanged(image_id: str, now: str, scanned: Mapping[str, str] | None) -> None:
+    """Refuse an image whose file has another SHA-256 than when it was scanned.
+
+    Args:
+        image_id: which.
+        now: its SHA-256, in hexadecimal digits.
+        scanned: image_id -> SHA-256 at the scan; None does not ask.
+
+    Raises:
+        ImageChangedError: it has.
+    """
+    if scanned is not None and scanned.get(image_id) != now:
+        raise ImageChangedError(
+            f"{image_id} is not the image that was scanned: its file holds something else now; "
+            "update the index"
+        )
 
 
 def read_content(path: Location) -> bytes:

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from deconv_core.decoding import Pixels
 from deconv_core.download import CancelFlag
 from deconv_core.errors import CancelledError, DeconvError, IndexMismatchError
-from deconv_core.image_passes import check_unchanged, image_passes, peak_layer
-from deconv_core.images import ImageFolder
+from deconv_core.image_passes import image_passes, peak_layer
+from deconv_core.images import ImageFolder, check_unchanged
 from deconv_core.network import Network
 from deconv_core.receptive_field import INPUT_SIDE, Layer
 from deconv_core.reconstruction_cache import ImagePass, ReconstructionCache, SeenImage

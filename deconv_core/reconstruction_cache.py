@@ -22,12 +22,12 @@ class SeenImage:
     """An image as it was when it was read.
 
     Attributes:
-        content: what it was made from; None if its file was gone a moment before.
+        content: what it was made from.
         pixels: uint8 (224, 224, 3), RGB, not to be written.
         content_hash: SHA-256 of the file, in hexadecimal digits.
     """
 
-    content: ImageContent | None
+    content: ImageContent
     pixels: Pixels
     content_hash: str
 
@@ -92,8 +92,7 @@ class ReconstructionCache:
         decoded = images.decode(position)
         decoded.pixels.setflags(write=False)
         seen = SeenImage(content, decoded.pixels, decoded.content_hash)
-        if content is not None:
-            self._put(content, seen)
+        self._put(content, seen)
         return seen
 
     def pixels(self, images: ImageFolder, position: int) -> Pixels:
@@ -104,19 +103,16 @@ class ReconstructionCache:
         """
         return self.image(images, position).pixels
 
-    def image_pass(
-        self, network: Network, content: ImageContent | None, layer: str
-    ) -> ImagePass | None:
+    def image_pass(self, network: Network, content: ImageContent, layer: str) -> ImagePass | None:
         """The pass over an image if one is kept that reached ``layer``."""
         kept = self._get((network.fingerprint, content))
         return kept if isinstance(kept, ImagePass) and layer in kept.reached else None
 
-    def keep_pass(self, network: Network, content: ImageContent | None, passed: ImagePass) -> None:
+    def keep_pass(self, network: Network, content: ImageContent, passed: ImagePass) -> None:
         """Keep a pass over an image."""
-        if content is not None:
-            self._put((network.fingerprint, content), passed)
+        self._put((network.fingerprint, content), passed)
 
-    def work(self, network: Network, content: ImageContent | None, share: float) -> float:
+    def work(self, network: Network, content: ImageContent, share: float) -> float:
         """Note work about to be done on an image, as a share of a whole pass; the sum so far."""
         key = (network.fingerprint, content)
         with self._lock:

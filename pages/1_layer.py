@@ -38,7 +38,6 @@ def grids(choice: Choice, layer: Layer, answer: answers.Answer, buttons: Place) 
     name = choice.values.get("scale", "clipped")
     scale = answers.scale_for(name, [answer])
     panels = answers.panels(
-        choice,
         answer,
         scale,
         names_map=True,

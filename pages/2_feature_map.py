@@ -65,7 +65,7 @@ def grids(
         st.session_state["chosen_tile"] = f"{unit} {tile}"
 
     chosen = st.session_state.get("chosen_tile", "")
-    gallery(answers.side_by_side(choice, shown, scale, chosen), key="map_top", on_pick=choose)
+    gallery(answers.side_by_side(shown, scale, chosen), key="map_top", on_pick=choose)
     notes.missing_note(shown)
     notes.changed_note(choice)
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -1,9 +1,13 @@
 """Image: what one image activates, and at which place."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import streamlit as st
 
-from dashboard import address, answers, notes, pickers, pictures, resources
+from dashboard import address, answers, drawn, notes, pickers, pictures, resources
 from dashboard.choice import whole_number
 from dashboard.data_tables import data_table
 from dashboard.one_image import Shown, choose_image, image_menu
@@ -12,6 +16,9 @@ from dashboard.tiles import Mark, Panel, Tile, gallery, pick_position
 from dashboard.wording import activation_text
 from deconv_core.receptive_field import INPUT_SIDE, Layer
 from deconv_core.units import Activation, Unit
+
+if TYPE_CHECKING:
+    from deconv_core.network import Network
 
 PAGE, MOST = "image", 12
 
@@ -52,15 +59,15 @@ def strongest_maps(
     ]
 
 
-def map_tiles(choice: Choice, shown: Shown, found: list[Activation], chosen: int) -> None:
+def map_tiles(network: Network, shown: Shown, found: list[Activation], chosen: int) -> None:
     """The maps as pictures; one of them is laid over the image."""
-    made = pictures.watched(choice, found, height=480, images=shown.folder)
+    made = pictures.watched_in(network, shown.folder, found, height=480)
     tiles = []
     for rank, activation in enumerate(found, 1):
         picture, channel = made.found.get(rank), activation.unit.channel
-        key = pictures.key_of(choice, activation)
+        key = made.keys.get(rank)
         pngs = [
-            resources.tile_png(picture, key, kind, answers.PER_TILE) if picture else b""
+            drawn.tile_png(picture, key, kind, answers.PER_TILE) if picture and key else b""
             for kind in ("reconstruction", "patch")
         ]
         alt = f"Feature map {channel}: reconstruction and patch"
@@ -103,13 +110,15 @@ def page(choice: Choice) -> None:
     with right:
         status = st.container(horizontal=True, vertical_alignment="center")
     with left, st.skeleton(height=400):
-        planes = pictures.planes(choice, shown.key, shown.pixels, layer.name)
+        network = resources.network_of(choice)
+        check_layers(choice, network)
+        planes = pictures.planes(network, shown.seen, layer.name)
     found = strongest_maps(planes, layer, shown.image_id, place)
     asked = whole_number(choice.values.get("map", ""))
     listed = [activation.unit.channel for activation in found]
     chosen = asked if 0 <= asked < layer.channels else (listed[0] if listed else 0)
     with left:
-        picture(choice, shown, layer, place, planes[chosen], chosen)
+        picture(shown, layer, place, planes[chosen], chosen)
     with right:
         with status:
             where = "in this image" if place is None else "at the cross"
@@ -122,7 +131,7 @@ def page(choice: Choice) -> None:
                     on_click=lambda: address.visit(PAGE, position=None),
                 )
         if found:
-            map_tiles(choice, shown, found, chosen)
+            map_tiles(network, shown, found, chosen)
             st.caption(
                 "Each map: its reconstruction from here (left, on its own scale) and the patch it "
                 "sees (right). Click one to lay it over the image."
@@ -130,11 +139,20 @@ def page(choice: Choice) -> None:
         else:
             st.info("No map of this layer fires here.", icon=":material/block:")
         open_link(layer, chosen)
-    by_layer(choice, shown)
+    by_layer(network, shown)
+
+
+def check_layers(choice: Choice, network: Network) -> None:
+    """Refuse a network of other layers than the index, after which the page is drawn.
+
+    Raises:
+        IndexMismatchError: it has others.
+    """
+    if choice.index is not None and dict(network.layers) != dict(choice.layers):
+        pictures.matching_network(choice)
 
 
 def picture(
-    choice: Choice,
     shown: Shown,
     layer: Layer,
     place: tuple[int, int] | None,
@@ -149,7 +167,7 @@ def picture(
         box = layer.receptive_field.box(place[1] // stride, place[0] // stride).clip(224, 224)
         marks = [Mark(box.left, box.top, box.width, box.height), Mark(*place)]
     pick_position(
-        resources.overlay_png(shown.pixels, plane if over else None),
+        drawn.overlay_png(shown.seen.pixels, plane if over else None),
         "image_picture",
         alt=shown.name,
         marks=marks,
@@ -175,10 +193,10 @@ def open_link(layer: Layer, channel: int) -> None:
     )
 
 
-def by_layer(choice: Choice, shown: Shown) -> None:
+def by_layer(network: Network, shown: Shown) -> None:
     """The strongest map of every layer in this image."""
     with st.expander("The strongest map of every layer", icon=":material/table_rows:"):
-        table = pictures.strongest_by_layer(choice, shown.key, shown.pixels)
+        table = pictures.strongest_by_layer(network, shown.seen)
         data_table(
             table,
             "strongest-map-of-every-layer",

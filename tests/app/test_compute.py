@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from dashboard.compute import Newest, PictureStore, Turn
+from dashboard.compute import Newest, Store, Turn
 from deconv_core import Activation, Box, Reconstruction, Unit
 from deconv_core.errors import CancelledError
 
@@ -60,8 +60,12 @@ def _picture(side: int) -> Reconstruction:
     return Reconstruction(activation, box, box, pixels, np.zeros((side, side, 3), np.uint8))
 
 
+def _size(picture: Reconstruction) -> int:
+    return picture.pixels.nbytes + picture.patch.nbytes
+
+
 def test_the_store_drops_what_was_not_used_for_longest() -> None:
-    store = PictureStore(2 * 15 * 100)  # two pictures of 10 x 10: 15 bytes a pixel
+    store: Store[str, Reconstruction] = Store(2 * 15 * 100, _size)  # two pictures of 10 x 10: 15 bytes a pixel
     for key in "ab":
         store.put(key, _picture(10))
     store.get("a")

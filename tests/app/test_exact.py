@@ -28,8 +28,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Answer]:
     seen: list[Answer] = []
     panels: Callable[..., object] = answers.panels
 
-    def watched(choice: object, answer: Answer, *rest: object, **more: object) -> object:
-        made = panels(choice, answer, *rest, **more)
+    def watched(answer: Answer, *rest: object, **more: object) -> object:
+        made = panels(answer, *rest, **more)
         seen.append(answer)
         approximate = [tile.text.startswith("≈ ") for tile in made[0].tiles]  # type: ignore[index]
         assert approximate == [answer.approximate] * len(answer.activations)
@@ -99,4 +99,4 @@ def test_a_float32_index_is_never_checked(
     app = open_page("feature_map", layer=LAYER, map=str(MAP))
     assert [answer.approximate for answer in drawn] == [False]
     assert "≈" not in words(app)
-    assert not resources.settled_answers()._kept
+    assert not len(resources.settled_answers())

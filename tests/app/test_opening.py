@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard import opening
+from dashboard import opening, resources
 from dashboard.answers import Answer
 from dashboard.choice import Choice, choose
 from dashboard.registry import Registry
@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 
 PROGRAM = """
 import sys
-from dashboard import opening
-opening._SHOWN_FIRST = 300
+from dashboard import resources
+resources._SHOWN_FIRST = 300
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file({app!r}, default_timeout=120).run()
 assert not app.exception, app.exception
@@ -72,8 +72,8 @@ def test_without_its_files_the_page_computes(
     def missing() -> None:
         raise FileNotFoundError
 
-    opening._stored.clear()
-    monkeypatch.setattr(opening, "demo_opening", missing)
+    resources._opening.clear()
+    monkeypatch.setattr(resources, "demo_opening", missing)
     answer = Answer(None, list(stored.activations))
     assert opening.opening_for(choice, stored.layer, answer) is None
-    opening._stored.clear()
+    resources._opening.clear()

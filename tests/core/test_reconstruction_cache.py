@@ -147,11 +147,12 @@ def test_a_file_changed_a_moment_ago_is_not_trusted(tmp_path: Path) -> None:
     path.write_bytes(b"1")
     assert FileState.of(path) != FileState.of(path)
     until = time.monotonic() + 20
-    while (state := FileState.of(path)) is not None and state.looked_at:
+    while (state := FileState.of(path)).looked_at:
         assert time.monotonic() < until
         time.sleep(0.01)
     assert state == FileState.of(path)
-    assert FileState.of(tmp_path / "none") is None
+    with pytest.raises(FileNotFoundError):
+        FileState.of(tmp_path / "none")
 
 
 def test_a_picture_that_looks_the_same_at_the_peak_is_still_another(
