@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +84,7 @@ def _captions(
     )
 
 
-@cache
+@lru_cache(16)
 def font(size: int) -> ImageFont.FreeTypeFont:
     """The font of captions, ``size`` pixels high; laid out alike on every computer."""
     from PIL import ImageFont
@@ -105,7 +105,7 @@ def not_drawn(texts: Iterable[str]) -> str:
     return "".join(dict.fromkeys(letter for letter in letters if not _has(letter)))
 
 
-@cache
+@lru_cache(4096)
 def _has(letter: str) -> bool:
     """True unless the font lacks a letter, or it belongs to text from right to left.
 

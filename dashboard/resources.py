@@ -23,7 +23,7 @@ picture_store               reconstructions              network, image, activat
 reconstruction_cache        pixels, switches and peaks   image, network                   256 MB
 plane_store                 feature maps                 network, image, layer            96 MB
 strongest                   strongest map of each layer  network, image                   64
-turn warm_up                a lock, a thread             no content                       1
+turn warm_up cleaned_up     a lock, a thread, a deed     no content                       1
 of all sessions, in ``drawn``
 --------------------------- ---------------------------- -------------------------------- ----------
 tile_png                    tiles                        key of its picture, kind, scale  6000
@@ -34,10 +34,14 @@ of one object
 Store._kept                 what a store above holds     as there                         as there
 ReconstructionCache._kept   as above                     as above                         as above
 ReconstructionCache._work   work done on an image        network, image                   100,000
-ActivationIndex             images labels _by_ordinal    the index, as it was opened      its index
+ActivationIndex             images labels dead_maps      the index, as it was opened      its index
+                            _by_ordinal
 ActivationIndex._readable   blocks checked               block                            its index
 ImageFolder                 _positions, other_files      the list of the folder           its list
+job_silence Silence._seen   what each job said last      id of the job                    256
 _children                   processes to be waited for   process                          running
+font _has                   what the captions' font has  size, letter                     16 4096
+_cost _clash _script        what code pages have         letter                           20,000
 of one session
 --------------------------- ---------------------------- -------------------------------- ----------
 previews                    looks at folders             folder, settings, its time       4
@@ -45,12 +49,11 @@ uploaded_image              an image, to look into       itself                 
 upload_passed_over          what an upload left out      id of its dataset                1
 =========================== ============================ ================================ ==========
 
-A session also remembers what a person chose and what is to be said on the next run: address,
-address_waiting, browse_place, charts_loaded, chosen_tile, damage_told, folder_chosen, folder_path,
-hero_shown, image_menu, image_upload, maps_picked, newest_request, request_flag, repair_error,
-scan_error, source, start_tab, stored_trouble, tour, upload_error, upload_round, weights_trouble,
-arrow_keys, layer_strip and pick_*. In the browser pictures are part of the page: a component draws
-again when its data differ, and addresses of pictures are made of their content.
+A session also remembers what a person chose (the keys of widgets), what is to be said on the next
+run (..._error, ..._trouble, ..._blocked, ..._question), and address, address_waiting, browse_place,
+charts_loaded, chosen_tile, damage_told, folder_chosen, hero_shown, maps_picked, newest_request,
+request_flag, upload_round. In the browser pictures are part of the page: a component draws again
+when its data differ, and addresses of pictures are made of their content.
 
 torch is imported when the first picture is computed, so that a page's frame never waits for it.
 """
@@ -208,17 +211,18 @@ def index_stamp(path: Path) -> str:
     return repr((manifest, blocks, _state(path / "images.parquet"), _state(path / "blocks")))
 
 
-def index_of(path: Path, stamp: str) -> ActivationIndex | None:
+def index_of(path: Path, stamp: str = "") -> ActivationIndex | None:
     """The index at a path, finished or not; None if there is none yet.
 
     Args:
         path: where it is.
-        stamp: what ``index_stamp`` said before.
+        stamp: what ``index_stamp`` says of it, where that is known already.
 
     Raises:
         DeconvError: it cannot be read.
     """
-    return _index(str(path), stamp) if (path / "manifest.json").is_file() else None
+    there = (path / "manifest.json").is_file()
+    return _index(str(path), stamp or index_stamp(path)) if there else None
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -60,8 +60,12 @@ def check_made_with(index: ActivationIndex, network: Network, images: ImageFolde
             way.
     """
     made = index.manifest
+    if made.fingerprint != network.fingerprint:
+        raise IndexMismatchError(
+            f"the index was made with other weights ({made.fingerprint}) than the network has now "
+            f"({network.fingerprint}): scan the images again into another index"
+        )
     for what, of_index, given in (
-        ("network", made.fingerprint, network.fingerprint),
         ("resizing", made.resize, images.resize),
         ("value range", made.value_range, images.value_range),
         ("decoding", made.decoding, DECODING),

@@ -65,7 +65,7 @@ def _size(picture: Reconstruction) -> int:
 
 
 def test_the_store_drops_what_was_not_used_for_longest() -> None:
-    store: Store[str, Reconstruction] = Store(2 * 15 * 100, _size)  # two pictures of 10 x 10: 15 bytes a pixel
+    store: Store[str, Reconstruction] = Store(2 * 15 * 100, _size)  # two of 10 x 10 pixels
     for key in "ab":
         store.put(key, _picture(10))
     store.get("a")

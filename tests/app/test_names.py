@@ -38,7 +38,9 @@ TESTED = {
     ("dashboard/contact_sheet.py", "sheet_order"): FIXED,
     ("dashboard/contact_sheet.py", "maps_table_{layer.name}"): "test_a_row_is_the_map_it_showed",
     ("dashboard/hero.py", "start_layer"): LAYERS,
-    ("dashboard/networks_panel.py", "weights_preprocessing"): FIXED,
+    ("dashboard/add_weights.py", "weights_answer"): FIXED,
+    ("dashboard/add_weights.py", "weights_preprocessing"): FIXED,
+    ("dashboard/upload_panel.py", "key"): FIXED,
     ("dashboard/pickers.py", "pick_layer"): LAYERS,
     ("dashboard/pickers.py", "key"): "test_labels_called_as_no_label_is",
     ("dashboard/pickers.py", "pick_scale"): FIXED,
@@ -352,13 +354,16 @@ def test_a_row_is_the_map_it_showed(
 
 @pytest.mark.parametrize("place", [p for p, how in TESTED.items() if how == FIXED])
 def test_options_written_in_the_program_have_labels_of_their_own(place: tuple[str, str]) -> None:
+    from dashboard import add_weights, choose_images, upload_panel
     from dashboard import address as where
-    from dashboard import choose_images, networks_panel, upload_panel
+    from deconv_core.preprocessing import PREPROCESSINGS
 
     fixed = {
         "resize": choose_images._RESIZES,
         "source": choose_images._SOURCES,
-        "weights_preprocessing": networks_panel._PREPROCESSINGS,
+        "weights_preprocessing": {name: add_weights._label(name) for name in ("", *PREPROCESSINGS)},
+        "weights_answer": {name: add_weights._label(name) for name in PREPROCESSINGS},
+        "key": upload_panel.CODE_PAGES,
         "pick_scale": where.SCALES,
         "export_scale": where.SCALES,
         "upload_way": upload_panel._WAYS,
