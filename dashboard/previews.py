@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 
 from deconv_core.copies import EqualFiles
 from deconv_core.errors import ImageError
+from deconv_core.file_state import FileState
 from deconv_core.images import ImageFolder, read_content
 from deconv_core.passed_over import Skipped
 from deconv_core.picture_files import read_picture
@@ -92,19 +93,18 @@ def preview(images: ImageFolder, count: int = 12) -> Preview:
 
 
 def sampled(images: ImageFolder, count: int = 12) -> tuple[object, ...]:
-    """Names, sizes and times of the images that a preview shows: they differ if one is replaced."""
+    """Names and files of the images that a preview shows: they differ if one is replaced."""
     return tuple(
-        (images[position].image_id, *_size_and_time(images[position].path))
+        (images[position].image_id, _state(images[position].path))
         for position in spread(len(images), count)
     )
 
 
-def _size_and_time(path: Location) -> tuple[int, int]:
+def _state(path: Location) -> FileState | None:
     try:
-        found = path.stat()
+        return FileState.of(path)
     except OSError:
-        return (-1, -1)
-    return found.st_size, found.st_mtime_ns
+        return None
 
 
 def spread(length: int, count: int) -> Sequence[int]:

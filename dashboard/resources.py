@@ -11,7 +11,7 @@ kept                        what                         key                    
 of all sessions, here
 --------------------------- ---------------------------- -------------------------------- ----------
 _network                    networks                     source, preprocessing, file      3
-_images                     lists of folders             folder, settings, its time       8; 10 min
+_folder KeptFolder._images  lists of folders             settings; looks at each folder   8
 _index                      indexes, opened              path, stamp                      8
 _top _maps _peaks           what an index answers        path, stamp, question            512 64 128
 settled_answers             answers, checked in float32  path, stamp, question            2000
@@ -44,7 +44,7 @@ font _has                   what the captions' font has  size, letter           
 _cost _clash _script        what code pages have         letter                           20,000
 of one session
 --------------------------- ---------------------------- -------------------------------- ----------
-previews                    looks at folders             folder, settings, its time       4
+previews                    looks at folders             settings, folders, files shown   4
 uploaded_image              an image, to look into       itself                           1
 upload_passed_over          what an upload left out      id of its dataset                1
 =========================== ============================ ================================ ==========
