@@ -10,7 +10,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.choice import escape
 from dashboard.data_tables import data_table
-from deconv_core.copies import EqualFiles, FileKey, copies_text, equal_files, groups_text
+from deconv_core.copies import EqualFiles, copies_text, equal_files, groups_text
+from deconv_core.file_state import FileState
 from deconv_core.images import ImageFolder
 
 _SILENT = 1.0
@@ -32,7 +33,7 @@ class _Kept:
 def copies_in(folder: ImageFolder) -> EqualFiles:
     """The files of equal content in a folder, as it was a few seconds ago at most.
 
-    Hashes are kept for this session, by path, size and time of change; then a second search only
+    Hashes are kept for this session, by the states of the files; then a second search only
     asks for these.
     """
     kept: dict[object, _Kept] = st.session_state.setdefault("found_copies", {})
@@ -52,7 +53,7 @@ def copies_in(folder: ImageFolder) -> EqualFiles:
 
 def _search(folder: ImageFolder, line: DeltaGenerator) -> EqualFiles:
     """Look for copies; says how far it is while that takes time."""
-    known: dict[FileKey, str] = st.session_state.setdefault("file_hashes", {})
+    known: dict[FileState, str] = st.session_state.setdefault("file_hashes", {})
     if len(known) > _MOST_HASHES:
         known.clear()
     began = time.monotonic()

@@ -35,7 +35,8 @@ Store._kept                 what a store above holds     as there               
 ReconstructionCache._kept   as above                     as above                         as above
 ReconstructionCache._work   work done on an image        network, image                   100,000
 ActivationIndex             images labels dead_maps      the index, as it was opened      its index
-                            _by_ordinal
+                            _by_ordinal _copies, with
+                            KnownCopies._labels
 ActivationIndex._readable   blocks checked               block                            its index
 ImageFolder                 _positions, other_files      the list of the folder           its list
 job_silence Silence._seen   what each job said last      id of the job                    256
@@ -45,6 +46,8 @@ _cost _clash _script        what code pages have         letter                 
 of one session
 --------------------------- ---------------------------- -------------------------------- ----------
 previews                    looks at folders             settings, folders, files shown   4
+found_copies                copies in folders            settings, folders, some seconds  4
+file_hashes                 SHA-256 of files             file                             100,000
 uploaded_image              an image, to look into       itself                           1
 upload_passed_over          what an upload left out      id of its dataset                1
 =========================== ============================ ================================ ==========

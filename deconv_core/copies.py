@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from deconv_core.file_state import FileState
+
 if TYPE_CHECKING:
     from deconv_core.images import ImageEntry
 
 Groups = tuple[tuple[str, ...], ...]
 """Ids of images of equal content, each group in the order of the ids, by its first."""
-FileKey = tuple[str, int, int]
-"""Path, size in bytes and time of the last change in nanoseconds."""
 
 MOST_BYTES = 2 * 2**30
 """Bytes that a search for copies reads at most."""
@@ -126,7 +126,7 @@ def equal_files(
     most_bytes: int = MOST_BYTES,
     seconds: float = MOST_SECONDS,
     progress: Callable[[int, int], None] | None = None,
-    known: MutableMapping[FileKey, str] | None = None,
+    known: MutableMapping[FileState, str] | None = None,
 ) -> EqualFiles:
     """Find the files of equal content among images on this computer.
 
@@ -157,7 +157,7 @@ def equal_files(
 @dataclass(frozen=True, slots=True)
 class _File:
     image_id: str
-    key: FileKey
+    state: FileState
 
 
 @dataclass(eq=False)
@@ -166,13 +166,13 @@ class _Search:
 
     bytes_left: int
     ends: float
-    known: MutableMapping[FileKey, str]
+    known: MutableMapping[FileState, str]
     stopped: bool = False
 
     def split(self, files: Sequence[_File]) -> list[list[_File]]:
         """The groups of equal content among files of equal size."""
         alike = [list(files)]
-        if files[0].key[1] > _ENDING:
+        if files[0].state.size > _ENDING:
             alike = self._grouped(files, self._ending)
         return [same for some in alike for same in self._grouped(some, self._content)]
 
@@ -186,11 +186,11 @@ class _Search:
         return [same for same in found.values() if len(same) > 1]
 
     def _content(self, file: _File) -> str | None:
-        if (kept := self.known.get(file.key)) is not None:
+        if (kept := self.known.get(file.state)) is not None:
             return kept
-        digest = self._read(file, file.key[1])
+        digest = self._read(file, file.state.size)
         if digest is not None:
-            self.known[file.key] = digest
+            self.known[file.state] = digest
         return digest
 
     def _ending(self, file: _File) -> str | None:
@@ -203,8 +203,8 @@ class _Search:
             return None
         self.bytes_left -= size
         try:
-            with Path(file.key[0]).open("rb") as opened:
-                opened.seek(file.key[1] - size)
+            with Path(file.state.path).open("rb") as opened:
+                opened.seek(file.state.size - size)
                 return hashlib.file_digest(opened, "sha256").hexdigest()
         except OSError:
             return None
@@ -223,6 +223,6 @@ def _of_equal_size(images: Iterable[ImageEntry], search: _Search) -> tuple[list[
         except OSError:
             continue
         if stat.S_ISREG(known.st_mode) and known.st_size:
-            key = (str(entry.path), known.st_size, known.st_mtime_ns)
-            by_size[known.st_size].append(_File(entry.image_id, key))
+            state = FileState.of(entry.path, known)
+            by_size[known.st_size].append(_File(entry.image_id, state))
     return [files for _, files in sorted(by_size.items()) if len(files) > 1], left_out

@@ -34,15 +34,20 @@ class FileState:
     looked_at: int = 0
 
     @classmethod
-    def of(cls, path: Location) -> FileState:
+    def of(cls, path: Location, found: os.stat_result | None = None) -> FileState:
         """The state of a file now; links are followed.
+
+        Args:
+            path: where it is.
+            found: what the system just said of it, if it was asked already.
 
         Raises:
             OSError: there is none, or it may not be looked at.
         """
-        found = path.stat()
-        if not isinstance(path, Path) or not isinstance(found, os.stat_result):
-            return cls(str(path), found.st_size, found.st_mtime_ns)
+        if not isinstance(path, Path):
+            remote = path.stat()
+            return cls(str(path), remote.st_size, remote.st_mtime_ns)
+        found = found or path.stat()
         now = time.time_ns()
         just_now = now if abs(now - found.st_ctime_ns) < _TICK else 0
         times = found.st_mtime_ns, found.st_ctime_ns

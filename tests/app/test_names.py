@@ -64,11 +64,12 @@ def lists_of_the_product() -> dict[tuple[str, str], ast.Call]:
     files = [ROOT / "app.py", *(ROOT / "pages").glob("*.py"), *(ROOT / "dashboard").rglob("*.py")]
     for path in files:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if isinstance(node, ast.Call):
                 named = {word.arg: word.value for word in node.keywords}
-                kind = node.func.attr
-                if kind in KINDS or (kind == "dataframe" and "on_select" in named):
-                    key = ast.unparse(named["key"]).removeprefix("f").strip("'\"")
+                kind = ast.unparse(node.func).rpartition(".")[2]
+                if kind in KINDS or "on_select" in named:
+                    keyed = named["key"] if "key" in named else node.args[2]
+                    key = ast.unparse(keyed).removeprefix("f").strip("'\"")
                     found[path.relative_to(ROOT).as_posix(), key] = node
     return found
 
