@@ -1,5 +1,6 @@
 """A damaged index on the pages: said in words, and repaired from there."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,10 +96,10 @@ def test_the_start_page_offers_the_repair(files: dict[str, Path], home: Home) ->
 
 
 def test_the_shipped_index_is_not_repaired(
-    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    home: Home, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "index").mkdir()
-    (tmp_path / "index" / "manifest.json").write_text("{}")
+    shutil.copytree(home.index_path, tmp_path / "index")
+    (tmp_path / "index" / "images.parquet").write_bytes(b"")
     monkeypatch.setattr("dashboard.registry.demo_index", lambda: tmp_path / "index")
     app = open_page("layer", network="demo", dataset="demo")
     assert "install it again" in words(app)
