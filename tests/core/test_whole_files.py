@@ -94,6 +94,7 @@ def test_the_longest_name_a_file_system_takes(tmp_path: Path) -> None:
         ("images.parquet.part", None),
         ("images.parquet", None),
     ],
+    ids=["ours", "ours, of a .part", "hidden", "as rsync names them", "not hidden", "whole"],
 )
 def test_names_of_unfinished_files(name: str, target: str | None) -> None:
     assert written_name(name) == target
