@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import follow_links, resources
+from dashboard import follow_links, resources, value_range
 from dashboard.choose_images import choose_images, folder_being_chosen, stop_choosing
 from dashboard.folder_browser import paths_shown
 from dashboard.hero import hero
@@ -37,6 +37,7 @@ def not_scanned(choice: Choice) -> None:
         shown = look(
             *(choice.registry, str(dataset.root), dataset.extensions or (), dataset.labels or ()),
             follow_links=dataset.follow_links,
+            value_range=dataset.value_range,
         )
     except DeconvError as error:
         missing = (
@@ -49,6 +50,8 @@ def not_scanned(choice: Choice) -> None:
     else:
         show_preview(shown, "dataset")
         follow_links.offer(choice.registry, dataset, shown.passed_over, "follow_links_unscanned")
+        if any(thumb.note for thumb in shown.thumbnails):
+            value_range.offer(choice.registry, dataset, "stretch_unscanned")
 
 
 def shown_now(choice: Choice) -> Callable[[], None] | None:

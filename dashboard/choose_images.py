@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import streamlit as st
 
-from dashboard import follow_links
+from dashboard import follow_links, value_range
 from dashboard.address import visit
 from dashboard.caltech_panel import caltech_panel
 from dashboard.folder_browser import browse, folders_offered
@@ -119,13 +119,16 @@ def _folder(registry: Registry, network: NetworkChoice) -> None:
         follow_links.checkbox(whole)
         list_passed_over(whole, "folder")
         return
-    extensions, labels, resize = _filters(whole)
-    narrowed = look(registry, str(root), extensions, labels, follow_links=follow)
+    extensions, labels, resize, values = _filters(whole)
+    narrowed = look(
+        *(registry, str(root), extensions, labels), follow_links=follow, value_range=values
+    )
     show_preview(narrowed, "folder")
     follow = follow_links.checkbox(whole)
     use_buttons(
         *(registry, network, str(root), narrowed.images, extensions, labels, resize),
         follow_links=follow,
+        value_range=values,
     )
 
 
@@ -159,9 +162,9 @@ def _fill_in(folder: str) -> None:
     st.session_state["folder_path"] = folder
 
 
-def _filters(whole: Preview) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-    """File types, labels (() is all), and how pictures become squares."""
-    left, middle, right = st.columns([1, 1, 1])
+def _filters(whole: Preview) -> tuple[tuple[str, ...], tuple[str, ...], str, str]:
+    """File types, labels (() is all), how pictures become squares, and their range of values."""
+    left, middle, right, last = st.columns(4)
     types = distinct(whole.extensions, lambda name: name or "without ending")
     extensions = left.multiselect(
         "File types",
@@ -186,4 +189,4 @@ def _filters(whole: Preview) -> tuple[tuple[str, ...], tuple[str, ...], str]:
         help="The network sees 224 x 224 pixels. Stretching shows it everything and distorts; "
         "cutting out the middle keeps proportions, as ImageNet networks were trained.",
     )
-    return tuple(extensions), tuple(labels), resize
+    return tuple(extensions), tuple(labels), resize, value_range.choice(last)

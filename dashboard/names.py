@@ -135,7 +135,8 @@ def _setting(name: str, value: object, usual: object) -> str:
         listed = [label_name(str(one)) for one in value]
         more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
         return f"{', '.join(listed[:3])}{more}" or f"no {name}"
-    return {"crop": "cropped"}.get(str(value), f"{name.replace('_', ' ')} {value}")
+    known = {"crop": "cropped", "file": "stretched to each file's range"}
+    return known.get(str(value), f"{name.replace('_', ' ')} {value}")
 
 
 def _stored(folder: Path) -> str:

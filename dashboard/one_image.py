@@ -87,7 +87,8 @@ def _uploaded(choice: Choice) -> Shown | None:
         return None
     name, digest, suffix, content = kept
     try:
-        folder = resources.uploaded_image(digest, suffix, choice.dataset.resize, content)
+        reading = choice.dataset.resize, choice.dataset.value_range
+        folder = resources.uploaded_image(digest, suffix, *reading, content)
         seen = resources.reconstruction_cache().image(folder, 0)
         return Shown(f"{name} (uploaded)", folder[0].image_id, folder, seen, uploaded=True)
     except DeconvError as error:

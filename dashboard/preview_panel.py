@@ -27,6 +27,7 @@ def look(
     labels: tuple[str, ...] = (),
     *,
     follow_links: bool = False,
+    value_range: str = "type",
 ) -> Preview:
     """The preview of a folder as it is now; kept for this session until the folder changes.
 
@@ -36,9 +37,12 @@ def look(
     registry.check_listed(Path(root))
     with st.spinner("Looking into the folder"):
         folder = resources.images_in(
-            Path(root), extensions or None, labels or None, follow_links=follow_links
+            *(Path(root), extensions or None, labels or None),
+            follow_links=follow_links,
+            value_range=value_range,
         )
-        key = (root, extensions, labels, follow_links, folder.state, sampled(folder))
+        reading = extensions, labels, follow_links, value_range
+        key = (root, *reading, folder.state, sampled(folder))
         kept: dict[object, Preview] = st.session_state.setdefault("previews", {})
         if key not in kept:
             found = preview(folder)
@@ -65,6 +69,11 @@ def show_preview(shown: Preview, place: str) -> None:
     bad = [(t.image_id, t.error) for t in shown.thumbnails if t.error]
     if bad:
         _table(bad, f"{counted(len(bad), 'file')} with a problem", f"problems_{place}")
+    odd = {t.image_id: t.note for t in shown.thumbnails if t.note}
+    if odd:
+        said = f"{len(odd)} of the {len(shown.thumbnails)} pictures looked at"
+        st.caption(f":material/exposure: {said} would be nearly black, white or cut off.")
+        _table(list(odd.items()), "What their values are", f"odd_values_{place}")
     list_passed_over(shown, place)
 
 

@@ -51,6 +51,7 @@ class Dataset:
         labels: first-level folders taken; None takes all.
         resize: "stretch" or "crop".
         follow_links: folders in it that are links are entered.
+        value_range: "type", or "file": values of more than 8 bits fill each file's own range.
     """
 
     dataset_id: str
@@ -61,6 +62,7 @@ class Dataset:
     labels: tuple[str, ...] | None = None
     resize: str = "stretch"
     follow_links: bool = False
+    value_range: str = "type"
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,7 @@ class Registry:
         labels: Iterable[str] | None = None,
         resize: str = "stretch",
         follow_links: bool = False,
+        value_range: str = "type",
     ) -> Dataset:
         """Register a folder; the same settings give the same dataset again.
 
@@ -167,10 +170,11 @@ class Registry:
             self.check_folder(path)
         kinds = None if extensions is None else tuple(sorted({_dotted(e) for e in extensions}))
         taken = None if labels is None else tuple(sorted(set(labels)))
-        linked = ["links"] if follow_links else []
-        dataset_id = _short_hash([str(path), kinds, taken, resize, *linked])
+        more = ["links"] * follow_links + ["file"] * (value_range == "file")
+        dataset_id = _short_hash([str(path), kinds, taken, resize, *more])
         called = name or path.name or str(path)
-        dataset = Dataset(dataset_id, called, kind, path, kinds, taken, resize, follow_links)
+        reading = kinds, taken, resize, follow_links, value_range
+        dataset = Dataset(dataset_id, called, kind, path, *reading)
         self._write("datasets", dataset_id, {**asdict(dataset), "root": str(path)})
         return dataset
 
@@ -396,6 +400,7 @@ def _dataset(content: dict[str, Any]) -> Dataset:
             "extensions": listed("extensions"),
             "labels": listed("labels"),
             "follow_links": content.get("follow_links") is True,
+            "value_range": "file" if content.get("value_range") == "file" else "type",
         }
     )
 

@@ -16,7 +16,7 @@ _index                      indexes, opened              path, stamp            
 _top _maps _peaks           what an index answers        path, stamp, question            512 64 128
 settled_answers             answers, checked in float32  path, stamp, question            2000
 _file_hash                  SHA-256 of a file            file                             4096
-uploaded_image              a folder for an upload       SHA-256 of it, resizing          8
+uploaded_image              a folder for an upload       SHA-256 of it, how it is read    8
 _opening                    the demo's first answer      its three files                  2
 picture_store               reconstructions              network, image, activation,      192 MB
                                                          SHA-256 at the scan
@@ -34,13 +34,15 @@ of one object
 Store._kept                 what a store above holds     as there                         as there
 ReconstructionCache._kept   as above                     as above                         as above
 ReconstructionCache._work   work done on an image        network, image                   100,000
-ActivationIndex             images labels dead_maps      the index, as it was opened      its index
-                            _by_ordinal _copies, with
+ActivationIndex             images notes labels          the index, as it was opened      its index
+                            dead_maps _by_ordinal
+                            _copies, with
                             KnownCopies._labels
 ActivationIndex._readable   blocks checked               block                            its index
 ImageFolder                 _positions, other_files      the list of the folder           its list
 job_silence Silence._seen   what each job said last      id of the job                    256
 _children                   processes to be waited for   process                          running
+_is_srgb                    if a profile is that of sRGB profile, mode                    16
 font _has                   what the captions' font has  size, letter                     16 4096
 _cost _clash _script        what code pages have         letter                           20,000
 of one session
@@ -163,7 +165,8 @@ def images_of(dataset: Dataset) -> ImageFolder:
         DeconvError: the folder is gone.
     """
     return images_in(
-        *(dataset.root, dataset.extensions, dataset.labels, dataset.resize, dataset.follow_links)
+        *(dataset.root, dataset.extensions, dataset.labels, dataset.resize, dataset.follow_links),
+        dataset.value_range,
     )
 
 
@@ -173,6 +176,7 @@ def images_in(
     labels: tuple[str, ...] | None = None,
     resize: str = "stretch",
     follow_links: bool = False,
+    value_range: str = "type",
 ) -> ImageFolder:
     """The images of a folder as they are now; it is listed again when a folder in it has changed.
 
@@ -180,7 +184,8 @@ def images_in(
         DeconvError: it is not there.
     """
     within = registry().within
-    return _folder(str(root), extensions, labels, resize, within, follow_links).images()
+    reading = extensions, labels, resize, within, follow_links, value_range
+    return _folder(str(root), *reading).images()
 
 
 def list_again() -> None:
@@ -196,12 +201,10 @@ def _folder(
     resize: Any,
     within: tuple[Path, ...] | None,
     follow_links: bool,
+    value_range: Any,
 ) -> KeptFolder:
-    return KeptFolder(
-        lambda: ImageFolder(
-            root, extensions, labels, resize=resize, within=within, follow_links=follow_links
-        )
-    )
+    how = {"resize": resize, "within": within, "follow_links": follow_links}
+    return KeptFolder(lambda: ImageFolder(root, extensions, labels, value_range=value_range, **how))
 
 
 def index_stamp(path: Path) -> str:
@@ -338,7 +341,9 @@ def _file_hash(file: FileState) -> str:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def uploaded_image(digest: str, suffix: str, resize: Any, _content: bytes) -> ImageFolder:
+def uploaded_image(
+    digest: str, suffix: str, resize: Any, value_range: Any, _content: bytes
+) -> ImageFolder:
     """A folder with one uploaded image, forgotten with the server.
 
     Raises:
@@ -349,7 +354,7 @@ def uploaded_image(digest: str, suffix: str, resize: Any, _content: bytes) -> Im
         Path(home.name, f"{digest}{suffix}").write_bytes(_content)
     except OSError as error:
         raise DeconvError(f"there is no place for temporary files: {error.strerror}") from error
-    folder = ImageFolder(home.name, resize=resize)
+    folder = ImageFolder(home.name, resize=resize, value_range=value_range)
     folder.keep_alive = home  # type: ignore[attr-defined]
     return folder
 

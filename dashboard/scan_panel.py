@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import follow_links, resources
+from dashboard.image_problems import image_problems
 from dashboard.job_rows import job_row, watched
 from dashboard.jobs.scans import changes_since, scan_state, start_scan
 from dashboard.jobs.state import JobState
@@ -110,6 +111,8 @@ def _done(
         left.caption(f":material/info: {changed}.")
     if dead:
         left.caption(f":material/warning: {escape(dead)}.")
+    with left:
+        image_problems(registry, dataset, registry.index_path(dataset, network))
     if state.passed_over:
         left.caption(passed_over(state.passed_over))
         with left:

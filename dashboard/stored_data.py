@@ -67,6 +67,8 @@ def _place(dataset: Dataset) -> str:
             parts.append(f"only {escape(', '.join(dataset.labels[:4]))}")
         if dataset.follow_links:
             parts.append("links to folders followed")
+        if dataset.value_range == "file":
+            parts.append("stretched to each file's own range")
         return " · ".join(parts)
     if dataset.kind == "demo":
         there = dataset.root.is_dir()

@@ -25,9 +25,10 @@ def use_buttons(
     name: str | None = None,
     kind: str = "folder",
     follow_links: bool = False,
+    value_range: str = "type",
 ) -> None:
     """The two ways on: scan now, or only choose."""
-    reading = (extensions, labels, resize, follow_links)
+    reading = (extensions, labels, resize, follow_links, value_range)
     settings = (registry, network, root, images, name, kind, *reading)
     blocked = not registry.ready(network) and network.source != "vgg19"
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -80,6 +81,7 @@ def _use(
     labels: tuple[str, ...],
     resize: str,
     follow_links: bool,
+    value_range: str,
     *,
     scan: bool,
 ) -> None:
@@ -92,6 +94,7 @@ def _use(
             labels=labels or None,
             resize=resize,
             follow_links=follow_links,
+            value_range=value_range,
         )
     except DeconvError as error:
         message = told(error)

@@ -25,11 +25,13 @@ class SeenImage:
         content: what it was made from.
         pixels: uint8 (224, 224, 3), RGB, not to be written.
         content_hash: SHA-256 of the file, in hexadecimal digits.
+        note: what is odd about its values, for people, or "".
     """
 
     content: ImageContent
     pixels: Pixels
     content_hash: str
+    note: str = ""
 
     @property
     def nbytes(self) -> int:
@@ -91,7 +93,7 @@ class ReconstructionCache:
             return kept
         decoded = images.decode(position)
         decoded.pixels.setflags(write=False)
-        seen = SeenImage(content, decoded.pixels, decoded.content_hash)
+        seen = SeenImage(content, decoded.pixels, decoded.content_hash, decoded.note)
         self._put(content, seen)
         return seen
 

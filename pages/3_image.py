@@ -11,7 +11,7 @@ from dashboard import address, answers, drawn, notes, pickers, pictures, resourc
 from dashboard.choice import whole_number
 from dashboard.data_tables import data_table
 from dashboard.one_image import Shown, choose_image, image_menu
-from dashboard.shell import Choice, heading, shell
+from dashboard.shell import Choice, escape, heading, shell
 from dashboard.tiles import Mark, Panel, Tile, gallery, pick_position
 from dashboard.wording import activation_text
 from deconv_core.receptive_field import INPUT_SIDE, Layer
@@ -101,6 +101,8 @@ def page(choice: Choice) -> None:
         image_menu(choice, shown)
     if shown is None:
         return
+    if shown.seen.note:
+        st.caption(f":material/exposure: This picture is {escape(shown.seen.note)}.")
     layers = layers_of(choice)
     default = layers.get("conv4_4") or list(layers.values())[-1]
     layer = layers.get(choice.values.get("layer", "")) or default

@@ -150,6 +150,7 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
             resize="crop" if dataset.resize == "crop" else "stretch",
             within=order.within,
             follow_links=dataset.follow_links,
+            value_range="file" if dataset.value_range == "file" else "type",
         ),
         ActivationIndex.open(order.index),
         from_json(order.selection, Selection),

@@ -81,6 +81,7 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
         resize="crop" if dataset.resize == "crop" else "stretch",
         within=order.within,
         follow_links=dataset.follow_links,
+        value_range="file" if dataset.value_range == "file" else "type",
     )
 
     def downloaded(done: int, total: int) -> None:

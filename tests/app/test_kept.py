@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageCms
 
 from dashboard import drawn, opening, pictures, resources
 from dashboard.answers import Answer
@@ -25,6 +25,7 @@ from dashboard.overlays import plane_over
 from dashboard.registry import Dataset, NetworkChoice, Registry
 from deconv_core import demo
 from deconv_core.activation_index import ActivationIndex
+from deconv_core.colour_profiles import to_srgb
 from deconv_core.deconvnet import convnet_pass
 from deconv_core.errors import ImageChangedError
 from deconv_core.export import export
@@ -37,6 +38,7 @@ from deconv_core.weights import save_features
 from tests.app.conftest import Home, OpenPage, words
 from tests.core import drawings
 from tests.core.networks import narrow_network
+from tests.core.test_colour_profiles import P3
 
 ROOT = Path(__file__).parents[2]
 LAYER = "conv3_1"
@@ -199,11 +201,27 @@ def test_file_hash(shelf: Shelf) -> None:
 def test_uploaded_image(home: Home) -> None:
     contents = [_bmp(OLD[:, :100]), _bmp(NEW[:, :100])]
     seen = [
-        resources.uploaded_image(str(number), ".png", resize, content).read(0)
+        resources.uploaded_image(str(number), ".png", resize, "type", content).read(0)
         for resize in ("stretch", "crop")
         for number, content in enumerate(contents)
     ]
     assert len({pixels.tobytes() for pixels in seen}) == 4
+    dark = io.BytesIO()
+    Image.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64)).save(dark, "PNG")
+    brightest = [
+        resources.uploaded_image("2", ".png", "stretch", values, dark.getvalue()).read(0).max()
+        for values in ("type", "file")
+    ]
+    assert brightest == [16, 255]
+
+
+def test_is_srgb() -> None:
+    """Another profile, or the same for another kind of picture, is looked at anew."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    flat = Image.new("RGB", (4, 4), (200, 100, 50))
+    for _ in range(2):
+        assert to_srgb(flat, srgb).getpixel((0, 0)) == (200, 100, 50)
+        assert to_srgb(flat, P3).getpixel((0, 0)) == (215, 93, 31)
 
 
 def _bmp(pixels: np.ndarray) -> bytes:
@@ -494,6 +512,7 @@ ROWS: dict[str, Callable[..., None] | str] = {
     "ImageFolder": test_images,
     "_children": "no content",
     "job_silence Silence._seen": "test_job_list",
+    "_is_srgb": test_is_srgb,
     "font _has": "no content",
     "_cost _clash _script": "no content",
     "previews": "test_start",

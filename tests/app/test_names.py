@@ -50,6 +50,7 @@ TESTED = {
     ("dashboard/stored_data.py", "delete_what"): "test_the_scan_that_is_chosen_is_deleted",
     ("dashboard/stories.py", "tour"): "test_stops_of_one_name",
     ("dashboard/upload_panel.py", "upload_way"): FIXED,
+    ("dashboard/value_range.py", "value_range"): FIXED,
     ("pages/4_export.py", "export_how"): FIXED,
     ("pages/4_export.py", "export_label"): "test_labels_called_as_no_label_is",
     ("pages/4_export.py", "export_layers"): LAYERS,
@@ -179,6 +180,7 @@ def test_one_folder_opened_in_several_ways(home: Home, pics: Callable[[str], Pat
     made = {
         "pics": registry.add_folder(root),
         "pics · cropped": registry.add_folder(root, resize="crop"),
+        "pics · stretched to each file's range": registry.add_folder(root, value_range="file"),
         "pics · .png": registry.add_folder(root, extensions=["png"]),
         "pics · dog": registry.add_folder(root, labels=["dog"]),
         "pics · dog · cropped": registry.add_folder(root, labels=["dog"], resize="crop"),
