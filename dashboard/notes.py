@@ -13,12 +13,13 @@ from dashboard import address, resources
 from dashboard.choice import Choice, escape
 from dashboard.data_tables import data_table
 from dashboard.jobs.scans import changes_since
+from dashboard.remedies import offer_scan
 from dashboard.repair import damage_note
 from dashboard.serving import told
 from dashboard.wording import activation_text
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.dead_maps import dead_maps_sentence, layers_with_many_dead_maps
-from deconv_core.errors import DeconvError, IndexDamagedError
+from deconv_core.errors import DeconvError, IndexDamagedError, IndexOutdatedError
 from deconv_core.receptive_field import Layer
 from deconv_core.units import Unit
 
@@ -51,6 +52,7 @@ def trouble(choice: Choice, error: DeconvError) -> None:
         return
     else:
         st.error(escape(told(error)), icon=":material/error:")
+        offer_scan(choice, error, "trouble")
     _open_start()
 
 
@@ -73,9 +75,9 @@ def _open_start() -> None:
     )
 
 
-def missing_note(answers: Sequence[Answer]) -> None:
+def missing_note(choice: Choice, answers: Sequence[Answer]) -> None:
     """Say which pictures are missing and why."""
-    missing = [
+    missing: list[tuple[str, DeconvError]] = [
         (answer.activations[rank - 1].image_id, why)
         for answer in answers
         for rank, why in answer.pictures.missing.items()
@@ -87,7 +89,7 @@ def missing_note(answers: Sequence[Answer]) -> None:
         ):
             for image_id, why in missing:
                 st.caption(f"{escape(image_id)}: {escape(told(why))}")
-            st.caption("Update the index on Start.")
+            offer_scan(choice, missing[0][1], "missing")
 
 
 def as_scanned(choice: Choice) -> str:
@@ -149,10 +151,8 @@ def changed_note(choice: Choice) -> None:
         for number, verb in ((changes.added, "added"), (changes.removed, "removed"))
         if number
     ]
-    st.caption(
-        f":material/sync_problem: Images changed since the scan: {', '.join(words)}. Update on "
-        "Start."
-    )
+    st.caption(f":material/sync_problem: Images changed since the scan: {', '.join(words)}.")
+    offer_scan(choice, IndexOutdatedError(), "changed")
 
 
 def table(

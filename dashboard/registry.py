@@ -288,7 +288,8 @@ class Registry:
     def index_paths(self, dataset: Dataset) -> dict[str, Path]:
         """Network id -> index in the data folder, also one that a scan has yet to begin."""
         prefix, folder = f"{dataset.dataset_id}-", self.home / "indexes"
-        found = {path.parent.name for path in folder.glob(f"{prefix}*/manifest.json")}
+        there = {path.parent.name for path in folder.glob(f"{prefix}*/manifest.json")}
+        found = {name for name in there if _ID.fullmatch(name.removeprefix(prefix))}
         for job in self.jobs.using(dataset=dataset.dataset_id):
             if job.kind == "scan":
                 found.add(f"{prefix}{job.network}")

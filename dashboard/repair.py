@@ -6,8 +6,9 @@ import streamlit as st
 
 from dashboard.choice import Choice, escape
 from dashboard.jobs.scans import scan_state, start_scan
+from dashboard.remedies import offer_scan
 from dashboard.serving import told
-from deconv_core.errors import DeconvError
+from deconv_core.errors import DeconvError, IndexDamagedError
 from deconv_core.index_parts import REPAIR
 
 LABEL = "Repair: scan only the damaged blocks again"
@@ -39,6 +40,7 @@ def damage_note(choice: Choice, message: str) -> None:
         on_click=_repair,
         args=(choice,),
     )
+    offer_scan(choice, IndexDamagedError(), "damaged")  # where a repair is not possible
     if trouble := st.session_state.pop("repair_error", ""):
         st.error(escape(trouble), icon=":material/error:")
 

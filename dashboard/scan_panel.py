@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import follow_links, resources
 from dashboard.image_problems import image_problems
 from dashboard.job_rows import job_row, watched
-from dashboard.jobs.scans import changes_since, scan_state, start_scan
+from dashboard.jobs.scans import changes_since, drop_new_scan, scan_state
 from dashboard.jobs.state import JobState
 from dashboard.preview_panel import passed_over
 from dashboard.registry import Dataset, NetworkChoice, Registry
+from dashboard.remedies import ANEW, ANEW_HELP, begin
 from dashboard.serving import told
 from dashboard.shell import escape
 from dashboard.wording import counted
 from deconv_core.dead_maps import dead_maps_sentence, layers_with_many_dead_maps
-from deconv_core.errors import DeconvError
+from deconv_core.errors import (
+    DeconvError,
+    IndexForeignError,
+    IndexMismatchError,
+    IndexOutdatedError,
+)
 from deconv_core.images import ImageFolder
 from deconv_core.index_files import IndexFolder
 from deconv_core.passed_over import FOLLOW
@@ -77,21 +85,6 @@ def scan_label(registry: Registry, network: NetworkChoice, images: int) -> str:
     return label
 
 
-def begin(
-    registry: Registry,
-    dataset: Dataset,
-    network: NetworkChoice,
-    update: bool = False,
-    images: int = 0,
-) -> None:
-    """Start a scan of so many images from a button; what goes wrong is said on the page."""
-    resources.list_again()  # the scan lists the folder anew; what is said beside it must agree
-    try:
-        start_scan(registry, dataset, network, update=update, images=images)
-    except DeconvError as error:
-        st.session_state["scan_error"] = escape(f"The scan did not start: {told(error)}.")
-
-
 def _done(
     registry: Registry,
     dataset: Dataset,
@@ -137,28 +130,79 @@ def _waiting(
     """Not scanned, stopped, or failed."""
     left, right = st.columns([3, 2], vertical_alignment="center")
     left.markdown(_headline(dataset, network, state))
-    message, changed, _ = state.message.partition(". Ask for an update")
+    message, _, _ = state.message.partition(". Ask for an update")  # the button does that
     if message:
         message = told(message.replace(f"{FOLLOW}; ", "").replace(f" ({FOLLOW})", ""))
         left.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
-    again = state.status in ("cancelled", "failed") and state.progress.total > 0
-    if not images and not again:
-        return
-    label = "Resume" if again else scan_label(registry, network, images)
-    right.button(
-        "Update and resume" if changed else label,
-        key="start_scan",
-        type="primary",
-        icon=":material/play_arrow:",
-        on_click=begin,
-        args=(registry, dataset, network, bool(changed), images),
-        disabled=not registry.ready(network) and network.source != "vgg19",
-        width="stretch",
-    )
+    again = state.anew or (state.status in ("cancelled", "failed") and state.progress.total > 0)
+    outdated = state.failed_by(IndexOutdatedError)
+    anew = not state.anew and _needs_anew(state)
+    if images or again or anew:
+        label = "Resume" if again else scan_label(registry, network, images)
+        right.button(
+            ANEW if anew else "Update and resume" if outdated else label,
+            key="start_scan",
+            type="primary",
+            icon=":material/restart_alt:" if anew else ":material/play_arrow:",
+            help=ANEW_HELP if anew else None,
+            on_click=begin,
+            args=(registry, dataset, network, outdated, images, anew),
+            disabled=not registry.ready(network) and network.source != "vgg19",
+            width="stretch",
+        )
+    path = registry.index_path(dataset, network)
+    if state.anew:
+        _deletion(right, "Drop the new scan", "drop_new_scan", drop_new_scan, (registry, path))
+    elif anew:
+        right.button(
+            "Try again with the scan that is there",
+            key="retry_scan",
+            on_click=begin,
+            args=(registry, dataset, network),
+            width="stretch",
+        )
+        _deletion(right, "Delete the scan that is there", "delete_old", _delete, (registry, path))
+
+
+def _needs_anew(state: JobState) -> bool:
+    """True if no scan can go on with the index that is there."""
+    if state.failed_by(IndexOutdatedError):
+        return False
+    return state.failed_by(IndexMismatchError) or state.failed_by(IndexForeignError)
+
+
+def _deletion(
+    place: DeltaGenerator,
+    label: str,
+    key: str,
+    delete: Callable[..., None],
+    args: tuple[Registry, Path],
+) -> None:
+    """A deletion that is asked for twice."""
+    with place.popover(label, icon=":material/delete:", width="stretch"):
+        st.caption("The pictures stay where they are.")
+        st.button("Delete", key=key, type="primary", on_click=_tried, args=(delete, *args))
+
+
+def _delete(registry: Registry, path: Path) -> None:
+    registry.delete_index(path)
+
+
+def _tried(delete: Callable[..., None], registry: Registry, path: Path) -> None:
+    try:
+        delete(registry, path)
+    except DeconvError as error:
+        st.session_state["scan_error"] = escape(f"Nothing was deleted: {told(error)}.")
 
 
 def _headline(dataset: Dataset, network: NetworkChoice, state: JobState) -> str:
     pair = f"{escape(dataset.name)} with {escape(network.name)}"
+    if state.anew:
+        so_far = f"{state.progress.done:,} of {counted(state.progress.total, 'image')}"
+        return (
+            f"**The new scan stopped at {so_far}** · {pair}. The one before is shown until the "
+            "new one is done."
+        )
     match state.status:
         case "cancelled" if state.progress.total:
             done, total = state.progress.done, state.progress.total

@@ -15,6 +15,7 @@ from streamlit.delta_generator import DeltaGenerator as Place
 
 from dashboard import address, pictures, resources
 from dashboard.choice import Choice, choose, escape, short_name
+from dashboard.remedies import offer_scan
 from dashboard.repair import damage_note
 from dashboard.serving import told
 from dashboard.sidebar import PAGES, PRODUCT, sidebar
@@ -109,6 +110,7 @@ def require_index(choice: Choice) -> ActivationIndex:
     elif choice.problem:
         said = escape(f"The index cannot be read: {told(choice.problem)}.")
         st.error(said, icon=":material/error:")
+        offer_scan(choice, choice.problem, "unread")
     else:
         if choice.dataset.kind == "demo" and not choice.dataset.root.is_dir():
             st.info(

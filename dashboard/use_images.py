@@ -7,7 +7,8 @@ import streamlit as st
 from dashboard.address import visit
 from dashboard.jobs.scans import scan_state
 from dashboard.registry import NetworkChoice, Registry
-from dashboard.scan_panel import VGG19_DOWNLOAD, begin, scan_label
+from dashboard.remedies import begin
+from dashboard.scan_panel import VGG19_DOWNLOAD, scan_label
 from dashboard.serving import told
 from dashboard.shell import escape
 from deconv_core.errors import DeconvError

@@ -41,6 +41,10 @@ class IndexMismatchError(DeconvError):
     """An index was made from another network, preprocessing, precision or set of images."""
 
 
+class IndexOutdatedError(IndexMismatchError):
+    """An index is of other images than the folder holds now; an update scans those."""
+
+
 class IndexDamagedError(DeconvError):
     """A file of an index is missing, truncated or fails its checksum."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from deconv_core.decoding import content_hash
-from deconv_core.errors import ImageError, IndexMismatchError
+from deconv_core.errors import ImageError, IndexOutdatedError
 from deconv_core.images import ImageEntry, ImageFolder, read_content
 from deconv_core.index_blocks import read_block_images
 from deconv_core.index_files import IndexFolder
@@ -73,7 +73,7 @@ def updated_plan(
     longer count; what was added or changed gets rows and blocks of its own at the end.
 
     Raises:
-        IndexMismatchError: they differ and ``update`` is False.
+        IndexOutdatedError: they differ and ``update`` is False.
     """
     known = learned(folder, plan)
     done = set(folder.done_blocks())
@@ -90,7 +90,7 @@ def updated_plan(
         return None
     if not update:
         new = len(added) - len(changed)
-        raise IndexMismatchError(
+        raise IndexOutdatedError(
             f"the images in {images.root} are not those of this index: {new} added, "
             f"{len(removed)} removed, {len(changed)} changed{_listed_otherwise(manifest, images)}. "
             "Ask for an update (update=True, --update) to scan only those, or scan into another "

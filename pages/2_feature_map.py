@@ -66,7 +66,7 @@ def grids(
 
     chosen = st.session_state.get("chosen_tile", "")
     gallery(answers.side_by_side(shown, scale, chosen), key="map_top", on_pick=choose)
-    notes.missing_note(shown)
+    notes.missing_note(choice, shown)
     notes.changed_note(choice)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         pickers.scale_picker(PAGE, name)

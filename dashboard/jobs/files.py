@@ -67,6 +67,7 @@ class Line:
     progress: Progress | None = None
     end: str = ""
     message: str = ""
+    error: str = ""
 
 
 def to_json(value: object) -> str:
@@ -144,6 +145,7 @@ class JobFiles:
             *(record.dataset, record.network, record.name),
             progress=self._last_progress(record) if line.end else line.progress or Progress(),
             message=message,
+            error=line.error,
         )
 
     def _line(self, record: JobRecord) -> Line:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dashboard.jobs.queue import NewJob
+from dashboard.deletion import delete_moved, move_away
+from dashboard.jobs.queue import JobQueue, NewJob
 from dashboard.jobs.state import JobState, Progress
 from dashboard.jobs.worker import Cancel, Tell
 from dashboard.registry import Dataset, NetworkChoice, Registry
@@ -27,6 +30,7 @@ class Order:
     home: Path
     within: tuple[Path, ...] | None
     update: bool
+    anew: bool = False
 
 
 def start_scan(
@@ -36,6 +40,7 @@ def start_scan(
     *,
     update: bool = False,
     images: int = 0,
+    anew: bool = False,
 ) -> None:
     """Start or resume the scan of a dataset by a network; nothing happens if it already runs.
 
@@ -44,6 +49,8 @@ def start_scan(
         dataset: the images.
         network: the weights; VGG19's are downloaded first if they are not there.
         update: scan what was added or changed since the last scan.
+        anew: scan into a new index, which takes the place of the one that is there when it is done.
+            A scan that was begun so goes on so.
         images: how many there are, for an estimate of what the index takes; 0 if nobody knows.
 
     Raises:
@@ -56,7 +63,8 @@ def start_scan(
         registry.dataset(dataset.dataset_id)
         registry.network(network.network_id)
 
-    order = Order(dataset, network, path, registry.home, registry.within, update)
+    anew = anew or _new_index(path).exists()
+    order = Order(dataset, network, path, registry.home, registry.within, update, anew)
     registry.jobs.start(
         NewJob(
             *("scan", _key(path), __name__, order),
@@ -101,13 +109,48 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
     index = scan(
         loaded,
         images,
-        order.index,
+        _new_index(order.index) if order.anew else order.index,
         progress=scanned,
         cancel=cancel,
-        update=order.update,
+        update=order.update or order.anew,
     )
     if not index.complete:
         raise CancelledError("cancelled; finished blocks are kept")
+    if order.anew:
+        _take_place(order)
+
+
+def _new_index(index_path: Path) -> Path:
+    """Where a new index is made while the one before is still there."""
+    return index_path.with_name(f"{index_path.name}.anew")
+
+
+def _take_place(order: Order) -> None:
+    """Put the new index in the place of the one before, and delete that."""
+    before = order.index.with_name(f".{order.index.name}.{secrets.token_hex(8)}.deleted")
+    with JobQueue(order.home).locked():
+        if order.index.exists():
+            os.replace(order.index, before)
+        try:
+            os.replace(_new_index(order.index), order.index)
+        except OSError:
+            if before.exists():
+                os.replace(before, order.index)
+            raise
+    delete_moved([before])
+
+
+def drop_new_scan(registry: Registry, index_path: Path) -> None:
+    """Delete the new index that was begun; the one before stays.
+
+    Raises:
+        DeconvError: it is being scanned.
+    """
+    dataset_id, _, network_id = index_path.name.partition("-")
+    with registry.jobs.unused(dataset=dataset_id, network=network_id):
+        moved = move_away([_new_index(index_path)])
+        registry.jobs.forget(key=_key(index_path))
+    delete_moved(moved)
 
 
 def scan_state(registry: Registry, index_path: Path) -> JobState:
@@ -115,7 +158,11 @@ def scan_state(registry: Registry, index_path: Path) -> JobState:
     job = registry.jobs.find(_key(index_path))
     if job.active:
         return job
-    left = _left_behind(index_path)
+    begun_anew = _new_index(index_path).exists()
+    left = _left_behind(_new_index(index_path) if begun_anew else index_path)
+    if begun_anew:  # also one that is whole, but has not taken its place yet
+        status = "cancelled" if left.status == "done" else left.status
+        left, job = replace(left, status=status, anew=True), replace(job, anew=True)
     if job.status == "failed":
         return replace(job, progress=left.progress)
     begun = job.status == "cancelled" and left.status == "none"
@@ -156,7 +203,7 @@ def _left_behind(index_path: Path) -> JobState:
     try:
         manifest, plan = folder.read_manifest(), folder.read_plan()
     except DeconvError as error:
-        return JobState("failed", message=str(error))
+        return JobState("failed", message=str(error), error=type(error).__name__)
     live = plan[~plan["removed"]]
     if manifest.complete:
         failed, done = int((live["error"] != "").sum()), len(live)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from deconv_core import errors
+from deconv_core.errors import DeconvError
+
 ENDS = ("done", "cancelled", "failed")
 
 
@@ -55,6 +58,8 @@ class JobState:
         place: how many jobs of this data folder come before it.
         after: the one just before it, or None.
         message: why it failed, or "".
+        error: name of the class of the error by which it failed, or "".
+        anew: of a scan: it goes into a new index; the one before is shown until that is done.
         passed_over: of a scan: kind -> number of what was not taken when the images were listed.
     """
 
@@ -69,7 +74,14 @@ class JobState:
     place: int = 0
     after: JobState | None = None
     message: str = ""
+    error: str = ""
+    anew: bool = False
     passed_over: Mapping[str, int] = field(default_factory=dict)
+
+    def failed_by(self, kind: type[DeconvError]) -> bool:
+        """True if it failed by an error of this kind."""
+        found = getattr(errors, self.error, None) if self.error else None
+        return isinstance(found, type) and issubclass(found, kind)
 
     @property
     def active(self) -> bool:

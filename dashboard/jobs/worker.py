@@ -60,7 +60,7 @@ def main(home: str, job_id: str, module: str) -> int:
         say(Line(end="cancelled"))
         return 130
     except (DeconvError, OSError) as error:
-        say(Line(end="failed", message=str(error)))
+        say(Line(end="failed", message=str(error), error=type(error).__name__))
         return 1
     say(Line(end="done"))
     return 0

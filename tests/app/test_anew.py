@@ -1,0 +1,217 @@
+"""Where an index cannot be gone on with, the page offers what helps, and that works."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.jobs.scans import _new_index
+from dashboard.registry import Dataset, NetworkChoice, Registry
+from deconv_core.activation_index import ActivationIndex
+from deconv_core.images import ImageFolder
+from deconv_core.index_files import IndexFolder
+from deconv_core.index_manifest import digest
+from deconv_core.scanning import scan
+from deconv_core.weights import save_features
+from tests.app.conftest import Home, OpenPage, words
+from tests.app.test_jobs import ended
+from tests.app.test_start import pressed, start
+from tests.core import drawings
+from tests.core.networks import narrow_network
+
+
+class Pair:
+    """A dataset and weights of its own, scanned."""
+
+    def __init__(self, home: Home, folder: Path) -> None:
+        self.registry: Registry = home.registry
+        self.root = drawings.save(
+            folder / "shelf", {f"{n}.png": drawings.noise(n, 16) for n in range(3)}
+        )
+        self.weights = folder / "mine.safetensors"
+        save_features(narrow_network(), self.weights)
+        self.dataset: Dataset = home.registry.add_folder(self.root)
+        self.network: NetworkChoice = home.registry.add_weights(self.weights)
+        self.path = home.registry.index_path(self.dataset, self.network)
+        scan(narrow_network(), ImageFolder(self.root), self.path)
+        self.names = {"network": self.network.network_id, "dataset": self.dataset.dataset_id}
+
+    def manifest(self, change: Callable[[dict[str, object]], object]) -> None:
+        """Change the manifest, with its checksum made right."""
+        file = self.path / "manifest.json"
+        content = json.loads(file.read_text("utf-8"))
+        content.pop("checksum")
+        change(content)
+        file.write_text(json.dumps({**content, "checksum": digest(content)}), "utf-8")
+
+
+@pytest.fixture
+def pair(home: Home, tmp_path: Path) -> Pair:
+    return Pair(home, tmp_path)
+
+
+def other_weights(pair: Pair) -> None:
+    save_features(narrow_network(seed=5), pair.weights)
+
+
+def other_torch(pair: Pair) -> None:
+    pair.manifest(lambda content: content["compute"].update(torch_version="0.1"))  # type: ignore[attr-defined]
+
+
+def other_resize(pair: Pair) -> None:
+    pair.manifest(lambda content: content.update(resize="crop"))
+
+
+def older_format(pair: Pair) -> None:
+    pair.manifest(lambda content: content.update(format_version=1))
+
+
+def other_decoding(pair: Pair) -> None:
+    pair.manifest(lambda content: content.update(decoding="0"))
+
+
+def other_device(pair: Pair) -> None:
+    pair.manifest(lambda content: content["compute"].update(device="mps"))  # type: ignore[attr-defined]
+    drawings.save(pair.root, {"4.png": drawings.noise(4, 16)})  # without it there is nothing to do
+
+
+def beyond_repair(pair: Pair) -> None:
+    """The manifest is lost, and so are the weights that would make it again."""
+    (pair.path / "manifest.json").write_text("{", "utf-8")
+    other_weights(pair)
+
+
+DEAD_ENDS = [
+    *(other_weights, other_torch, other_resize, older_format, other_decoding, other_device),
+    beyond_repair,
+]
+
+
+def keys(app: AppTest) -> set[str | None]:
+    return {button.key for button in app.button}
+
+
+@pytest.mark.parametrize("harm", DEAD_ENDS, ids=lambda harm: harm.__name__)
+def test_start_offers_a_scan_anew(pair: Pair, harm: Callable[[Pair], None]) -> None:
+    harm(pair)
+    app = start(**pair.names)
+    if "Scan anew" not in [button.label for button in app.button if button.key == "start_scan"]:
+        pressed(app, "repair_index" if "repair_index" in keys(app) else "update_scan")
+        assert ended(pair.registry, pair.path).status == "failed"
+        app.run()
+        assert not app.exception
+    (button,) = [button for button in app.button if button.key == "start_scan"]
+    assert button.label == "Scan anew", words(app)
+    pressed(app, "start_scan")
+    state = ended(pair.registry, pair.path)
+    assert state.status == "done", state.message
+    index = ActivationIndex.open(pair.path)
+    assert len(index.images) == len(ImageFolder(pair.root))
+    assert index.manifest.resize == "stretch"
+    assert not _new_index(pair.path).exists()
+    app.run()
+    assert not app.exception
+    assert f"{len(index.images)} images scanned" in words(app)
+    assert not list(pair.path.parent.glob(f".{pair.path.name}.*"))
+
+
+def test_the_one_before_is_shown_until_the_new_one_is_done(pair: Pair) -> None:
+    other_weights(pair)
+    before = ActivationIndex.open(pair.path).manifest.fingerprint
+    half = scan(  # a new scan that was stopped: one block of three
+        narrow_network(seed=5),
+        ImageFolder(pair.root),
+        _new_index(pair.path),
+        block_size=1,
+        progress=lambda now: stop.append(now) if now.done else None,
+        cancel=(cancel := Stopped(stop := [])),
+    )
+    assert not half.complete
+    assert cancel.is_set()
+    app = start(**pair.names)
+    assert "The new scan stopped at" in words(app)
+    assert ActivationIndex.open(pair.path).manifest.fingerprint == before
+    assert list(pair.registry.index_paths(pair.dataset)) == [pair.network.network_id]
+    pressed(app, "start_scan")
+    assert ended(pair.registry, pair.path).status == "done"
+    now = ActivationIndex.open(pair.path).manifest.fingerprint
+    assert now == narrow_network(seed=5).fingerprint != before
+
+
+class Stopped:
+    """Set once something was told."""
+
+    def __init__(self, told: list[object]) -> None:
+        self._told = told
+
+    def is_set(self) -> bool:
+        return bool(self._told)
+
+
+def test_the_new_scan_can_be_dropped_and_the_old_one_deleted(pair: Pair) -> None:
+    other_torch(pair)
+    shutil.copytree(pair.path, _new_index(pair.path))
+    app = start(**pair.names)
+    pressed(app, "drop_new_scan")
+    assert not _new_index(pair.path).exists()
+    assert pair.path.exists()
+    pressed(app, "update_scan")
+    ended(pair.registry, pair.path)
+    app.run()
+    pressed(app, "delete_old")
+    assert not pair.path.exists()
+    app.run()
+    assert "Not scanned yet" in words(app)
+
+
+@pytest.mark.parametrize("page", ["layer", "feature_map"])
+def test_pages_offer_it_where_they_say_it(pair: Pair, open_page: OpenPage, page: str) -> None:
+    other_weights(pair)
+    app = open_page(page, **pair.names, layer="conv2_1", map="0")
+    assert "with other weights" in words(app)
+    pressed(app, "anew_trouble")
+    assert ended(pair.registry, pair.path).status == "done"
+    app.run()
+    assert not app.exception
+    assert "with other weights" not in words(app)
+
+
+@pytest.mark.parametrize("page", ["layer", "feature_map", "export"])
+def test_an_index_of_an_older_format(pair: Pair, open_page: OpenPage, page: str) -> None:
+    older_format(pair)
+    app = open_page(page, **pair.names)
+    pressed(app, "anew_unread")
+    assert ended(pair.registry, pair.path).status == "done"
+
+
+def test_images_that_changed_are_updated_where_it_is_said(pair: Pair, open_page: OpenPage) -> None:
+    drawings.save(pair.root, {"1.png": drawings.noise(9, 7), "4.png": drawings.noise(4, 16)})
+    app = open_page("layer", **pair.names, layer="conv2_1")
+    assert "changed since the scan" in words(app) + " ".join(e.label for e in app.expander)
+    (key,) = [key for key in keys(app) if str(key).startswith("update_")]
+    pressed(app, str(key))
+    assert ended(pair.registry, pair.path).status == "done"
+    assert len(ActivationIndex.open(pair.path).images) == 4
+    app.run()
+    assert "changed since the scan" not in words(app)
+
+
+def test_a_resumed_scan_of_other_images_is_an_update(pair: Pair) -> None:
+    folder = IndexFolder(pair.path)
+    manifest = folder.read_manifest()
+    pair.manifest(lambda content: content.update(complete=False, summary=""))
+    assert not folder.read_manifest().complete
+    assert manifest.complete
+    (pair.root / "0.png").unlink()
+    app = start(**pair.names)
+    pressed(app, "start_scan")
+    state = ended(pair.registry, pair.path)
+    assert state.error == "IndexOutdatedError"
+    app.run()
+    (button,) = [button for button in app.button if button.key == "start_scan"]
+    assert button.label == "Update and resume"
+    pressed(app, "start_scan")
+    assert ended(pair.registry, pair.path).status == "done"
