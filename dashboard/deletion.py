@@ -47,6 +47,27 @@ def move_away(paths: Sequence[Path]) -> list[Path]:
     ]
 
 
+def exchange(path: Path, new: Path) -> list[Path]:
+    """Put a folder in the place of another. Only for the holder of the queue's lock.
+
+    Returns:
+        What ``delete_moved`` has to delete: the other one, moved away.
+
+    Raises:
+        OSError: it cannot be put there; the other one stays.
+    """
+    before = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_ENDING}")
+    if path.exists():
+        os.replace(path, before)
+    try:
+        os.replace(new, path)
+    except OSError:
+        if before.exists():
+            os.replace(before, path)
+        raise
+    return [before]
+
+
 def delete_moved(moved: Iterable[Path]) -> None:
     """Delete what was moved away."""
     for path in moved:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dashboard.deletion import delete_moved, move_away
+from dashboard.deletion import delete_moved, exchange, move_away
 from dashboard.jobs.queue import JobQueue, NewJob
 from dashboard.jobs.state import JobState, Progress
 from dashboard.jobs.worker import Cancel, Tell
@@ -127,17 +125,9 @@ def _new_index(index_path: Path) -> Path:
 
 def _take_place(order: Order) -> None:
     """Put the new index in the place of the one before, and delete that."""
-    before = order.index.with_name(f".{order.index.name}.{secrets.token_hex(8)}.deleted")
     with JobQueue(order.home).locked():
-        if order.index.exists():
-            os.replace(order.index, before)
-        try:
-            os.replace(_new_index(order.index), order.index)
-        except OSError:
-            if before.exists():
-                os.replace(before, order.index)
-            raise
-    delete_moved([before])
+        moved = exchange(order.index, _new_index(order.index))
+    delete_moved(moved)
 
 
 def drop_new_scan(registry: Registry, index_path: Path) -> None:
