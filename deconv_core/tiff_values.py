@@ -22,7 +22,7 @@ from deconv_core.errors import ImageError
 from deconv_core.pixel_values import Alpha, Values, white_of
 
 STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-MOST_CHANNELS = 64
+MOST_CHANNELS = 4096
 _KINDS = {1: "u", 2: "i", 3: "f"}  # SampleFormat; 4 is undefined, 5 and 6 are complex
 _FLOAT_BITS, _WHOLE_BITS = (16, 32, 64), (8, 16, 32, 64)
 _COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4}  # PhotometricInterpretation -> colours
@@ -91,7 +91,7 @@ class TiffLayout:
     @property
     def nbytes(self) -> int:
         """Bytes of all values, unpacked."""
-        return self.width * self.height * self.channels * self._type.itemsize
+        return self.width * self.height * self.channels * max(1, math.ceil(self.bits / 8))
 
     @property
     def _type(self) -> np.dtype[Any]:
