@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
-import signal
+import os
+import select
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from deconv_core.errors import CancelledError, DeconvError
+from deconv_core.interrupts import CANCELLED, Interrupts
 
 if TYPE_CHECKING:
     from deconv_core.activation_index import ActivationIndex
@@ -23,37 +25,68 @@ if TYPE_CHECKING:
     from deconv_core.scanning import ScanProgress
     from deconv_core.storage import Location
 
-_CANCELLED = 130
+_PIPE_CLOSED = 141  # as of a process that SIGPIPE ended
 _MOST_NAMED = 50
 _NOTES_SAID = 5  # of images, one by one
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status (0 done, 1 an error, 130 cancelled)."""
+    interrupts = Interrupts()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names need not be Unicode
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
-    cancel = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: cancel.set())
     try:
-        status: int = options.run(options, cancel)
-    except CancelledError as error:
-        print(f"cancelled: {error}", file=sys.stderr)
-        status = _CANCELLED
+        status: int = options.run(options, interrupts)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        if interrupts.cancel.is_set():  # too late to stop it
+            status = CANCELLED
+    except (CancelledError, KeyboardInterrupt) as error:
+        _complain(f"cancelled: {error}" if str(error) else "cancelled")
+        return CANCELLED
     except (DeconvError, OSError) as error:
+        if _nobody_reads() and isinstance(error, BrokenPipeError):
+            return _PIPE_CLOSED
         if getattr(options, "progress", "") == "json":
             _say_json("error", message=str(error))
-        print(f"error: {error}", file=sys.stderr)
-        status = 1
+        _complain(f"error: {error}")
+        return 1
     return status
+
+
+def _complain(words: str) -> None:
+    with suppress(OSError):  # nobody reads that either
+        print(words, file=sys.stderr)
+
+
+def _nobody_reads() -> bool:
+    """True if standard output was closed at its other end, as ``head`` does; it is given up."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        closed = bool(poll.poll(0))
+    except (OSError, ValueError, AttributeError):  # no such stream, or no poll on this system
+        closed = False
+    if closed:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return closed
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deconv_core", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="scan | top | check")
+    parser.set_defaults(run=lambda *_: _help(parser))
+    commands = parser.add_subparsers(metavar="scan | top | check")
     _add_scan(commands)
     _add_top(commands)
     _add_check(commands)
     return parser
+
+
+def _help(parser: argparse.ArgumentParser) -> NoReturn:
+    """Say what there is when nothing was asked for."""
+    parser.print_help()
+    parser.exit(2)
 
 
 def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -152,7 +185,7 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.set_defaults(run=_check)
 
 
-def _scan(options: argparse.Namespace, cancel: threading.Event) -> int:
+def _scan(options: argparse.Namespace, interrupts: Interrupts) -> int:
     from deconv_core.images import ImageFolder
     from deconv_core.scanning import scan
 
@@ -167,22 +200,23 @@ def _scan(options: argparse.Namespace, cancel: threading.Event) -> int:
     )
     if options.progress != "json":
         _say_listed(images)
-    network = _load(options.network, options.preprocessing, options.progress, cancel)
+    network = _load(options.network, options.preprocessing, options.progress, interrupts)
     if options.progress != "json":
         print(_preprocessing_line(network, network.preprocessing_reason))
-    index = scan(
-        network,
-        images,
-        options.index,
-        precision=options.precision,
-        device=options.device,
-        compiled=options.compile,
-        block_size=options.block_size,
-        progress=_scan_reporter(options.progress),
-        cancel=cancel,
-        update=options.update,
-        engine=_engine(options),
-    )
+    with interrupts.leaving_in_order():
+        index = scan(
+            network,
+            images,
+            options.index,
+            precision=options.precision,
+            device=options.device,
+            compiled=options.compile,
+            block_size=options.block_size,
+            progress=_scan_reporter(options.progress),
+            cancel=interrupts.cancel,
+            update=options.update,
+            engine=_engine(options),
+        )
     if options.progress == "bar" and sys.stderr.isatty():
         print(file=sys.stderr)
     failed = index.images[index.images["error"] != ""]
@@ -198,7 +232,7 @@ def _scan(options: argparse.Namespace, cancel: threading.Event) -> int:
         _say_copies(index)
         _say_notes(index)
         _say_dead_maps(index)
-    return 0 if index.complete else _CANCELLED
+    return 0 if index.complete else CANCELLED
 
 
 def _say_copies(index: ActivationIndex) -> None:
@@ -278,55 +312,49 @@ def _engine(options: argparse.Namespace) -> RayEngine | None:
     return RayEngine(options.address, options.workers, options.cpus, options.gpus)
 
 
-def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
+def _top(options: argparse.Namespace, interrupts: Interrupts) -> int:
     from deconv_core.activation_index import ActivationIndex
     from deconv_core.exact import exact_top
     from deconv_core.reconstruction import reconstruct
-    from deconv_core.rendering import Scale, compose_grid
+    from deconv_core.rendering import Scale, check_tile, compose_grid
     from deconv_core.result_files import ResultFiles
     from deconv_core.scan_plan import scanned_folder
     from deconv_core.tables import activation_table
 
+    check_tile("patch", options.tile_size)
+    Scale.named(options.scale, ())
     index = ActivationIndex.open(options.index)
     made = index.manifest
     images = scanned_folder(_images_of(options, index.image_root), made)
     _say_listed(images)
     asked = options.layer, options.channel, options.label
     files = ResultFiles.of(options.out, *asked, images.root, copies=options.copies)
-    network = _load(
-        made.network if options.network is None else options.network,
-        made.preprocessing,
-        "bar",
-        cancel,
-    )
+    network = _load(_network_of(options, made), made.preprocessing, "bar", interrupts)
     print(_preprocessing_line(network, "the scan used it"))
     top = exact_top(
         *(network, images, index, options.layer, options.channel, options.k, options.label),
         copies=options.copies,
     )
     if not top:
-        print(
-            f"{files.stem}: none of the {len(index.images):,} images activates it; nothing to draw"
-        )
+        none = f"none of the {len(index.images):,} images activates it"
+        print(f"{files.stem}: {none}; nothing to draw")
         return 0
     pictures = reconstruct(
         network,
         images,
         top,
         progress=_bar("reconstructing"),
-        cancel=cancel,
         scanned=index.content_hashes(found.image_id for found in top),
     )
     scale = Scale.named(options.scale, pictures)
     behind = index.copies_behind(top, options.label, copies=options.copies)
     table = activation_table(pictures, copies=behind)
-    files.write(
-        {
-            "feat": compose_grid(pictures, scale=scale, tile_size=options.tile_size),
-            "im": compose_grid(pictures, "patch", scale=scale, tile_size=options.tile_size),
-        },
-        table,
-    )
+    grids = {
+        "feat": compose_grid(pictures, scale=scale, tile_size=options.tile_size),
+        "im": compose_grid(pictures, "patch", scale=scale, tile_size=options.tile_size),
+    }
+    with interrupts.leaving_in_order():
+        files.write(grids, table)
     print(table.drop(columns="copy_ids", errors="ignore").to_string(index=False))
     print(f"{files.folder / files.stem}_feat.png, _im.png, .csv: {scale.caption}")
     if len(top) < options.k:
@@ -339,14 +367,14 @@ def _top(options: argparse.Namespace, cancel: threading.Event) -> int:
     return 0
 
 
-def _check(options: argparse.Namespace, cancel: threading.Event) -> int:
+def _check(options: argparse.Namespace, interrupts: Interrupts) -> int:
     from deconv_core.index_check import check_index
 
     damages = check_index(options.index)
     for damage in damages:
         print(f"error: {damage.reason}", file=sys.stderr)
     if damages and options.repair:
-        _repair(options, cancel)
+        _repair(options, interrupts)
         damages = check_index(options.index)
     if damages:
         print(f"{options.index}: files not as they should be: {len(damages)}", file=sys.stderr)
@@ -355,7 +383,7 @@ def _check(options: argparse.Namespace, cancel: threading.Event) -> int:
     return 0
 
 
-def _repair(options: argparse.Namespace, cancel: threading.Event) -> None:
+def _repair(options: argparse.Namespace, interrupts: Interrupts) -> None:
     """Scan again as the manifest says; what is whole is kept."""
     from deconv_core.index_files import IndexFolder
     from deconv_core.scan_plan import scanned_folder
@@ -365,13 +393,15 @@ def _repair(options: argparse.Namespace, cancel: threading.Event) -> None:
     made = folder.read_manifest()
     images = scanned_folder(_images_of(options, folder.image_root(made)), made)
     _say_listed(images)
-    network = _load(
-        made.network if options.network is None else options.network,
-        made.preprocessing,
-        "bar",
-        cancel,
-    )
-    scan(network, images, folder.path, progress=_scan_reporter("bar"), cancel=cancel)
+    network = _load(_network_of(options, made), made.preprocessing, "bar", interrupts)
+    with interrupts.leaving_in_order():
+        index = scan(
+            *(network, images, folder.path),
+            progress=_scan_reporter("bar"),
+            cancel=interrupts.cancel,
+        )
+    if not index.complete:
+        raise CancelledError(f"{len(index.images):,} of {index.total:,} images are there")
     if sys.stderr.isatty():
         print(file=sys.stderr)
 
@@ -388,9 +418,7 @@ def _network_of(options: argparse.Namespace, made: Manifest) -> str:
     return made.network if options.network is None else str(options.network)
 
 
-def _load(
-    source: str, preprocessing: str | None, progress: str, cancel: threading.Event
-) -> Network:
+def _load(source: str, preprocessing: str | None, progress: str, interrupts: Interrupts) -> Network:
     from deconv_core.typed_paths import file_address_path
     from deconv_core.weights import load_network
 
@@ -401,7 +429,7 @@ def _load(
             _draw_bar("downloading weights", done, total, f"{done / 1e6:,.0f} MB")
 
     path = file_address_path(source) or source
-    return load_network(path, preprocessing, progress=report, cancel=cancel)
+    return load_network(path, preprocessing, progress=report, cancel=interrupts.cancel)
 
 
 def _preprocessing_line(network: Network, reason: str) -> str:

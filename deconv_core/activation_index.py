@@ -20,6 +20,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
+from deconv_core.arguments import flag, shown, text, whole_number
 from deconv_core.copies import Groups, KnownCopies, is_repeated
 from deconv_core.errors import DeconvError, IndexDamagedError
 from deconv_core.index_blocks import BlockFile, ImageRow, LayerPeaks, check_block, read_peaks
@@ -204,8 +205,8 @@ class ActivationIndex:
             DeconvError: no such layer, channel or label, or k below 1.
             IndexDamagedError: a block cannot be read.
         """
-        if k < 1:
-            raise DeconvError(f"k is {k}; ask for at least 1")
+        flag("copies", copies)
+        k = min(whole_number("k", k, 1), max(1, self.total))
         best = self._summarised(layer, channel, copies) if label is None and k <= KEPT else None
         if best is None:
             best = self.best(layer, channel, label, copies=copies)
@@ -233,7 +234,7 @@ class ActivationIndex:
             DeconvError: no such layer or channel.
             IndexDamagedError: a block cannot be read.
         """
-        best = self.best(layer, channel, None)
+        best = self.best(layer, whole_number("channel", channel, None), None)
         columns = ["image_id", "label", "row", "column", "value"]
         return best.sort_values("image_id")[columns].reset_index(drop=True)
 
@@ -307,7 +308,7 @@ class ActivationIndex:
     def _summarised(self, layer: str, channel: int | None, copies: bool) -> pd.DataFrame | None:
         """What ``best`` gives, for the strongest images only, from the summary if there is one."""
         stored = self._stored_layer(layer)
-        self._check_channel(layer, channel)
+        channel = self._checked_channel(layer, channel)
         found = read_top(self._folder, self.manifest, stored, channel)
         if found is None:
             return None
@@ -345,7 +346,7 @@ class ActivationIndex:
 
     def _stored_label(self, label: str) -> str:
         """A label as the index has it, however its letters are composed."""
-        meant = as_stored(label, self.labels)
+        meant = as_stored(text("label", label, "the name of one label"), self.labels)
         if len(meant) != 1:
             known = ", ".join(repr(name) for name in self.labels) or "none"
             raise DeconvError(f"no readable image has the label {label!r}; there are: {known}")
@@ -361,7 +362,7 @@ class ActivationIndex:
     def _read(self, layer: str, channel: int | None, label: str | None) -> LayerPeaks:
         """Peaks of a layer or one of its channels in the blocks to read; poolings by halving."""
         stored = self._stored_layer(layer)
-        self._check_channel(layer, channel)
+        channel = self._checked_channel(layer, channel)
         channels = self.layers[layer].channels
         wanted = range(channels) if channel is None else range(channel, channel + 1)
         files = self._files_with(label)
@@ -410,20 +411,24 @@ class ActivationIndex:
         live = rows[~rows["removed"].astype(bool)]
         return live.sort_values("image_id").reset_index(drop=True)
 
-    def _check_channel(self, layer: str, channel: int | None) -> None:
-        channels = self.layers[layer].channels
-        if channel is not None and not 0 <= channel < channels:
+    def _checked_channel(self, layer: str, channel: int | None) -> int | None:
+        """The channel as a plain number: one of numpy may be too short to count with."""
+        if channel is None:
+            return None
+        channels, number = self.layers[layer].channels, whole_number("channel", channel, None)
+        if not 0 <= number < channels:
             raise DeconvError(
-                f"{layer} has no feature map {channel}; its {channels} maps count from 0 to "
+                f"{layer} has no feature map {shown(number)}; its {channels} maps count from 0 to "
                 f"{channels - 1}"
             )
+        return number
 
     def _stored_layer(self, layer: str) -> str:
         """The convolution whose peaks answer for a layer: itself, or the one below a pooling."""
         names = list(self.layers)
-        if layer not in names:
+        if not isinstance(layer, str) or layer not in names:
             raise DeconvError(
-                f"{layer!r} is not a layer of this index; choose one of {', '.join(names)}"
+                f"{shown(layer)} is not a layer of this index; choose one of {', '.join(names)}"
             )
         return names[names.index(layer) - 1] if self.layers[layer].is_pool else layer
 

@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from deconv_core.activation_index import TOP, ActivationIndex, best_channel
+from deconv_core.arguments import callbacks, flag, instance, whole_number
 from deconv_core.decoding import DECODING
 from deconv_core.download import CancelFlag
-from deconv_core.errors import CancelledError, DeconvError, IndexMismatchError
+from deconv_core.errors import CancelledError, IndexMismatchError
 from deconv_core.image_passes import image_passes, peak_layer
 from deconv_core.images import ImageFolder, check_unchanged
 from deconv_core.network import Network
@@ -116,11 +117,17 @@ def exact_top(
         ImageChangedError: an image is not the one that was scanned.
         CancelledError: ``cancel`` was set.
     """
+    instance("network", network, Network, "load_network('demo')")
+    instance("images", images, ImageFolder, "ImageFolder('photos')")
+    instance("index", index, ActivationIndex, "ActivationIndex.open('indexes/photos')")
+    if cache is not None:
+        instance("cache", cache, ReconstructionCache, "ReconstructionCache()")
+    callbacks(progress, cancel)
     check_made_with(index, network, images)
     if index.precision == "float32":
         return ExactTop(index.top(layer, channel, k, label, copies=copies), exact=True)
-    if k < 1:
-        raise DeconvError(f"k is {k}; ask for at least 1")
+    flag("copies", copies)
+    k = whole_number("k", k, 1)
     near = index.best(layer, channel, label, copies=copies).sort_values(
         ["value", "image_id"], ascending=[False, True]
     )
@@ -182,7 +189,8 @@ def _best(
         rows, columns = peaks.rows // shrink, peaks.columns // shrink
         best = channel
         if best is None:
-            best = int(best_channel(peaks.values, rows, columns)[0])
+            best = best_channel(peaks.values, rows, columns)[0]
+        best = int(best)
         value = float(peaks.values[0, best])
         if value > 0:
             place = int(rows[0, best]), int(columns[0, best])

@@ -11,6 +11,7 @@ from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
+from deconv_core.arguments import flag, listed, shown, text, whole_number
 from deconv_core.decoding import (
     DecodedImage,
     Pixels,
@@ -24,6 +25,7 @@ from deconv_core.listing import Listing, as_text, is_text, list_files
 from deconv_core.passed_over import LINK_TO_NOTHING, NO_NAME, Skipped, count_kinds
 from deconv_core.pixel_values import ValueRange
 from deconv_core.storage import Location, RemotePath, location
+from deconv_core.typed_paths import path_argument
 from deconv_core.units import as_stored, label_of
 
 LARGEST_FILE = 512 * 2**20
@@ -96,8 +98,8 @@ class ImageFolder:
                 which they lie themselves.
 
         Raises:
-            DeconvError: no such folder, an extension that cannot be read, or another ``resize`` or
-                ``value_range``.
+            DeconvError: no such folder, an extension that cannot be read, labels that are no list
+                of texts, or another ``resize`` or ``value_range``.
         """
         self.root = location(root)
         if not self.root.is_dir():
@@ -108,11 +110,11 @@ class ImageFolder:
             raise DeconvError(f"value_range={value_range!r} is not known; choose 'type' or 'file'")
         self.resize: Resize = resize
         self.value_range: ValueRange = value_range
-        self.follow_links = follow_links
+        self.follow_links = flag("follow_links", follow_links)
         self._extensions = _wanted_extensions(extensions)
         self.extensions = None if extensions is None else tuple(sorted(self._extensions))
-        self.wanted_labels = None if labels is None else tuple(sorted(set(labels)))
-        self._within = None if within is None else tuple(Path(p).resolve() for p in within)
+        self.wanted_labels = _wanted_labels(labels)
+        self._within = None if within is None else _folders(within)
         self._list()
 
     def __len__(self) -> int:
@@ -164,8 +166,10 @@ class ImageFolder:
 
         Raises:
             ImageError: there is no such image.
+            DeconvError: the id is no text.
         """
         known = self._positions
+        text("image_id", image_id, "the id of an image, such as 'dog/1.jpg'")
         meant = [image_id] if image_id in known else as_stored(image_id, known)
         if len(meant) != 1:
             raise ImageError(
@@ -192,6 +196,7 @@ class ImageFolder:
 
         Raises:
             ImageError: it cannot be read; the message is the reason.
+            DeconvError: there is no such position.
         """
         return self.decode(position).pixels
 
@@ -200,7 +205,9 @@ class ImageFolder:
 
         Raises:
             ImageError: it cannot be read; the message is the reason.
+            DeconvError: there is no such position.
         """
+        position = whole_number("position", position, -len(self), len(self) - 1)
         return self.decode_content(read_content(self._entries[position].path))
 
     def decode_content(self, content: bytes) -> DecodedImage:
@@ -251,7 +258,8 @@ def _wanted_extensions(extensions: Iterable[str] | None) -> frozenset[str]:
         return frozenset(readable)
     if isinstance(extensions, str):
         extensions = extensions.split(",")
-    wanted = {"." + e.strip().lower().lstrip(".") for e in extensions if e.strip(" .")}
+    given_types = listed("extensions", extensions, (str,), "['.jpg', '.png']")
+    wanted = {"." + e.strip().lower().lstrip("*.") for e in given_types if e.strip(" *.")}
     if not wanted or not wanted <= set(readable):
         given = ", ".join(sorted(wanted - set(readable))) or "nothing"
         raise DeconvError(f"cannot read files of type {given}; choose among {', '.join(readable)}")
@@ -274,6 +282,21 @@ def check_unchanged(image_id: str, now: str, scanned: Mapping[str, str] | None) 
             f"{image_id} is not the image that was scanned: its file holds something else now; "
             "update the index"
         )
+
+
+def _wanted_labels(labels: Iterable[str] | None) -> tuple[str, ...] | None:
+    if labels is None:
+        return None
+    if isinstance(labels, str):
+        raise DeconvError(f"labels is {shown(labels)}; give a list: [{shown(labels)}]")
+    return tuple(sorted(set(listed("labels", labels, (str,), "['dog', 'cat']"))))
+
+
+def _folders(within: Iterable[str | os.PathLike[str]]) -> tuple[Path, ...]:
+    if isinstance(within, str | os.PathLike):
+        raise DeconvError(f"within is {shown(within)}; give a list of folders")
+    paths = listed("within", within, (str, os.PathLike), "['/srv/photos']")
+    return tuple(Path(path_argument(path)).resolve() for path in paths)
 
 
 def read_content(path: Location) -> bytes:

@@ -33,7 +33,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from deconv_core import index_limits
-from deconv_core.errors import IndexDamagedError, IndexMismatchError
+from deconv_core.errors import DeconvError, IndexDamagedError, IndexMismatchError
 from deconv_core.index_blocks import AnyPeaks, BlockFile, ImageRow, block_content
 from deconv_core.index_manifest import (
     FORMAT_VERSION,
@@ -74,8 +74,19 @@ class IndexFolder:
     """Reads and writes the files of one index; knows nothing of networks or images."""
 
     def __init__(self, path: str | os.PathLike[str] | RemotePath) -> None:
-        """Name the folder; nothing is read or made yet."""
+        """Name the folder; nothing is read or made yet.
+
+        Raises:
+            DeconvError: it is no path, or one that Parquet's reader cannot be given.
+        """
         self.path = location(path)
+        try:
+            str(self.path).encode()
+        except UnicodeEncodeError:
+            raise DeconvError(
+                f"the name of the index folder, {str(self.path)!a}, is not valid Unicode; "
+                "choose another folder"
+            ) from None
         self.blocks = self.path / "blocks"
 
     def exists(self) -> bool:

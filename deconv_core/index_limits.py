@@ -19,7 +19,8 @@ from deconv_core.receptive_field import POOL, Layer, chain_layers
 
 MOST_CHANNELS = 2**16
 MOST_LAYERS = 64
-_BLOCK_SIZES = range(1, 2**20)
+LARGEST_BLOCK = 2**20 - 1
+"""Images in a block."""
 _VERSION = re.compile(r"[0-9a-f]{0,16}")
 _LONGEST_TEXT = 2**14
 SWELLING = 256
@@ -55,7 +56,7 @@ def check_settings(summary: str, image_root: str, block_size: int) -> None:
     """
     if _VERSION.fullmatch(summary) is None:
         raise ValueError("the version of its summary is no version")
-    if block_size not in _BLOCK_SIZES:
+    if not 1 <= block_size <= LARGEST_BLOCK:
         raise ValueError(f"it has {block_size} images a block")
     if "\0" in image_root or len(image_root) > _LONGEST_TEXT:
         raise ValueError("its folder of images cannot be one")

@@ -15,6 +15,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from deconv_core.arguments import shown
 from deconv_core.errors import DeconvError, WeightsError
 from deconv_core.preprocessing import PREPROCESSINGS, Preprocessing, preprocessing_named
 from deconv_core.receptive_field import INPUT_SIDE, POOL, Layer, chain_layers
@@ -96,9 +97,9 @@ def layer_named(layers: Mapping[str, Layer], name: str) -> Layer:
     Raises:
         DeconvError: no such layer; the message lists what there is.
     """
-    if name not in layers:
+    if not isinstance(name, str) or name not in layers:
         names = ", ".join(layers)
-        raise DeconvError(f"{name!r} is not a layer of this network; choose one of {names}")
+        raise DeconvError(f"{shown(name)} is not a layer of this network; choose one of {names}")
     return layers[name]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import safe_open
 
+from deconv_core.arguments import shown
 from deconv_core.errors import DeconvError
 
 
@@ -60,9 +61,9 @@ def preprocessing_named(name: str) -> Preprocessing:
     Raises:
         DeconvError: any other name.
     """
-    if name not in PREPROCESSINGS:
+    if not isinstance(name, str) or name not in PREPROCESSINGS:
         allowed = " or ".join(repr(known) for known in PREPROCESSINGS)
-        raise DeconvError(f"preprocessing {name!r} is not known; choose {allowed}")
+        raise DeconvError(f"preprocessing {shown(name)} is not known; choose {allowed}")
     return PREPROCESSINGS[name]
 
 

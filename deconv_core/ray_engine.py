@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
+from deconv_core.arguments import whole_number
 from deconv_core.compute import ScanNetwork, choose_compute, torch_version
 from deconv_core.errors import DeconvError, IndexMismatchError, StorageError
 from deconv_core.images import ImageFolder
@@ -66,10 +67,10 @@ class RayEngine:
         Raises:
             DeconvError: one of them cannot be.
         """
-        if (self.workers is not None and self.workers < 1) or self.cpus < 1:
-            raise DeconvError("a scan needs at least one worker with at least one CPU")
-        if self.gpus not in (0, 1):
-            raise DeconvError(f"a worker uses no GPU or one, not {self.gpus}; start more workers")
+        if self.workers is not None:
+            whole_number("workers", self.workers, 1)
+        whole_number("cpus", self.cpus, 1)
+        whole_number("gpus", self.gpus, 0, 1)
 
     @property
     def device(self) -> str:

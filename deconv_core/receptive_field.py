@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from deconv_core.arguments import whole_number
 from deconv_core.units import Box
 
 INPUT_SIDE = 224
@@ -31,8 +32,13 @@ class ReceptiveField:
     offset: int
 
     def box(self, row: int, column: int) -> Box:
-        """The window of a location, not clipped: it may reach past the image."""
-        top, left = (c * self.stride + self.offset for c in (row, column))
+        """The window of a location, not clipped: it may reach past the image.
+
+        Raises:
+            DeconvError: a location that is no whole number.
+        """
+        places = whole_number("row", row, None), whole_number("column", column, None)
+        top, left = (place * self.stride + self.offset for place in places)
         return Box(top, left, self.size, self.size)
 
     def after_convolution(self) -> ReceptiveField:

@@ -9,12 +9,21 @@ passed whole, and that pass kept, once the work on supports in it has come to mo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from deconv_core.arguments import (
+    callbacks,
+    instance,
+    listed,
+    real_number,
+    shown,
+    text,
+    whole_number,
+)
 from deconv_core.decoding import Pixels
 from deconv_core.download import CancelFlag
 from deconv_core.errors import CancelledError, DeconvError, IndexMismatchError
@@ -26,7 +35,7 @@ from deconv_core.reconstruction_cache import ImagePass, ReconstructionCache, See
 from deconv_core.support import share_of_work
 from deconv_core.support_passes import ascend, descend
 from deconv_core.switches import Switches
-from deconv_core.units import Activation, Box
+from deconv_core.units import Activation, Box, Unit
 
 FLOAT32_TOLERANCE = 1e-4
 BFLOAT16_TOLERANCE = 0.1
@@ -67,7 +76,7 @@ class _Seed:
 def reconstruct(
     network: Network,
     images: ImageFolder,
-    activations: Sequence[Activation],
+    activations: Iterable[Activation],
     cache: ReconstructionCache | None = None,
     progress: Callable[[int, int], None] | None = None,
     cancel: CancelFlag | None = None,
@@ -97,8 +106,15 @@ def reconstruct(
         ImageChangedError: an image is not the one that was scanned.
         CancelledError: ``cancel`` was set.
     """
-    for activation in activations:
-        _check_address(network, activation)
+    instance("network", network, Network, "load_network('demo')")
+    instance("images", images, ImageFolder, "ImageFolder('photos')")
+    if cache is not None:
+        instance("cache", cache, ReconstructionCache, "ReconstructionCache()")
+    callbacks(progress, cancel)
+    if scanned is not None and not isinstance(scanned, Mapping):
+        raise DeconvError(f"scanned is {shown(scanned)}; give index.content_hashes(image_ids)")
+    given = listed("activations", activations, (Activation,), "index.top('conv4_4')")
+    activations = [_checked(network, activation) for activation in given]
     kept = cache or ReconstructionCache(0)
     pictures: dict[int, Reconstruction] = {}
     for places in _batches(network, activations):
@@ -117,20 +133,33 @@ def reconstruct(
     return [pictures[place] for place in range(len(activations))]
 
 
-def _check_address(network: Network, activation: Activation) -> None:
-    unit = activation.unit
+def _checked(network: Network, activation: Activation) -> Activation:
+    """The same activation in plain numbers: those of numpy may be too short to count pixels with.
+
+    Raises:
+        DeconvError: there is no such place, or its value is not above 0.
+    """
+    unit = instance("the unit of an activation", activation.unit, Unit, "Unit('conv4_4', 171)")
     layer = network.layer(unit.layer)
-    inside = 0 <= activation.row < layer.height and 0 <= activation.column < layer.width
-    if not 0 <= unit.channel < layer.channels or not inside:
+    channel = whole_number("the channel of an activation", unit.channel, None)
+    row = whole_number("the row of an activation", activation.row, None)
+    column = whole_number("the column of an activation", activation.column, None)
+    image_id = text("the image_id of an activation", activation.image_id, "an id, 'dog/1.jpg'")
+    inside = 0 <= row < layer.height and 0 <= column < layer.width
+    if not 0 <= channel < layer.channels or not inside:
+        place = f"{layer.name}/{shown(channel)} at row {shown(row)}, column {shown(column)}"
         raise DeconvError(
-            f"{unit} at row {activation.row}, column {activation.column} does not exist: "
-            f"{layer.name} has maps 0 to {layer.channels - 1} of {layer.height} x {layer.width}"
+            f"{place} does not exist: {layer.name} has maps 0 to {layer.channels - 1} of "
+            f"{layer.height} x {layer.width}"
         )
-    if not activation.value > 0:
+    allowed = "a finite number above 0"
+    value = real_number("the value of an activation", activation.value, allowed)
+    if not value > 0:
         raise DeconvError(
             f"the activation of {unit} in {activation.image_id} is {activation.value}; only one "
             "above 0 can be reconstructed (the map does not respond to this image)"
         )
+    return Activation(Unit(layer.name, channel), image_id, row, column, value)
 
 
 def _batches(network: Network, activations: Sequence[Activation]) -> Iterator[list[int]]:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+from deconv_core.arguments import whole_number
 from deconv_core.decoding import Pixels
 from deconv_core.images import ImageContent, ImageFolder
 from deconv_core.network import Network
@@ -69,8 +70,12 @@ class ReconstructionCache:
     """
 
     def __init__(self, max_bytes: int = 512 * 2**20) -> None:
-        """Keep at most ``max_bytes``."""
-        self.max_bytes = max_bytes
+        """Keep at most ``max_bytes``.
+
+        Raises:
+            DeconvError: ``max_bytes`` is no whole number of at least 0.
+        """
+        self.max_bytes = whole_number("max_bytes", max_bytes)
         self._kept: OrderedDict[Hashable, SeenImage | ImagePass] = OrderedDict()
         self._bytes = 0
         self._work: dict[Hashable, float] = {}

@@ -6,7 +6,7 @@ the picture there. A scale only decides how far from grey a value is drawn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from deconv_core.arguments import instance, listed, real_number, shown, text, whole_number
 from deconv_core.decoding import Pixels
 from deconv_core.errors import DeconvError
 from deconv_core.reconstruction import Reconstruction
@@ -23,7 +24,12 @@ Kind = Literal["reconstruction", "patch"]
 MID_GREY = 128
 GAP = 2
 """Pixels between tiles and around a native grid."""
+LARGEST_TILE = 4096
+"""Side, in pixels, of the largest tile that is drawn."""
+LARGEST_GRID = 200_000_000
+"""Pixels of the largest grid that is drawn; it takes three bytes each."""
 _PAPER = 255
+_PERCENT = "a number above 0 and at most 100"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +47,22 @@ class Scale:
     limit: float = 0.0
     percent: float = 100.0
 
+    def __post_init__(self) -> None:
+        if self.kind not in ("shared", "per tile", "percentile"):
+            known = "'shared', 'per tile' or 'percentile'"
+            raise DeconvError(f"the kind of a scale is {shown(self.kind)}; choose {known}")
+        if not isinstance(self.limit, float | int) or not self.limit >= 0:
+            raise DeconvError(f"limit is {shown(self.limit)}; give a number of at least 0")
+        if not 0 < real_number("the percentile", self.percent, _PERCENT) <= 100:
+            raise DeconvError(f"the percentile is {self.percent}; give {_PERCENT}")
+
     @classmethod
-    def shared(cls, pictures: Sequence[Reconstruction]) -> Scale:
+    def shared(cls, pictures: Iterable[Reconstruction]) -> Scale:
         """One scale for all these pictures, and for any other grid it is given to.
 
         Colours can then be compared between tiles: a pale tile is a weak reconstruction.
         """
+        pictures = _listed(pictures)
         largest = [float(np.abs(picture.pixels).max(initial=0.0)) for picture in pictures]
         return cls("shared", limit=max(largest, default=0.0))
 
@@ -56,7 +72,7 @@ class Scale:
         return cls("per tile")
 
     @classmethod
-    def percentile(cls, percent: float, pictures: Sequence[Reconstruction] = ()) -> Scale:
+    def percentile(cls, percent: float, pictures: Iterable[Reconstruction] = ()) -> Scale:
         """Scales on which the few strongest pixels are clipped, so that the rest can be seen.
 
         The percentile is taken over the magnitudes of the pixels that are not exactly zero.
@@ -69,15 +85,15 @@ class Scale:
         Raises:
             DeconvError: ``percent`` is outside its range.
         """
-        if not 0 < percent <= 100:
-            raise DeconvError(f"the percentile is {percent}; give one above 0 and at most 100")
+        own = cls("percentile", percent=percent)
+        pictures = _listed(pictures)
         if not pictures:
-            return cls("percentile", percent=percent)
+            return own
         magnitudes = np.concatenate([np.abs(picture.pixels).ravel() for picture in pictures])
         return cls("shared", limit=_percentile(magnitudes, percent), percent=percent)
 
     @classmethod
-    def named(cls, name: str, pictures: Sequence[Reconstruction]) -> Scale:
+    def named(cls, name: str, pictures: Iterable[Reconstruction]) -> Scale:
         """A scale by the name that links, commands and exports use.
 
         Args:
@@ -89,6 +105,7 @@ class Scale:
         Raises:
             DeconvError: another name.
         """
+        text("the scale", name, "a text: clipped, shared, tile, or a percentile such as 99.5")
         match name:
             case "clipped":
                 return cls.percentile(99, pictures)
@@ -137,6 +154,21 @@ def _percentile(magnitudes: npt.NDArray[np.float32], percent: float) -> float:
     return float(np.percentile(above, percent)) if above.size else 0.0
 
 
+def check_tile(kind: object, tile_size: object) -> int | None:
+    """The ``tile_size`` as a plain number, once the arguments of ``tile`` are known to be right.
+
+    Raises:
+        DeconvError: another ``kind``, or a ``tile_size`` outside 1..4096.
+    """
+    if kind not in ("reconstruction", "patch"):
+        raise DeconvError(f"kind={kind!r} is not known; choose 'reconstruction' or 'patch'")
+    return None if tile_size is None else whole_number("tile_size", tile_size, 1, LARGEST_TILE)
+
+
+def _listed(pictures: Iterable[Reconstruction]) -> list[Reconstruction]:
+    return listed("pictures", pictures, (Reconstruction,), "reconstruct(network, images, top)")
+
+
 def tile(
     picture: Reconstruction, kind: Kind, scale: Scale, tile_size: int | None = None
 ) -> Image.Image:
@@ -153,10 +185,9 @@ def tile(
     Raises:
         DeconvError: another ``kind``, or a ``tile_size`` outside 1..4096.
     """
-    if kind not in ("reconstruction", "patch"):
-        raise DeconvError(f"kind={kind!r} is not known; choose 'reconstruction' or 'patch'")
-    if tile_size is not None and not 1 <= tile_size <= 4096:
-        raise DeconvError(f"tile_size is {tile_size} pixels; choose 1 to 4096")
+    instance("picture", picture, Reconstruction, "reconstruct(network, images, top)[0]")
+    instance("scale", scale, Scale, "Scale.shared(pictures)")
+    tile_size = check_tile(kind, tile_size)
     window, box = picture.window, picture.box
     canvas = np.full((window.height, window.width, 3), MID_GREY, np.uint8)
     top, left = box.top - window.top, box.left - window.left
@@ -169,7 +200,7 @@ def tile(
 
 
 def compose_grid(
-    pictures: Sequence[Reconstruction],
+    pictures: Iterable[Reconstruction],
     kind: Kind = "reconstruction",
     columns: int = 3,
     scale: Scale | None = None,
@@ -187,12 +218,16 @@ def compose_grid(
         tile_size: side of a tile in pixels; None is native.
 
     Raises:
-        DeconvError: no pictures, pictures of several sizes, or a bad argument.
+        DeconvError: no pictures, pictures of several sizes, a grid of more than ``LARGEST_GRID``
+            pixels, or a bad argument.
     """
+    pictures = _listed(pictures)
+    columns = whole_number("columns", columns, 1)
+    tile_size = check_tile(kind, tile_size)
+    if scale is not None:
+        instance("scale", scale, Scale, "Scale.shared(pictures)")
     if not pictures:
         raise DeconvError("there is nothing to draw: the map responds to none of the images")
-    if columns < 1:
-        raise DeconvError(f"columns is {columns}; give at least 1")
     sizes = {picture.window.height for picture in pictures}
     if len(sizes) > 1 and tile_size is None:
         raise DeconvError(
@@ -202,6 +237,12 @@ def compose_grid(
     side = tile_size or sizes.pop()
     rows = -(-len(pictures) // columns)
     width, height = (GAP + count * (side + GAP) for count in (columns, rows))
+    if width * height > LARGEST_GRID:
+        raise DeconvError(
+            f"a grid of {len(pictures):,} tiles of {side} pixels in rows of {columns:,} has "
+            f"{width:,} x {height:,} pixels; at most {LARGEST_GRID:,} in all are drawn: give a "
+            "smaller tile_size, fewer pictures or other columns"
+        )
     canvas = Image.new("RGB", (width, height), (_PAPER,) * 3)
     for place, picture in enumerate(pictures):
         row, column = divmod(place, columns)

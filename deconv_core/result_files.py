@@ -16,7 +16,7 @@ from PIL import Image, PngImagePlugin
 
 from deconv_core.errors import DeconvError
 from deconv_core.passed_over import hidden_place
-from deconv_core.storage import Location, RemotePath, location, names_below
+from deconv_core.storage import Location, is_address, location, names_below
 from deconv_core.tables import COLUMNS, csv_file
 from deconv_core.whole_files import whole_file, write_whole
 
@@ -63,9 +63,9 @@ class ResultFiles:
             DeconvError: it is no folder of this computer, lies in the folder of images, or holds a
                 file of that name that is something else.
         """
-        place = location(folder)
-        if isinstance(place, RemotePath):
-            raise DeconvError(f"results are written to this computer; {place} is not a folder here")
+        if is_address(folder):
+            raise DeconvError(f"results are written to this computer; {folder} is no folder here")
+        place = Path(str(location(folder)))
         for path in (place, *place.parents):
             if os.path.lexists(path) and not path.is_dir():
                 raise DeconvError(f"{path} is not a folder; choose another folder for the results")

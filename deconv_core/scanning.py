@@ -17,6 +17,7 @@ import filelock
 import pandas as pd
 
 from deconv_core.activation_index import ActivationIndex
+from deconv_core.arguments import callbacks, flag, instance, shown, whole_number
 from deconv_core.compute import DEVICES, PRECISIONS, torch_version
 from deconv_core.decoding import DECODING
 from deconv_core.download import CancelFlag
@@ -25,6 +26,7 @@ from deconv_core.images import ImageFolder
 from deconv_core.index_blocks import read_block_images
 from deconv_core.index_check import missing_blocks
 from deconv_core.index_files import IndexFolder
+from deconv_core.index_limits import LARGEST_BLOCK
 from deconv_core.index_manifest import Manifest
 from deconv_core.index_place import begun_folder, check_place
 from deconv_core.index_repair import found_without_manifest, put_right
@@ -100,7 +102,7 @@ def scan(
         precision: "float32"; "bfloat16", faster on many machines but approximate (``exact_top``
             gives float32 answers from it); or "auto", which takes bfloat16 only for more than a
             thousand images and where it is measured to be faster.
-        block_size: images in a block; None takes what the index has, or 32.
+        block_size: images in a block, up to about a million; None takes what the index has, or 32.
         progress: called after every batch.
         cancel: set it to stop; finished blocks are kept, and the unfinished index is returned.
         update: when images were added, removed or changed since the scan began, scan those;
@@ -122,8 +124,13 @@ def scan(
             version, or from other images and ``update`` is False.
         ScanRunningError: another process is scanning into this index.
     """
+    _check_run(network, images, engine, progress, cancel)
+    flag("update", update)
+    flag("compiled", compiled)
+    if block_size is not None:
+        block_size = whole_number("block_size", block_size, 1, LARGEST_BLOCK)
     making = _Making(precision, block_size, device, engine or LocalEngine(device, compiled))
-    _check_arguments(images, making)
+    _check_making(images, making)
     folder = IndexFolder(path)
     try:
         check_place(folder, images.root)
@@ -171,16 +178,23 @@ def _scan_locked(
         drop_summaries(folder, manifest)
 
 
-def _check_arguments(images: ImageFolder, making: _Making) -> None:
-    block_size = making.block_size
+def _check_run(
+    network: object, images: object, engine: object, progress: object, cancel: object
+) -> None:
+    instance("network", network, Network, "load_network('demo')")
+    instance("images", images, ImageFolder, "ImageFolder('photos')")
+    callbacks(progress, cancel)
+    if engine is not None and not callable(getattr(engine, "make_blocks", None)):
+        raise DeconvError(f"engine is {shown(engine)}; give a RayEngine, or None for this process")
+
+
+def _check_making(images: ImageFolder, making: _Making) -> None:
     for what, given, known in (
         ("precision", making.precision, PRECISIONS),
         ("device", making.device, DEVICES),
     ):
         if given not in known:
             raise DeconvError(f"{what} {given!r} is not known; choose {', '.join(known)}")
-    if block_size is not None and block_size < 1:
-        raise DeconvError(f"block_size is {block_size}; give at least 1")
     if len(images) == 0:
         others = passed_over_line(images.passed_over, FOLLOW)
         raise DeconvError(

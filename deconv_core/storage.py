@@ -242,6 +242,12 @@ def _asking(path: RemotePath) -> Iterator[None]:
 Location = Path | RemotePath
 
 
+def is_address(given: object) -> bool:
+    """True for a place that is not on this computer; nothing is looked up."""
+    remote = isinstance(given, str) and file_address_path(given) is None
+    return isinstance(given, RemotePath) or (remote and _ADDRESS.fullmatch(str(given)) is not None)
+
+
 def location(given: str | os.PathLike[str] | RemotePath) -> Location:
     """The place an address or a path of this computer stands for; nothing is read yet.
 

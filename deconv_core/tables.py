@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from deconv_core.arguments import listed
+from deconv_core.network import layer_named
 from deconv_core.receptive_field import INPUT_SIDE, Layer
 from deconv_core.reconstruction import Reconstruction
 from deconv_core.units import Activation, Box, label_of
@@ -20,7 +21,7 @@ which ends a cell where decimal numbers are written with a comma."""
 
 
 def activation_table(
-    items: Sequence[Reconstruction] | Sequence[Activation],
+    items: Iterable[Reconstruction] | Iterable[Activation],
     layers: Mapping[str, Layer] | None = None,
     copies: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
@@ -36,9 +37,13 @@ def activation_table(
         (activation), and the receptive field inside the 224x224 input in pixels: top, left,
         height, width. The box of a bare activation is missing without ``layers``. With ``copies``
         also copies (their number) and copy_ids (separated by "; ").
+
+    Raises:
+        DeconvError: something else than a list of these, or a layer that ``layers`` lacks.
     """
     rows = []
-    for rank, item in enumerate(cast("Sequence[Reconstruction | Activation]", items), 1):
+    given = listed("items", items, (Reconstruction, Activation), "index.top('conv4_4')")
+    for rank, item in enumerate(given, 1):
         activation = item if isinstance(item, Activation) else item.activation
         box = _box(item, layers)
         rows.append(
@@ -98,6 +103,6 @@ def _box(item: Reconstruction | Activation, layers: Mapping[str, Layer] | None) 
         return item.box
     if layers is None:
         return None
-    layer = layers[item.unit.layer]
+    layer = layer_named(layers, item.unit.layer)
 
     return layer.receptive_field.box(item.row, item.column).clip(INPUT_SIDE, INPUT_SIDE)

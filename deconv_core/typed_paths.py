@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from deconv_core.arguments import shown
 from deconv_core.errors import DeconvError
 
 _LONGEST = 4096
@@ -153,7 +154,7 @@ def path_argument(given: object) -> str:
         text = os.fsdecode(given)  # type: ignore[arg-type]
         os.fsencode(text)
     except TypeError:
-        raise DeconvError(f"{given!r:.80} is not a path; give a text or a pathlib.Path") from None
+        raise DeconvError(f"{shown(given)} is not a path; give a text or a pathlib.Path") from None
     except UnicodeEncodeError:
         raise _no_path(text) from None
     if not text.strip():

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from deconv_core.arguments import shown
 from deconv_core.errors import DeconvError
 
 _UNIT = re.compile(r"(?P<layer>(?:conv\d+_\d+)|(?:pool\d+))/(?P<channel>\d{1,6})")
@@ -32,11 +33,11 @@ class Unit:
         Raises:
             DeconvError: the text has another form.
         """
-        match = _UNIT.fullmatch(text.strip())
+        match = _UNIT.fullmatch(text.strip()) if isinstance(text, str) else None
         if match is None:
             raise DeconvError(
-                f"{text!r} is not the address of a feature map; write layer/channel with channels "
-                "counted from 0, for example conv4_4/171"
+                f"{shown(text)} is not the address of a feature map; write layer/channel with "
+                "channels counted from 0, for example conv4_4/171"
             )
         return cls(match["layer"], int(match["channel"]))
 

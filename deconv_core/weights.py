@@ -11,6 +11,7 @@ import filelock
 import torch
 from safetensors.torch import save_file
 
+from deconv_core.arguments import callbacks, shown
 from deconv_core.demo import demo_weights
 from deconv_core.download import CancelFlag, Progress, download, sha256_of
 from deconv_core.errors import CancelledError, PreprocessingUnclearError, WeightsError
@@ -22,6 +23,7 @@ from deconv_core.preprocessing import (
     signs_of_caffe,
 )
 from deconv_core.receptive_field import POOL
+from deconv_core.typed_paths import path_argument
 from deconv_core.weight_files import SUFFIXES, read_weight_file
 from deconv_core.whole_files import remove_parts, whole_file
 
@@ -30,6 +32,11 @@ VGG19_CHAIN = (
     *(512, 512, 512, 512, POOL, 512, 512, 512, 512, POOL),
 )
 """Configuration E of Simonyan & Zisserman (arXiv 1409.1556), convolutions only."""
+
+
+_CHOICES = (
+    f"choose 'demo', 'vgg19', 'random' or the path of a file that ends in {', '.join(SUFFIXES)}"
+)
 
 
 def data_home() -> Path:
@@ -64,21 +71,22 @@ def load_network(
         DeconvError: ``preprocessing`` has another name.
         CancelledError: ``cancel`` was set.
     """
-    name = os.fspath(source)
+    if not isinstance(source, str | os.PathLike):
+        raise WeightsError(f"{shown(source)} is not a network; {_CHOICES}")
+    callbacks(progress, cancel)
+    name = path_argument(source)
     expected = expected_by(name, preprocessing)
     if name == "random":
         return _random_network(expected)
     if name == "demo":
         path = demo_weights()
     elif name == "vgg19":
-        path = published_vgg19(home or data_home(), progress=progress, cancel=cancel)
+        kept = data_home() if home is None else Path(path_argument(home))
+        path = published_vgg19(kept, progress=progress, cancel=cancel)
     elif Path(name).suffix.lower() in SUFFIXES:
         path = Path(name).expanduser()
     else:
-        raise WeightsError(
-            f"{name!r} is not a network; choose 'demo', 'vgg19', 'random' or the path of a file "
-            f"that ends in {', '.join(SUFFIXES)}"
-        )
+        raise WeightsError(f"{name!r} is not a network; {_CHOICES}")
     network = _built(name, read_weight_file(path), expected)
     if not expected.certain:
         _ask_if_unclear(path, network)

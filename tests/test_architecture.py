@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 # A module of the core imports only modules above it in this list.
 ORDER = (
     "errors",
+    "arguments",
     "names",
     "units",
     "receptive_field",
@@ -78,6 +79,7 @@ ORDER = (
     "selection",
     "export_page",
     "export",
+    "interrupts",
     "__main__",
 )
 

@@ -1,6 +1,8 @@
 """``python -m deconv_core scan``, ``top``, ``check``: files, columns, progress, exit codes."""
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from tests.core import drawings
 from tests.core.networks import DEAD, narrow_network
 from tests.core.weight_writers import features
 
+ROOT = Path(__file__).parents[2]
 PICTURES = {f"{'ab'[n % 2]}/{n}.png": drawings.noise(n, 3 + n) for n in range(10)}
 
 
@@ -364,7 +367,6 @@ def test_copies_are_told_after_a_scan_and_count_once_or_each(
 def test_moved_images_and_network_are_named(
     scanned: str, photos: Path, weights: str, tmp_path: Path
 ) -> None:
-    import shutil
 
     moved, network = tmp_path / "moved", tmp_path / "moved.safetensors"
     shutil.copytree(photos, moved)
@@ -403,6 +405,102 @@ def test_errors_of_top_end_with_1_and_one_line(
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--tile-size", "1000000"], "tile_size is 1000000; give a whole number from 1 to 4,096"),
+        (["--tile-size", "-7"], "tile_size is -7; give a whole number from 1 to 4,096"),
+        (["--k", "-1"], "k is -1; give a whole number of at least 1"),
+        (["--channel", "-1"], "no feature map -1"),
+        (["--channel", "9" * 30], "no feature map 9"),
+        (["--scale", "nan"], "the percentile is nan; give a number above 0"),
+        (["--images", ""], "the path is empty"),
+        (["--network", ""], "the path is empty"),
+        (["--out", ""], "the path is empty"),
+        (["--out", "a\0b"], "is not a folder or file; check the path"),
+        (["--out", "\ud800"], "is not a folder or file; check the path"),
+        (["--out", "FILE"], "is not a folder; choose another folder for the results"),
+        (["--out", "FILE/results"], "is not a folder; choose another folder for the results"),
+        (["--out", "PHOTOS"], "would be scanned with the images"),
+        (["--out", "s3://bucket/results"], "is no folder here"),
+    ],
+)
+def test_what_top_cannot_do_is_said_before_anything_is_made(
+    scanned: str,
+    photos: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    given = [a.replace("FILE", str(file)).replace("PHOTOS", str(photos)) for a in arguments]
+    out = [] if "--out" in arguments else ["--out", str(tmp_path / "results")]
+    before = sorted(photos.rglob("*"))
+    assert main(["top", scanned, "--layer", "conv1_1", *out, *given]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert message in said
+    assert len(said.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == [file]
+    assert sorted(photos.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--block-size", "0"], "block_size is 0; give a whole number from 1 to 1,048,575"),
+        (["--block-size", "-3"], "block_size is -3; give a whole number from 1"),
+        (["--block-size", "1" + "0" * 20], "block_size is 1"),
+        (["--extensions", ""], "cannot read files of type nothing; choose among"),
+        (["--extensions", ".exe"], "cannot read files of type .exe; choose among"),
+        (["--network", "no.pth"], "there is no weight file"),
+        (["--index", ""], "the path is empty"),
+        (["--index", "a\0b"], "is not a folder or file; check the path"),
+        (["--index", "PHOTOS"], "in the place of the folder of images"),
+        (["--index", "PHOTOS/index"], "in the folder of images"),
+        (["--within", ""], "the path is empty"),
+        (["--engine", "ray", "--workers", "0"], "workers is 0; give a whole number of at least 1"),
+        (["--engine", "ray", "--cpus", "-1"], "cpus is -1; give a whole number of at least 1"),
+        (["--engine", "ray", "--gpus", "3"], "gpus is 3; give a whole number from 0 to 1"),
+    ],
+)
+def test_what_scan_cannot_do_is_said_and_nothing_is_left(
+    weights: str,
+    photos: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    given = [argument.replace("PHOTOS", str(photos)) for argument in arguments]
+    before = sorted(photos.rglob("*"))
+    command = ["scan", str(photos), "--network", weights, "--index", str(tmp_path / "i"), *given]
+    assert main([*command, "--progress", "none"]) == 1
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    assert sorted(photos.rglob("*")) == before
+
+
+def test_names_that_no_terminal_can_show_are_shown_in_another_way(
+    weights: str, photos: Path, tmp_path: Path
+) -> None:
+    """A folder whose name is not Unicode, as disks from elsewhere have it."""
+    strange, index = os.fsencode(tmp_path) + b"/caf\xe9", os.fsencode(tmp_path / "index")
+    shutil.copytree(os.fsencode(photos), strange)
+    command = [sys.executable, "-m", "deconv_core"]
+    scan = [*command, "scan", strange, "--network", weights, "--index"]
+    done = subprocess.run([*scan, index], capture_output=True, check=True, cwd=ROOT)
+    assert b"11 of 11 images are in" in done.stdout
+    top = [*command, "top", index, "--layer", "conv1_1", "--out", strange + b"-results"]
+    done = subprocess.run(top, capture_output=True, check=True, cwd=ROOT)
+    assert b"caf\\udce9-results/conv1_1_feat.png" in done.stdout
+    done = subprocess.run([*scan, strange + b"2"], capture_output=True, check=False, cwd=ROOT)
+    assert done.returncode == 1
+    assert b"is not valid Unicode; choose another folder" in done.stderr
+
+
 def test_errors_of_scan_are_json_too(
     weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -436,9 +534,7 @@ def test_an_interrupted_scan_ends_with_130_and_goes_on(
         *(sys.executable, "-m", "deconv_core", "scan", str(photos), "--network", weights),
         *("--index", str(tmp_path / "index"), "--block-size", "1", "--progress", "json"),
     ]
-    child = subprocess.Popen(
-        command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True
-    )
+    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     for line in child.stdout:
         if json.loads(line)["done"] >= 2:
@@ -448,9 +544,7 @@ def test_an_interrupted_scan_ends_with_130_and_goes_on(
     assert child.wait(timeout=60) == 130
     assert rest[-1]["event"] == "end"
     assert rest[-1]["complete"] is False
-    done = subprocess.run(
-        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     first = json.loads(done.stdout.splitlines()[0])
     assert first["found"] >= 2
     assert ActivationIndex.open(tmp_path / "index").complete

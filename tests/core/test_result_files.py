@@ -136,5 +136,5 @@ def test_results_are_not_put_among_the_images(images: Path, tmp_path: Path, plac
 
 
 def test_results_are_written_to_this_computer(images: Path) -> None:
-    with pytest.raises(DeconvError, match="is not a folder here"):
+    with pytest.raises(DeconvError, match="is no folder here"):
         ResultFiles.of("memory://place/results", "conv1_1", None, None, location(images))

@@ -83,9 +83,9 @@ def test_without_ray_it_says_how_to_get_it(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"workers": 0}, "at least one worker"),
-        ({"cpus": 0}, "at least one CPU"),
-        ({"gpus": 2}, "no GPU or one, not 2"),
+        ({"workers": 0}, "workers is 0; give a whole number of at least 1"),
+        ({"cpus": 0}, "cpus is 0; give a whole number of at least 1"),
+        ({"gpus": 2}, "gpus is 2; give a whole number from 0 to 1"),
     ],
 )
 def test_numbers_that_cannot_be_are_refused(arguments: dict[str, int], said: str) -> None:

@@ -134,7 +134,8 @@ sys.exit(command_line.main(["scan", images, "--index", index, "--address", addre
 
 
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 130)]
+    ("number", "status"),
+    [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 130), (signal.SIGINT, 130)],
 )
 def test_a_scan_goes_on_after_its_driver_was_killed_or_stopped(
     cluster: TwoNodes,
