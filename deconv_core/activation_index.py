@@ -206,11 +206,11 @@ class ActivationIndex:
             IndexDamagedError: a block cannot be read.
         """
         flag("copies", copies)
-        k = min(whole_number("k", k, 1), max(1, self.total))
+        k = whole_number("k", k, 1)
         best = self._summarised(layer, channel, copies) if label is None and k <= KEPT else None
         if best is None:
             best = self.best(layer, channel, label, copies=copies)
-        above = best[best["value"] > 0]
+        above, k = best[best["value"] > 0], min(k, len(best) + 1)
         if len(above) > k:
             limit = np.partition(above["value"].to_numpy(), -k)[-k]
             above = above[above["value"] >= limit]

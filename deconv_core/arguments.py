@@ -35,18 +35,19 @@ def whole_number(name: str, given: object, least: int | None = 0, most: int | No
     return number
 
 
-def real_number(name: str, given: object, allowed: str = "a number") -> float:
-    """A finite number as a plain float; bools are not taken.
+def real_number(
+    name: str, given: object, allowed: str = "a number", *, finite: bool = True
+) -> float:
+    """A number as a plain float, by default a finite one; bools are not taken.
 
     Raises:
         DeconvError: it is something else.
     """
-    number = math.nan
-    is_flag = isinstance(given, bool)
+    is_flag, number = isinstance(given, bool), None
     if not is_flag and isinstance(given, numbers.Real):
         with suppress(OverflowError):  # a whole number of many digits
             number = float(given)
-    if not math.isfinite(number):
+    if number is None or (finite and not math.isfinite(number)):
         raise DeconvError(f"{name} is {shown(given)}; give {allowed}")
     return number
 

@@ -40,6 +40,7 @@ from deconv_core.index_manifest import (
     Manifest,
     digest,
     is_manifest,
+    is_of_another_program,
     manifest_of,
 )
 from deconv_core.index_parts import (
@@ -114,7 +115,7 @@ class IndexFolder:
         path = self.path / "manifest.json"
         try:
             content = json.loads(path.read_text("utf-8"))
-            if not is_manifest(content):
+            if is_of_another_program(content):
                 raise IndexMismatchError(
                     f"there is no index at {self.path}: its manifest.json is of another program"
                 )

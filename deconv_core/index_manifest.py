@@ -87,10 +87,17 @@ def digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
+_NAMES = {"format_version", "fingerprint", "layers", "network"}
+
+
 def is_manifest(content: object) -> bool:
-    """True if plain data is a manifest of any format, or a damaged one; not another program's."""
-    names = {"format_version", "fingerprint", "layers", "network"}
-    return isinstance(content, dict) and len(names & content.keys()) >= 2
+    """True if plain data shows that it is a manifest, of any format and maybe damaged."""
+    return isinstance(content, dict) and len(_NAMES & content.keys()) >= 2
+
+
+def is_of_another_program(content: object) -> bool:
+    """True if plain data says something, and nothing that a manifest says."""
+    return isinstance(content, dict) and bool(content) and not _NAMES & content.keys()
 
 
 def manifest_of(content: object) -> Manifest:

@@ -153,12 +153,13 @@ def _checked(network: Network, activation: Activation) -> Activation:
             f"{layer.height} x {layer.width}"
         )
     allowed = "a finite number above 0"
-    value = real_number("the value of an activation", activation.value, allowed)
+    value = real_number("the value of an activation", activation.value, allowed, finite=False)
     if not value > 0:
         raise DeconvError(
             f"the activation of {unit} in {activation.image_id} is {activation.value}; only one "
             "above 0 can be reconstructed (the map does not respond to this image)"
         )
+    real_number("the value of an activation", value, allowed)
     return Activation(Unit(layer.name, channel), image_id, row, column, value)
 
 

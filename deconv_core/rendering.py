@@ -162,7 +162,12 @@ def check_tile(kind: object, tile_size: object) -> int | None:
     """
     if kind not in ("reconstruction", "patch"):
         raise DeconvError(f"kind={kind!r} is not known; choose 'reconstruction' or 'patch'")
-    return None if tile_size is None else whole_number("tile_size", tile_size, 1, LARGEST_TILE)
+    if tile_size is None:
+        return None
+    side = whole_number("tile_size", tile_size, None)
+    if not 1 <= side <= LARGEST_TILE:
+        raise DeconvError(f"tile_size is {shown(side)} pixels; choose 1 to {LARGEST_TILE}")
+    return side
 
 
 def _listed(pictures: Iterable[Reconstruction]) -> list[Reconstruction]:

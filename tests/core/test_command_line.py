@@ -408,8 +408,8 @@ def test_errors_of_top_end_with_1_and_one_line(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--tile-size", "1000000"], "tile_size is 1000000; give a whole number from 1 to 4,096"),
-        (["--tile-size", "-7"], "tile_size is -7; give a whole number from 1 to 4,096"),
+        (["--tile-size", "1000000"], "tile_size is 1000000 pixels; choose 1 to 4096"),
+        (["--tile-size", "-7"], "tile_size is -7 pixels; choose 1 to 4096"),
         (["--k", "-1"], "k is -1; give a whole number of at least 1"),
         (["--channel", "-1"], "no feature map -1"),
         (["--channel", "9" * 30], "no feature map 9"),

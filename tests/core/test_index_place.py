@@ -157,6 +157,17 @@ def test_no_folder_can_be_there(network: Network, photos: Path, tmp_path: Path, 
     refused(network, images, index, "cannot write the index at")
 
 
+@pytest.mark.parametrize("content", [b"[]", b'"x"', b"1", b"null", b"{}", b"{", b"", b"\xff"])
+def test_a_manifest_that_proves_nothing_is_left_alone(
+    network: Network, photos: Path, tmp_path: Path, content: bytes
+) -> None:
+    images, index = tmp_path / "photos", tmp_path / "mine"
+    shutil.copytree(photos, images)
+    index.mkdir()
+    (index / "manifest.json").write_bytes(content)
+    refused(network, images, index, r"holds 'manifest\.json' and is no index")
+
+
 # -- the folder of images and the folder of the index ---------------------------------------------
 
 
@@ -278,9 +289,8 @@ def test_a_table_of_another_program_in_an_index_is_not_replaced(
     assert tree(index) == before
 
 
-@pytest.mark.parametrize("content", [OWN_FILES["manifest.json"], b"[]", b'"x"', b"1", b"null"])
-def test_a_manifest_of_another_program_is_no_index(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "manifest.json").write_bytes(content)
+def test_a_manifest_of_another_program_is_no_index(tmp_path: Path) -> None:
+    put(tmp_path, "manifest.json")
     for ask in (ActivationIndex.open, check_index):
         with pytest.raises(IndexMismatchError, match="there is no index at"):
             ask(tmp_path)
