@@ -142,7 +142,7 @@ def test_an_image_of_any_name_is_shown_as_text(
     page = watched(offering.url("image", image=f"{LABEL}/{name}"))
     settled(page)
     assert_harmless(page)
-    assert page.get_by_text("Strongest maps").count()
+    expect(page.get_by_text("Strongest maps").first).to_be_visible()
 
 
 def test_hostile_addresses_are_text(watched: OpenPage, offering: Offering) -> None:
