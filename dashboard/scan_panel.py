@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import follow_links, resources
+from dashboard.address import target
 from dashboard.image_problems import image_problems
 from dashboard.job_rows import job_row, watched
 from dashboard.jobs.scans import changes_since, drop_new_scan, scan_state
@@ -62,7 +63,7 @@ def scan_panel(
             else:
                 _waiting(registry, dataset, network, state, len(images or ()))
 
-    watched(look, draw, jobs=lambda state: [state], also=lambda: _showable(path))
+    watched(look, draw, jobs=lambda state: [state], also=lambda: (_showable(path), _asked()))
     say_scan_trouble()
 
 
@@ -70,6 +71,11 @@ def say_scan_trouble() -> None:
     """Why a scan that was asked for did not start."""
     if message := st.session_state.pop("scan_error", ""):
         st.error(message, icon=":material/error:")
+
+
+def _asked() -> tuple[object, object]:
+    """What a button of the panel may change: then the whole page is drawn again, not it alone."""
+    return target(), st.session_state.get("folder_path")
 
 
 def _showable(index_path: Path) -> bool:

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from dashboard.jobs.files import JobFiles
-from deconv_core import ImageFolder
+from deconv_core import ImageFolder, Network, scan
 from tests.browser.conftest import OpenPage
 from tests.browser.server import Server
 from tests.core import drawings
@@ -131,3 +133,19 @@ def test_images_added_since_the_scan(
     expect(page.get_by_text("1 image added").first).to_be_visible()
     page.get_by_role("button", name="Update").click()
     expect(page.get_by_text("2 images scanned").first).to_be_visible(timeout=60_000)
+
+
+def test_what_a_finished_scan_offers_opens(
+    server: Server, open_page: OpenPage, network: Network, weight_file: Path, tmp_path: Path
+) -> None:
+    """The panel draws itself again and again; what it opens is shown by the whole page."""
+    folder = tmp_path / "cells"
+    folder.mkdir()
+    Image.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64)).save(folder / "dark.png")
+    dataset, weights = server.registry.add_folder(folder), server.registry.add_weights(weight_file)
+    scan(network, ImageFolder(folder), server.registry.index_path(dataset, weights))
+    page = open_page(server.url(network=weights.network_id, dataset=dataset.dataset_id))
+    page.get_by_text("1 image not readable, nearly black or nearly white").click()
+    page.get_by_role("button", name="Open these images again").click()
+    expect(page.get_by_text("Not scanned yet").first).to_be_visible()
+    expect(page.get_by_text("stretched to each file's range").first).to_be_visible()
