@@ -388,7 +388,7 @@ def test_moved_images_and_network_are_named(
         (["--layer", "conv1_1", "--tile-size", "0"], "tile_size is 0"),
         (["--layer", "conv1_1", "--images", "/nowhere"], "is not a folder"),
         (["--layer", "conv1_1", "--network", "missing.pth"], "there is no weight file"),
-        (["--layer", "conv1_1", "--network", "random"], "the index was made with network"),
+        (["--layer", "conv1_1", "--network", "random"], "the index was made with other weights"),
     ],
 )
 def test_errors_of_top_end_with_1_and_one_line(

@@ -99,7 +99,7 @@ def written(path: Path, images: list[Made], *, unfinished: bool = False) -> Acti
     plan["label"] = [image.label for image in images]
     plan["block"] = np.arange(len(images)) // BLOCK
     plan["removed"] = [image.removed for image in images]
-    plan = plan.fillna({"width": 0, "height": 0, "error": "", "content_hash": ""})
+    plan = plan.fillna({"width": 0, "height": 0, "error": "", "note": "", "content_hash": ""})
     plan = plan.astype({"width": int, "height": int})
     blocks = sorted(set(plan["block"]))
     for block in blocks[: len(blocks) - 1 if unfinished else None]:
