@@ -17,7 +17,7 @@ LARGEST_UNPACKED = 2 * 2**30
 MOST_FILES = 20_000
 _LARGEST_DIRECTORY = 8 * 2**20  # of an archive: 400 bytes a file
 _ENCRYPTED = 0x1
-_END, _END_64 = b"PK\x05\x06", b"PK\x06\x07"
+END, _END_64 = b"PK\x05\x06", b"PK\x06\x07"
 
 
 def check_size(size: int, largest: int) -> None:
@@ -31,20 +31,32 @@ def check_size(size: int, largest: int) -> None:
 
 def check_directory(archive: BinaryIO) -> None:
     """Refuse an archive whose table of contents alone would fill the memory."""
-    size = archive.seek(0, 2)
-    archive.seek(max(0, size - 2**16 - 22))
-    tail = archive.read()
-    archive.seek(0)
-    end = tail.rfind(_END)
-    if end < 0 or len(tail) - end < 22:
-        raise DeconvError("this is not a whole zip archive; make it again and upload it")
-    files, directory = struct.unpack_from("<HI", tail, end + 10)
-    check_count(files)
-    if directory > _LARGEST_DIRECTORY or tail[max(0, end - 20) : end].startswith(_END_64):
+    end, directory = end_of_directory(archive)
+    archive.seek(max(0, end - 20))
+    if directory > _LARGEST_DIRECTORY or archive.read(4) == _END_64:
         raise DeconvError(
             f"the archive's table of contents is too large for {MOST_FILES:,} files; make an "
             "ordinary zip (not zip64) of fewer pictures"
         )
+
+
+def end_of_directory(archive: BinaryIO) -> tuple[int, int]:
+    """Where the table of contents of an archive ends, and its bytes.
+
+    Raises:
+        DeconvError: there is none, or it is of more files than one upload may have.
+    """
+    size = archive.seek(0, 2)
+    before = max(0, size - 2**16 - 22)
+    archive.seek(before)
+    tail = archive.read()
+    archive.seek(0)
+    end = tail.rfind(END)
+    if end < 0 or len(tail) - end < 22:
+        raise DeconvError("this is not a whole zip archive; make it again and upload it")
+    files, directory = struct.unpack_from("<HI", tail, end + 10)
+    check_count(files)
+    return before + end, directory
 
 
 def check_count(files: int) -> None:

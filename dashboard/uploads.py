@@ -8,7 +8,6 @@ appears under its name when it is whole, or not.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -18,6 +17,7 @@ from dashboard.registry import Registry
 from dashboard.upload_limits import UploadLimits
 from dashboard.upload_names import choose_pictures
 from dashboard.upload_store import DAMAGED, Intake, Upload, stored
+from dashboard.zip_directory import ZipEntries, open_zip
 from dashboard.zip_names import ZipNames, read_names
 from deconv_core.errors import DeconvError
 
@@ -30,7 +30,7 @@ def look_into_zip(
 ) -> ZipNames:
     """The names in a zip, before it is stored; see ``store_zip``."""
     with _opened(archive, name, limits or UploadLimits()) as opened:
-        return read_names(opened.infolist(), encoding)
+        return read_names(opened.infos, encoding)
 
 
 def store_zip(
@@ -57,12 +57,13 @@ def store_zip(
     limits = limits or UploadLimits()
 
     def unpack(intake: Intake) -> None:
-        infos = opened.infolist()
-        names = read_names(infos, encoding).names
-        wanted = checks.wanted_entries(infos, names, intake.skip)
+        names = read_names(opened.infos, encoding).names
+        for entry in opened.faulty:
+            intake.skip(entry.name, entry.reason)
+        wanted = checks.wanted_entries(opened.infos, names, intake.skip)
         for place, (info, parts) in enumerate(wanted, 1):
             try:
-                with opened.open(info) as source:
+                with opened.archive.open(info) as source:
                     intake.write(parts, source)  # type: ignore[arg-type]
             except DAMAGED as error:
                 intake.skip("/".join(parts), f"damaged: {error}")
@@ -75,14 +76,14 @@ def store_zip(
 
 
 @contextmanager
-def _opened(archive: BinaryIO, name: str, limits: UploadLimits) -> Iterator[zipfile.ZipFile]:
+def _opened(archive: BinaryIO, name: str, limits: UploadLimits) -> Iterator[ZipEntries]:
     checks.check_size(archive.seek(0, 2), limits.upload)
     checks.check_directory(archive)
     try:
-        opened = zipfile.ZipFile(archive)
+        opened = open_zip(archive)
     except (*DAMAGED, OSError) as error:
         raise DeconvError(f"{name} is not a whole zip archive ({error}); make it again") from error
-    with opened:
+    with opened.archive:
         yield opened
 
 

@@ -173,3 +173,50 @@ def test_what_python_writes_is_read_as_before(registry: Registry) -> None:
         for name in ("dog/a.png", "cat/é.png", "鳥/b.png"):
             archive.writestr(name, png())
     assert stored(store_zip(registry, buffer, "a.zip")) == ["cat/é.png", "dog/a.png", "鳥/b.png"]
+
+
+LATIN_1 = "chat/été.png".encode("latin-1")
+ONE_WRONG_ENTRY = {
+    "flagged as UTF-8, Latin-1": ({"flags": UTF_8_FLAG}, "flagged as UTF-8 and is not"),
+    "an extra field longer than its place": (
+        {"extras": b"UT\xff\x00\x01\x02\x03"},
+        "damaged in the table of contents",
+    ),
+    "a zip64 field without its numbers": (
+        {"extras": b"\x01\x00\x00\x00", "size": 0xFFFFFFFF},
+        "damaged in the table of contents",
+    ),
+    "a version that nobody knows": ({"version": 99}, "damaged in the table of contents"),
+}
+
+
+@pytest.mark.parametrize("wrong", ONE_WRONG_ENTRY)
+def test_one_wrong_entry_does_not_refuse_the_others(registry: Registry, wrong: str) -> None:
+    how, reason = ONE_WRONG_ENTRY[wrong]
+    names = [b"dog/a.png", LATIN_1, "猫/写真.png".encode()]
+    archive = raw_zip(
+        names,
+        flags=[0, how.get("flags", 0), UTF_8_FLAG],
+        extras=[b"", how.get("extras", b""), b""],
+    )
+    content = bytearray(archive.getvalue())
+    at = content.rindex(LATIN_1) - 46  # its entry in the table of contents
+    if "size" in how:
+        content[at + 20 : at + 28] = (how["size"]).to_bytes(4, "little") * 2
+    if "version" in how:
+        content[at + 6] = how["version"]
+    with pytest.raises(Exception):  # noqa: B017, PT011  (zipfile raises what it likes)
+        zipfile.ZipFile(io.BytesIO(content))
+    assert look_into_zip(io.BytesIO(content), "a.zip").names == ("dog/a.png", "猫/写真.png")
+    upload = store_zip(registry, io.BytesIO(content), "a.zip")
+    assert stored(upload) == ["dog/a.png", "猫/写真.png"]
+    assert (upload.dataset.root / "猫/写真.png").read_bytes() == png(2)
+    (skipped,) = upload.passed_over
+    assert skipped.name == "chat/\\xe9t\\xe9.png"
+    assert reason in skipped.reason
+    assert skipped.reason.endswith("; pack it again")
+
+
+def test_a_zip_of_wrong_entries_says_why_it_has_no_pictures(registry: Registry) -> None:
+    with pytest.raises(DeconvError, match=r"no pictures in this upload \(chat.*flagged as UTF-8"):
+        store_zip(registry, raw_zip([LATIN_1], flags=UTF_8_FLAG), "a.zip")

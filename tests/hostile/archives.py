@@ -282,7 +282,7 @@ ARCHIVES: dict[str, ArchiveCase] = {
             zipped((extra(zipfile.ZipInfo("a.png"), b"\x01\x00\x08\x00" + bytes(8)), png())),
             (b"\x01\x00\x08\x00", 2, b"\xff\xff"),
         ),
-        "not a whole zip",
+        "a.png: damaged in the table of contents",
     ),
     "more files than its table has": ArchiveCase(
         lambda: changed(beside_good(), (END, 8, b"\x99\x00\x99\x00")), kept=("good.png",)
