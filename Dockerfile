@@ -26,7 +26,9 @@ COPY dashboard dashboard
 COPY deconv_core deconv_core
 
 USER 10001
-# Other computers reach the server, so only what DECONV_FOLDERS lists is offered.
+# Other computers reach the server, so only what DECONV_FOLDERS lists is offered. It answers to IP
+# addresses; give it the names people use, with blanks between them:
+#   docker run -e STREAMLIT_SERVER_ALLOWED_HOSTS="photos.example.org" ...
 ENV DECONV_HOME=/data \
     DECONV_FOLDERS=/photos \
     DECONV_UPLOADS_MB=5000 \

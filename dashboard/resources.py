@@ -376,10 +376,12 @@ def _opening(files: tuple[FileState | None, ...]) -> Opening | None:
 # --- computing -----------------------------------------------------------------------------------
 
 
-@st.cache_resource(show_spinner=False)
+_TURN = Turn()  # not in a cache: any visitor can have the caches cleared
+
+
 def turn() -> Turn:
     """The one lock around everything that computes."""
-    return Turn()
+    return _TURN
 
 
 @st.cache_resource(show_spinner=False)

@@ -29,6 +29,8 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
     environment: dict[str, str] = field(default_factory=dict)
     host: str = "127.0.0.1"
+    started_in: Path = ROOT
+    options: tuple[str, ...] = ()
 
     @property
     def registry(self) -> Registry:
@@ -40,16 +42,19 @@ class Server:
 
     def start(self) -> None:
         self.port = self.port or _free_port()
-        command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+        script = "app.py" if self.started_in == ROOT else str(ROOT / "app.py")
+        command = [sys.executable, "-m", "streamlit", "run", script]
         command += ["--server.port", str(self.port), "--server.headless", "true"]
-        command += ["--server.address", self.host]
-        command += ["--server.fileWatcherType", "none"]
+        if self.host != "127.0.0.1":  # that is what it does by itself
+            command += ["--server.address", self.host]
+        command += ["--server.fileWatcherType", "none", *self.options]
         environment = {**os.environ, **self.environment, "DECONV_HOME": str(self.home)}
         with (self.home / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env=environment, stdout=log, stderr=log
+                command, cwd=self.started_in, env=environment, stdout=log, stderr=log
             )
-        wait_until_healthy(f"http://{self.host}:{self.port}/_stcore/health", self.process)
+        reached = "127.0.0.1" if self.host == "0.0.0.0" else self.host
+        wait_until_healthy(f"http://{reached}:{self.port}/_stcore/health", self.process)
 
     def stop(self) -> None:
         if self.process is not None:

@@ -1,0 +1,48 @@
+"""Any visitor can have Streamlit's caches cleared: what follows from it, and what does not."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.proto.BackMsg_pb2 import BackMsg
+
+from dashboard import resources
+from deconv_core.errors import CancelledError
+from tests.browser.server import Server
+from tests.faults.page_session import PageSession
+
+
+def test_there_is_one_lock_around_computing_however_often_caches_are_cleared() -> None:
+    given_up = threading.Event()
+    given_up.set()
+    with resources.turn().taken(threading.Event()):
+        st.cache_data.clear()
+        st.cache_resource.clear()
+        with pytest.raises(CancelledError), resources.turn().taken(given_up):
+            pass
+
+
+def test_a_visitor_clears_the_caches_while_others_look(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    server.start()
+
+    async def look() -> None:
+        clear = BackMsg()
+        clear.clear_cache = True
+        async with PageSession(server.port) as visitor, PageSession(server.port) as other:
+            first = await other.open("layer", {"layer": "conv4_4"})
+            assert first.galleries
+            for _ in range(3):
+                await visitor._socket.send(clear.SerializeToString())
+                again = await other.open("layer", {"layer": "conv4_4"})
+                assert list(again.galleries) == list(first.galleries)
+                assert not again.exceptions
+                assert not again.errors
+
+    try:
+        asyncio.run(look())
+    finally:
+        server.stop()
+    assert "Traceback" not in server.log()
