@@ -16,11 +16,12 @@ from urllib.parse import SplitResult, urlsplit
 
 import streamlit as st
 
-from dashboard.serving import LOOPBACK, is_local
+from dashboard.serving import is_local
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _REFUSED = (
     b"This server does not answer to that name, or not to pages of others. On its own computer ask "
     b"for http://localhost. Whoever runs it for others names it by server.allowedHosts: see "

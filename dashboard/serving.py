@@ -6,12 +6,12 @@ import streamlit as st
 
 from dashboard.folders import FolderRules, folder_rules, without_paths
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def is_local() -> bool:
     """True if only this computer reaches the server."""
-    return st.get_option("server.address") in LOOPBACK
+    return st.get_option("server.address") in _LOOPBACK
 
 
 def rules() -> FolderRules:

@@ -186,7 +186,9 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _scan(options: argparse.Namespace, interrupts: Interrupts) -> int:
+    from deconv_core.activation_index import ActivationIndex
     from deconv_core.images import ImageFolder
+    from deconv_core.index_files import IndexFolder
     from deconv_core.scanning import scan
 
     images = ImageFolder(
@@ -203,20 +205,25 @@ def _scan(options: argparse.Namespace, interrupts: Interrupts) -> int:
     network = _load(options.network, options.preprocessing, options.progress, interrupts)
     if options.progress != "json":
         print(_preprocessing_line(network, network.preprocessing_reason))
-    with interrupts.leaving_in_order():
-        index = scan(
-            network,
-            images,
-            options.index,
-            precision=options.precision,
-            device=options.device,
-            compiled=options.compile,
-            block_size=options.block_size,
-            progress=_scan_reporter(options.progress),
-            cancel=interrupts.cancel,
-            update=options.update,
-            engine=_engine(options),
-        )
+    try:
+        with interrupts.leaving_in_order():
+            index = scan(
+                network,
+                images,
+                options.index,
+                precision=options.precision,
+                device=options.device,
+                compiled=options.compile,
+                block_size=options.block_size,
+                progress=_scan_reporter(options.progress),
+                cancel=interrupts.cancel,
+                update=options.update,
+                engine=_engine(options),
+            )
+    except KeyboardInterrupt:  # it did not stop in time
+        if not IndexFolder(options.index).exists():
+            raise
+        index = ActivationIndex.open(options.index)
     if options.progress == "bar" and sys.stderr.isatty():
         print(file=sys.stderr)
     failed = index.images[index.images["error"] != ""]

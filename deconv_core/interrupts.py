@@ -19,8 +19,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 CANCELLED = 130
-_ASKED = 0.5
-_INTERRUPTED = 0.5
+_ASKED = 0.8
+_INTERRUPTED = 1.0
 """Seconds until the next step."""
 
 
