@@ -1,10 +1,11 @@
 """The most memory an export takes, and that it does not grow with the feature maps.
 
-    python -m benchmarks.export_memory [--maps 8,64,512] [--k 30]
+    python -m benchmarks.export_memory [--maps 8,64,512] [--k 30] [--tile-size 64]
 
-The demo network and its drawings, maps of conv5_1 to conv5_4 (the largest tiles: whole images).
-Each export runs in a fresh process; what is printed is the highest resident size (VmHWM, Linux)
-above the one before the export, when network and index were loaded and one map was exported.
+The demo network and its drawings, maps of conv5_1 to conv5_4 (the largest reconstructions: whole
+images). Each export runs in a fresh process; what is printed is the highest resident size (VmHWM,
+Linux) above the one before the export, when network and index were loaded and one map was exported;
+and of that, what is kept of images from map to map, up to the limit of 128 MiB.
 """
 
 from __future__ import annotations
@@ -22,14 +23,16 @@ import sys, time
 from pathlib import Path
 from deconv_core import ActivationIndex, ImageFolder, Unit, load_network
 from deconv_core.demo import demo_images, demo_index
-from deconv_core.export import export
+from deconv_core.export import CACHE_BYTES, export
+from deconv_core.reconstruction_cache import ReconstructionCache
 from deconv_core.selection import Selection
 
 def status(name):  # MB
     text = Path("/proc/self/status").read_text()
     return int(text.split(name + ":")[1].split()[0]) * 1024 / 1e6
 
-target, maps, k = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+target = sys.argv[1]
+maps, k, side = map(int, sys.argv[2:])
 network, images = load_network("demo"), ImageFolder(demo_images())
 index = ActivationIndex.open(demo_index())
 layers = [f"conv5_{number}" for number in (1, 2, 3, 4)]
@@ -37,9 +40,12 @@ units = [Unit(name, channel) for name in layers for channel in range(network.lay
 export(network, images, index, Selection(tuple(units[:1]), k=1), target)
 Path("/proc/self/clear_refs").write_text("5")  # VmHWM begins anew
 before, began = status("VmRSS"), time.perf_counter()
-export(network, images, index, Selection(tuple(units[:maps]), k=k), target)
+cache = ReconstructionCache(CACHE_BYTES)
+chosen = Selection(tuple(units[:maps]), k=k, tile_size=side or None)
+export(network, images, index, chosen, target, cache=cache)
 taken = time.perf_counter() - began
-print(taken, before, status("VmHWM") - before, Path(target).stat().st_size / 1e6)
+most = status("VmHWM") - before
+print(taken, before, most, cache.nbytes / 1e6, Path(target).stat().st_size / 1e6)
 """
 
 
@@ -48,14 +54,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--maps", default="8,64,512", help="how many; several with commas")
     parser.add_argument("--k", type=int, default=30, help="activations of each map (30)")
+    parser.add_argument("--tile-size", type=int, default=0, help="in pixels (0: native, 224)")
     options = parser.parse_args()
+    settings = str(options.k), str(options.tile_size)
     print(f"{machine()}\n")
-    print_row("maps", "s", "before, MB", "most, MB above that", "zip, MB")
-    print_row(*["---:"] * 5)
+    print_row("maps", "s", "before, MB", "most, MB above that", "of that images, MB", "zip, MB")
+    print_row(*["---:"] * 6)
     for maps in options.maps.split(","):
         with tempfile.TemporaryDirectory(prefix="export-memory-") as folder:
             done = subprocess.run(
-                [sys.executable, "-c", PROGRAM, Path(folder, "out.zip"), maps, str(options.k)],
+                [sys.executable, "-c", PROGRAM, Path(folder, "out.zip"), maps, *settings],
                 cwd=Path(__file__).parents[1],
                 stdout=subprocess.PIPE,
                 text=True,

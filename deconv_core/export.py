@@ -13,13 +13,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import json
 import os
 import shutil
+import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import indent
@@ -47,7 +50,7 @@ Copies = Mapping[str, tuple[str, ...]] | None
 """What ``ActivationIndex.copies_behind`` gives."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same export gives the same bytes
 _PROGRAM = "deconvnet-dashboard"
-_CACHE_BYTES = 128 * 2**20
+CACHE_BYTES = 128 * 2**20
 """Images and switches kept from map to map: those of about 200 images for full-width VGG19."""
 _KINDS: tuple[Kind, Kind] = ("reconstruction", "patch")
 
@@ -89,7 +92,7 @@ def export(
     path = Path(path_argument(target))
     _check_target(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    kept = cache or ReconstructionCache(_CACHE_BYTES)
+    kept = cache or ReconstructionCache(CACHE_BYTES)
     facts = _facts(network, images, index, selection, dataset or images.root.name)
     with (
         whole_file(path) as part,
@@ -97,17 +100,14 @@ def export(
         _Texts(path.parent, ",\n") as described,
         _Texts(path.parent, "\n") as shown,
     ):
-        for done, (layer, channel) in enumerate(wanted):
+        for done, (layer, channel) in enumerate(wanted):  # the pictures of one at a time
             if cancel is not None and cancel.is_set():
                 raise CancelledError(f"stopped after {done} of {len(wanted)} maps")
-            asked = layer, channel, selection.k, selection.label
-            top = exact_top(network, images, index, *asked, copies=selection.copies)
-            scanned = index.content_hashes(found.image_id for found in top)
-            pictures = reconstruct(network, images, top, kept, cancel=cancel, scanned=scanned)
-            copies = index.copies_behind(top, selection.label, copies=selection.copies)
-            section = _add_section(archive, layer, channel, pictures, selection, copies)
-            described.add(indent(json.dumps(section.described(), indent=1), "  "))
-            shown.add(section_html(section.shown))
+            asked = network, images, index, selection, layer, channel
+            said = _add_section(archive, selection, layer, channel, *_drawn(*asked, kept, cancel))
+            described.add(said.described)
+            shown.add(said.shown)
+            return_freed_memory()
             if progress is not None:
                 progress(done + 1, len(wanted))
         start, end = json.dumps({**facts, "maps": []}, indent=1).rsplit("[]", 1)
@@ -162,36 +162,55 @@ def _is_export(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class _Section:
-    """One map or layer that is in the archive."""
+    """What manifest and page say of one map or layer that is in the archive."""
 
-    folder: str
-    layer: str
-    channel: int | None
-    scale: str
-    pictures: Sequence[Reconstruction]
-    shown: PageSection
-    copies: Copies
+    described: str
+    shown: str
 
-    def described(self) -> dict[str, Any]:
-        """For the manifest."""
-        return {
-            "folder": self.folder,
-            "layer": self.layer,
-            "channel": self.channel,
-            "scale": self.scale,
-            "activations": [
-                {
-                    "image_id": picture.activation.image_id,
-                    "channel": picture.activation.unit.channel,
-                    "row": picture.activation.row,
-                    "column": picture.activation.column,
-                    "value": picture.activation.value,
-                    "box": asdict(picture.box),
-                    "copies": list((self.copies or {}).get(picture.activation.image_id, ())),
-                }
-                for picture in self.pictures
-            ],
+
+def _drawn(
+    network: Network,
+    images: ImageFolder,
+    index: ActivationIndex,
+    selection: Selection,
+    layer: str,
+    channel: int | None,
+    cache: ReconstructionCache,
+    cancel: CancelFlag | None,
+) -> tuple[Sequence[Reconstruction], Copies]:
+    """The pictures of one map or layer, and the copies of their images."""
+    asked = layer, channel, selection.k, selection.label
+    top = exact_top(
+        network, images, index, *asked, copies=selection.copies, cache=cache, cancel=cancel
+    )
+    scanned = index.content_hashes(found.image_id for found in top)
+    pictures = reconstruct(network, images, top, cache, cancel=cancel, scanned=scanned)
+    return pictures, index.copies_behind(top, selection.label, copies=selection.copies)
+
+
+def _described(
+    folder: str,
+    layer: str,
+    channel: int | None,
+    scale: str,
+    pictures: Sequence[Reconstruction],
+    copies: Copies,
+) -> str:
+    """For the manifest."""
+    activations = [
+        {
+            "image_id": picture.activation.image_id,
+            "channel": picture.activation.unit.channel,
+            "row": picture.activation.row,
+            "column": picture.activation.column,
+            "value": picture.activation.value,
+            "box": asdict(picture.box),
+            "copies": list((copies or {}).get(picture.activation.image_id, ())),
         }
+        for picture in pictures
+    ]
+    facts = {"folder": folder, "layer": layer, "channel": channel, "scale": scale}
+    return indent(json.dumps({**facts, "activations": activations}, indent=1), "  ")
 
 
 def folder_of(layer: str, channel: int | None) -> str:
@@ -218,10 +237,10 @@ def _title_of(layer: str, channel: int | None) -> str:
 
 def _add_section(
     archive: zipfile.ZipFile,
+    selection: Selection,
     layer: str,
     channel: int | None,
     pictures: Sequence[Reconstruction],
-    selection: Selection,
     copies: Copies,
 ) -> _Section:
     folder, title = folder_of(layer, channel), _title_of(layer, channel)
@@ -242,7 +261,8 @@ def _add_section(
         tiles.append(PageTile(rank, found.image_id, found.unit.channel, found.value, others))
     caption = scale.caption if pictures else "no image activates it"
     shown = PageSection(title, folder, caption, tuple(tiles), by_map=channel is None)
-    return _Section(folder, layer, channel, caption, pictures, shown, copies)
+    described = _described(folder, layer, channel, caption, pictures, copies)
+    return _Section(described, section_html(shown))
 
 
 def _facts(
@@ -309,6 +329,13 @@ def _add_text(archive: zipfile.ZipFile, name: str, start: str, texts: _Texts, en
         file.write(start.encode())
         texts.copy_to(file)
         file.write(end.encode())
+
+
+def return_freed_memory() -> None:
+    """Give the system back what was freed: glibc keeps more and more of it otherwise."""
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # other C libraries give it back by themselves
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

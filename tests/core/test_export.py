@@ -19,6 +19,7 @@ from deconv_core import (
     Scale,
     Unit,
     compose_grid,
+    image_passes,
     load_network,
     reconstruct,
     scan,
@@ -121,7 +122,21 @@ def test_pictures_of_one_map_are_forgotten_before_the_next(
     count()
     export(network, images, index, Selection(units, k=4), tmp_path / "out.zip", progress=count)
     assert len(counts) == 6
-    assert max(counts) - counts[0] <= 4
+    assert set(counts) == {counts[0]}
+
+
+def test_from_a_bfloat16_index_each_image_is_passed_once_for_all_maps(
+    network: Network, images: ImageFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approximate = scan(network, images, tmp_path / "index", precision="bfloat16")
+    passed: list[int] = []
+    made = image_passes.pass_images
+    monkeypatch.setattr(
+        image_passes, "pass_images", lambda *asked: (passed.append(1), made(*asked))[1]
+    )
+    units = tuple(Unit("conv2_1", channel) for channel in range(4))
+    export(network, images, approximate, Selection(units, k=2), tmp_path / "out.zip")
+    assert 0 < len(passed) <= len(images)
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
