@@ -1,5 +1,6 @@
 """Pages without a browser: a data folder with one scanned dataset, and a way to open pages."""
 
+import functools
 import re
 import shutil
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from dashboard.registry import Dataset, NetworkChoice, Registry
@@ -21,6 +23,12 @@ PAGES = {
     "export": "pages/4_export.py",
     "method": "pages/5_method.py",
 }
+
+
+# Every AppTest asks each installed package for components (0.6 s). One answer serves them all.
+manifest_scanner.scan_component_manifests = functools.cache(
+    manifest_scanner.scan_component_manifests
+)
 
 
 class Home:
