@@ -51,7 +51,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     started.stop()
     for state in started.registry.jobs.active():  # what the test left running
         started.registry.jobs.end(state.job_id)
-    assert "Traceback" not in started.log(), started.log()[-3000:]
+    started.assert_no_error_of_ours()
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def offering(
     server.start()
     yield Offering(server, root, offered, private, chosen.network_id, hidden.network_id)
     server.stop()
-    assert "Traceback" not in server.log(), server.log()
+    server.assert_no_error_of_ours()
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ from deconv_core.images import ImageFolder
 from deconv_core.reconstruction import reconstruct
 from deconv_core.rendering import Scale, tile
 from deconv_core.weights import load_network
-from tests.browser.server import Server
+from tests.browser.server import Server, tracebacks_of_ours
 from tests.core import drawings
 from tests.faults.page_session import PageRun, PageSession
 
@@ -241,8 +241,7 @@ def run_load(home: Path, options: argparse.Namespace) -> tuple[Findings, int]:
     finally:
         registry.jobs.end(scan_state(registry, index).job_id)
         server.stop()
-    if "Traceback" in server.log():
-        findings.troubles.append(server.log()[-2000:])
+    findings.troubles.extend(tracebacks_of_ours(server.log()))
     findings.troubles += strangers(findings)
     return findings, scanned
 
