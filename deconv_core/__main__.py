@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from deconv_core.errors import CancelledError, DeconvError
 from deconv_core.interrupts import CANCELLED, Interrupts
@@ -19,6 +19,7 @@ from deconv_core.interrupts import CANCELLED, Interrupts
 if TYPE_CHECKING:
     from deconv_core.activation_index import ActivationIndex
     from deconv_core.images import ImageFolder
+    from deconv_core.index_files import IndexFolder
     from deconv_core.index_manifest import Manifest
     from deconv_core.network import Network
     from deconv_core.ray_engine import RayEngine
@@ -110,13 +111,14 @@ def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command.add_argument(
         "--label", action="append", help="one first-level folder to take; may be repeated"
     )
-    command.add_argument("--resize", choices=["stretch", "crop"], default="stretch")
+    command.add_argument(
+        "--resize", choices=["stretch", "crop"], help="as the index has it, or stretch"
+    )
     command.add_argument(
         "--value-range",
         choices=["type", "file"],
-        default="type",
-        help="pictures of more than 8 bits: white is the largest value of the type (the default), "
-        "or the largest in the file",
+        help="pictures of more than 8 bits: white is the largest value of the type, or the largest "
+        "in the file (as the index has it, or type)",
     )
     command.add_argument(
         "--within",
@@ -124,7 +126,11 @@ def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         metavar="FOLDER",
         help="follow links only if they lead into this folder (may be repeated)",
     )
-    command.add_argument("--follow-links", action="store_true", help="enter folders that are links")
+    command.add_argument(
+        "--follow-links",
+        action=argparse.BooleanOptionalAction,
+        help="enter folders that are links (as the index has it, or not)",
+    )
     command.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
     command.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
     command.add_argument(
@@ -133,6 +139,11 @@ def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command.add_argument("--block-size", type=int, help="images in a block of the index")
     command.add_argument(
         "--update", action="store_true", help="scan images added or changed since the last scan"
+    )
+    command.add_argument(
+        "--anew",
+        action="store_true",
+        help="make a new index, which takes the place of the one that is there when it is whole",
     )
     command.add_argument("--progress", choices=["bar", "json", "none"], default="bar")
     command.add_argument(
@@ -188,17 +199,14 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _scan(options: argparse.Namespace, interrupts: Interrupts) -> int:
     from deconv_core.activation_index import ActivationIndex
     from deconv_core.images import ImageFolder
-    from deconv_core.index_files import IndexFolder
     from deconv_core.scanning import scan
 
     images = ImageFolder(
         options.images,
         extensions=None if options.extensions is None else options.extensions.split(","),
         labels=_labels(options.labels, options.label),
-        resize=options.resize,
-        value_range=options.value_range,
         within=options.within,
-        follow_links=options.follow_links,
+        **_reading(options),
     )
     if options.progress != "json":
         _say_listed(images)
@@ -218,12 +226,14 @@ def _scan(options: argparse.Namespace, interrupts: Interrupts) -> int:
                 progress=_scan_reporter(options.progress),
                 cancel=interrupts.cancel,
                 update=options.update,
+                anew=options.anew,
                 engine=_engine(options),
             )
     except KeyboardInterrupt:  # it did not stop in time
-        if not IndexFolder(options.index).exists():
+        folder = _folder_at_work(options)
+        if not folder.exists():
             raise
-        index = ActivationIndex.open(options.index)
+        index = ActivationIndex.open(folder.path)
     if options.progress == "bar" and sys.stderr.isatty():
         print(file=sys.stderr)
     failed = index.images[index.images["error"] != ""]
@@ -232,7 +242,7 @@ def _scan(options: argparse.Namespace, interrupts: Interrupts) -> int:
         left_out = {"passed_over": index.manifest.passed_over, "message": _passed_over(images)}
         _say_json("end", complete=index.complete, **counts, **left_out)
     else:
-        print(f"{len(index.images):,} of {index.total:,} images are in {options.index}")
+        print(f"{len(index.images):,} of {index.total:,} images are in {_place(options, index)}")
         for row in failed.itertuples():
             print(f"not read: {row.image_id!a}: {row.error}")
         _say_skipped(images)
@@ -240,6 +250,32 @@ def _scan(options: argparse.Namespace, interrupts: Interrupts) -> int:
         _say_notes(index)
         _say_dead_maps(index)
     return 0 if index.complete else CANCELLED
+
+
+def _reading(options: argparse.Namespace) -> dict[str, Any]:
+    """How files are found and read: as it was asked for, or else as the index has it."""
+    names = "resize", "value_range", "follow_links"
+    asked = {name: found for name in names if (found := getattr(options, name)) is not None}
+    made: dict[str, Any] = {}
+    with suppress(DeconvError):  # the scan says what is wrong with it
+        manifest = _folder_at_work(options).read_manifest()
+        made = {name: getattr(manifest, name) for name in names}
+    return made | asked
+
+
+def _folder_at_work(options: argparse.Namespace) -> IndexFolder:
+    """The index, or the new one that was begun and will take its place."""
+    from deconv_core.index_files import IndexFolder
+
+    folder = IndexFolder(options.index)
+    return folder.anew if options.anew and folder.has_anew() else folder
+
+
+def _place(options: argparse.Namespace, index: ActivationIndex) -> str:
+    """Where the images are; of a new index that is not whole, how it goes on."""
+    if not options.anew or index.complete:
+        return str(options.index)
+    return f"a new index beside {options.index}, which stays; the same command goes on with it"
 
 
 def _say_copies(index: ActivationIndex) -> None:
@@ -259,7 +295,7 @@ def _say_notes(index: ActivationIndex) -> None:
     several = f"{len(index.notes):,} images have" if len(index.notes) > 1 else "1 image has"
     print(
         f"note: {several} values that fill little of their range, or leave it; --value-range file, "
-        "with another --index, stretches each picture to its own range"
+        "with --anew or another --index, stretches each picture to its own range"
     )
 
 

@@ -1,5 +1,8 @@
 """Errors a person can act on: what was given, what is allowed, what to do next."""
 
+ANEW = "scan the images anew (`python -m deconv_core scan FOLDER --index INDEX --anew`, anew=True)"
+"""What helps where no scan can go on with an index."""
+
 
 class DeconvError(Exception):
     """Base class of every error this package raises on purpose."""

@@ -17,7 +17,7 @@ from deconv_core.activation_index import TOP, ActivationIndex, best_channel
 from deconv_core.arguments import callbacks, flag, instance, whole_number
 from deconv_core.decoding import DECODING
 from deconv_core.download import CancelFlag
-from deconv_core.errors import CancelledError, IndexMismatchError
+from deconv_core.errors import ANEW, CancelledError, IndexMismatchError
 from deconv_core.image_passes import image_passes, peak_layer
 from deconv_core.images import ImageFolder, check_unchanged
 from deconv_core.network import Network
@@ -64,7 +64,7 @@ def check_made_with(index: ActivationIndex, network: Network, images: ImageFolde
     if made.fingerprint != network.fingerprint:
         raise IndexMismatchError(
             f"the index was made with other weights ({made.fingerprint}) than the network has now "
-            f"({network.fingerprint}): scan the images again into another index"
+            f"({network.fingerprint}): {ANEW}"
         )
     for what, of_index, given in (
         ("resizing", made.resize, images.resize),
@@ -73,8 +73,7 @@ def check_made_with(index: ActivationIndex, network: Network, images: ImageFolde
     ):
         if of_index != given:
             raise IndexMismatchError(
-                f"the index was made with {what} {of_index!r}; given is {given!r}: scan the images "
-                "again into another index"
+                f"the index was made with {what} {of_index!r}; given is {given!r}: {ANEW}"
             )
 
 

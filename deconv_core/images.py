@@ -62,6 +62,7 @@ class ImageFolder:
         extensions: the file types taken, in order; None where all are that can be read.
         wanted_labels: the labels asked for, in order; None where all are taken.
         follow_links: whether folders that are links are entered.
+        links_unsaid: True if nobody said whether they should be.
         resize: "stretch" or "crop".
         value_range: "type" or "file".
         skipped: what was passed over, with reasons; a hidden folder is one entry.
@@ -79,7 +80,7 @@ class ImageFolder:
         resize: Resize = "stretch",
         value_range: ValueRange = "type",
         within: Iterable[str | os.PathLike[str]] | None = None,
-        follow_links: bool = False,
+        follow_links: bool | None = None,
     ) -> None:
         """List the folder.
 
@@ -95,7 +96,8 @@ class ImageFolder:
             within: folders; links are then followed only into one of these. None follows them
                 wherever they lead.
             follow_links: enter folders that are links, but for those that lead to a folder in
-                which they lie themselves.
+                which they lie themselves. None is False, but leaves it to an index: a scan goes
+                on with one that was made with links followed only if True or False was given.
 
         Raises:
             DeconvError: no such folder, an extension that cannot be read, labels that are no list
@@ -110,7 +112,8 @@ class ImageFolder:
             raise DeconvError(f"value_range={value_range!r} is not known; choose 'type' or 'file'")
         self.resize: Resize = resize
         self.value_range: ValueRange = value_range
-        self.follow_links = flag("follow_links", follow_links)
+        self.links_unsaid = follow_links is None
+        self.follow_links = not self.links_unsaid and flag("follow_links", follow_links)
         self._extensions = _wanted_extensions(extensions)
         self.extensions = None if extensions is None else tuple(sorted(self._extensions))
         self.wanted_labels = _wanted_labels(labels)
@@ -280,7 +283,7 @@ def check_unchanged(image_id: str, now: str, scanned: Mapping[str, str] | None) 
     if scanned is not None and scanned.get(image_id) != now:
         raise ImageChangedError(
             f"{image_id} is not the image that was scanned: its file holds something else now; "
-            "update the index"
+            "update the index (update=True, --update)"
         )
 
 

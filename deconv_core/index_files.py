@@ -28,12 +28,13 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
 
 from deconv_core import index_limits
-from deconv_core.errors import DeconvError, IndexDamagedError, IndexMismatchError
+from deconv_core.errors import ANEW, DeconvError, IndexDamagedError, IndexMismatchError
 from deconv_core.index_blocks import AnyPeaks, BlockFile, ImageRow, block_content
 from deconv_core.index_manifest import (
     FORMAT_VERSION,
@@ -94,6 +95,15 @@ class IndexFolder:
         """True if there is an index here, finished or not."""
         return (self.path / "manifest.json").is_file()
 
+    @property
+    def anew(self) -> IndexFolder:
+        """Where a new index is made that will take the place of this one, of this computer."""
+        return IndexFolder(Path(f"{self.path}.anew"))
+
+    def has_anew(self) -> bool:
+        """True if a new index was begun that will take the place of this one."""
+        return isinstance(self.path, Path) and bool(self.path.name) and self.anew.exists()
+
     def has_own_manifest(self) -> bool:
         """True if manifest.json can be read and is of an index of any format."""
         try:
@@ -109,8 +119,9 @@ class IndexFolder:
             IndexDamagedError: the manifest cannot be read.
         """
         if not self.exists():
+            new = f"; a new one was begun at {self.anew.path}: {ANEW}" if self.has_anew() else ""
             raise IndexMismatchError(
-                f"there is no index at {self.path}; scan a folder into it first"
+                f"there is no index at {self.path}{new or '; scan a folder into it first'}"
             )
         path = self.path / "manifest.json"
         try:
@@ -123,7 +134,7 @@ class IndexFolder:
             if version != FORMAT_VERSION:
                 raise IndexMismatchError(
                     f"the index at {self.path} has format {version!s:.20}; this program reads only "
-                    f"format {FORMAT_VERSION}: scan the images again into another folder"
+                    f"format {FORMAT_VERSION}: {ANEW}"
                 )
             if checksum != digest(content):
                 raise ValueError("its checksum is another")

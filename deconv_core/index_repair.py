@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from deconv_core import index_limits
-from deconv_core.errors import IndexDamagedError, IndexForeignError
+from deconv_core.errors import ANEW, IndexDamagedError, IndexForeignError
 from deconv_core.images import ImageFolder
 from deconv_core.index_blocks import BlockFile, ImageRow
 from deconv_core.index_check import Damage, misplaced_blocks, missing_blocks, sound_blocks
@@ -84,8 +84,8 @@ def found_without_manifest(
     if not blocks:
         raise IndexForeignError(
             f"{folder.path} holds {len(damages)} blocks but no readable manifest.json, and they "
-            "were not made from these images with this network. Put the manifest back, or scan "
-            "into another folder"
+            "were not made from these images with this network. Put the manifest back, or "
+            f"{ANEW}"
         )
     sizes = [len(rows) for file, rows in blocks.items() if len(file.numbers) == 1]
     manifest = replace(manifest, block_size=max(sizes, default=manifest.block_size))
@@ -101,7 +101,7 @@ def _refuse_strangers(folder: IndexFolder, blocks: Blocks, damages: Sequence[Dam
             f"none of the {len(damages)} blocks in {folder.blocks} belongs to the manifest.json "
             "beside them: one of both is of another index. Put back the right one; or delete "
             "manifest.json and scan the same images with the same network into this index again: "
-            "blocks that belong are then kept"
+            f"blocks that belong are then kept; or {ANEW}"
         )
 
 

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from deconv_core.arguments import whole_number
 from deconv_core.compute import ScanNetwork, choose_compute, torch_version
-from deconv_core.errors import DeconvError, IndexMismatchError, StorageError
+from deconv_core.errors import ANEW, DeconvError, IndexMismatchError, StorageError
 from deconv_core.images import ImageFolder
 from deconv_core.index_files import IndexFolder
 from deconv_core.index_manifest import ComputePath, Manifest
@@ -111,8 +111,7 @@ class RayEngine:
         if (begun := work.manifest.compute.device) != self.device:
             raise IndexMismatchError(
                 f"this index was begun on device {begun!r}, these workers compute on "
-                f"{self.device!r}: give them {'a' if begun == 'cuda' else 'no'} GPU, or scan into "
-                "another folder"
+                f"{self.device!r}: give them {'a' if begun == 'cuda' else 'no'} GPU, or {ANEW}"
             )
         ray = self._connect()
         network = ray.put(work.network)

@@ -18,7 +18,7 @@ import torch
 
 from deconv_core.compute import ScanNetwork, choose_compute, device_there
 from deconv_core.download import CancelFlag
-from deconv_core.errors import DeconvError, IndexDamagedError, IndexMismatchError
+from deconv_core.errors import ANEW, DeconvError, IndexDamagedError, IndexMismatchError
 from deconv_core.images import ImageEntry, ImageFolder
 from deconv_core.index_files import IndexFolder
 from deconv_core.index_manifest import ComputePath, Manifest
@@ -113,7 +113,7 @@ class LocalEngine:
         if not device_there(device):
             raise IndexMismatchError(
                 f"this index was begun on device {device!r}, which is not here; go on where it is, "
-                "or scan into another folder"
+                f"or {ANEW}"
             )
         prepared = ScanNetwork.prepare(work.network, work.manifest.compute)
         check_bits(prepared)
@@ -232,5 +232,5 @@ def check_bits(prepared: ScanNetwork) -> None:
             f"this index was begun on another kind of computer: in {prepared.compute.precision} on "
             f"{prepared.compute.device} it computed {made} for a test batch, {platform.node()} "
             f"({torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}) computes "
-            f"{here}. Use computers of one kind, or float32, or scan into another folder"
+            f"{here}. Use computers of one kind, or {ANEW}, best in float32"
         )

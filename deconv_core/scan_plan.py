@@ -73,7 +73,8 @@ def updated_plan(
     longer count; what was added or changed gets rows and blocks of its own at the end.
 
     Raises:
-        IndexOutdatedError: they differ and ``update`` is False.
+        IndexOutdatedError: they differ and ``update`` is False; or images would be left out only
+            because links are not followed any more, and nobody said that they should not be.
     """
     known = learned(folder, plan)
     done = set(folder.done_blocks())
@@ -88,13 +89,19 @@ def updated_plan(
     added = [entry for entry in images if entry.image_id not in kept]
     if not len(removed) and not added:
         return None
+    if len(removed) and manifest.follow_links and images.links_unsaid:
+        raise IndexOutdatedError(
+            f"this index was made with links to folders followed; without, {len(removed)} of its "
+            "images would be left out. Give follow_links=True (--follow-links) to keep them, or "
+            "follow_links=False (--no-follow-links) and update=True (--update) to leave them out"
+        )
     if not update:
         new = len(added) - len(changed)
         raise IndexOutdatedError(
             f"the images in {images.root} are not those of this index: {new} added, "
             f"{len(removed)} removed, {len(changed)} changed{_listed_otherwise(manifest, images)}. "
-            "Ask for an update (update=True, --update) to scan only those, or scan into another "
-            "folder"
+            "Ask for an update (update=True, --update) to scan only those, or give another "
+            "index folder"
         )
     known.loc[[*removed.index, *changed.index], "removed"] = True
     rows = plan_rows(added, int(known["block"].max()) + 1, manifest.block_size)

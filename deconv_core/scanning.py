@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import filelock
 import pandas as pd
@@ -21,7 +22,13 @@ from deconv_core.arguments import callbacks, flag, instance, shown, whole_number
 from deconv_core.compute import DEVICES, PRECISIONS, torch_version
 from deconv_core.decoding import DECODING
 from deconv_core.download import CancelFlag
-from deconv_core.errors import DeconvError, IndexMismatchError, ScanRunningError
+from deconv_core.errors import (
+    ANEW,
+    DeconvError,
+    IndexMismatchError,
+    IndexOutdatedError,
+    ScanRunningError,
+)
 from deconv_core.images import ImageFolder
 from deconv_core.index_blocks import read_block_images
 from deconv_core.index_check import missing_blocks
@@ -32,6 +39,7 @@ from deconv_core.index_place import begun_folder, check_place
 from deconv_core.index_repair import found_without_manifest, put_right
 from deconv_core.index_summary import drop_summaries, merge_blocks, write_summary
 from deconv_core.network import Network
+from deconv_core.new_index import begin_new_index, delete_left, finish, take_place
 from deconv_core.passed_over import FOLLOW, fewer_kinds, passed_over_line
 from deconv_core.scan_engine import (
     BlockImage,
@@ -88,6 +96,7 @@ def scan(
     progress: Callable[[ScanProgress], None] | None = None,
     cancel: CancelFlag | None = None,
     update: bool = False,
+    anew: bool = False,
     device: str = "auto",
     compiled: bool = False,
     engine: Engine | None = None,
@@ -107,6 +116,9 @@ def scan(
         cancel: set it to stop; finished blocks are kept, and the unfinished index is returned.
         update: when images were added, removed or changed since the scan began, scan those;
             otherwise that is an error.
+        anew: make a new index, whatever made the one that is there. That one is kept until the
+            new one is whole, which then takes its place; a scan that was stopped goes on with
+            ``anew`` again, and until then the new one lies in a folder that ends in ``.anew``.
         device: "cpu", "cuda", "mps", or "auto": an accelerator if there is one that, tried, gives
             the CPU's peaks. An index that was begun goes on with what it was begun on.
         compiled: use ``torch.compile``, which takes a compiler and up to minutes before the first
@@ -127,16 +139,34 @@ def scan(
     _check_run(network, images, engine, progress, cancel)
     flag("update", update)
     flag("compiled", compiled)
+    flag("anew", anew)
     if block_size is not None:
         block_size = whole_number("block_size", block_size, 1, LARGEST_BLOCK)
     making = _Making(precision, block_size, device, engine or LocalEngine(device, compiled))
     _check_making(images, making)
     folder = IndexFolder(path)
     try:
+        if anew:
+            place, folder = begin_new_index(folder.path, images.root)
+        elif isinstance(folder.path, Path):
+            if not folder.exists() and folder.has_anew():
+                finish(folder.path)
+            delete_left(folder.path)
         check_place(folder, images.root)
         with begun_folder(folder.path), scan_lock(folder.path):
             check_place(folder, images.root)  # what came there meanwhile
-            _scan_locked(network, images, folder, making, progress, cancel, update)
+            _scan_locked(network, images, folder, making, progress, cancel, update or anew)
+        if anew and folder.read_manifest().complete:
+            take_place(place)
+            folder = IndexFolder(place)
+    except IndexMismatchError as error:
+        if not anew or isinstance(error, IndexOutdatedError):
+            raise
+        said = str(error).replace(f", or {ANEW}", "").replace(f": {ANEW}", "")
+        raise IndexMismatchError(
+            f"the new index that was begun at {folder.path} cannot be gone on with: {said}. "
+            "Delete that folder to begin it again"
+        ) from error
     except filelock.Timeout:
         raise ScanRunningError(
             f"another process is scanning into {folder.path}; wait for it or cancel it"
@@ -246,7 +276,7 @@ def _listed_as_now(folder: IndexFolder, manifest: Manifest, images: ImageFolder)
         manifest,
         extensions=images.extensions,
         labels=images.wanted_labels,
-        follow_links=images.follow_links,
+        follow_links=manifest.follow_links if images.links_unsaid else images.follow_links,
         passed_over=fewer_kinds(images.passed_over),
     )
 
@@ -287,8 +317,7 @@ def _check_same_making(
     if manifest.decoding != DECODING:
         raise IndexMismatchError(
             "this index was made by another version of this program, which read image files in "
-            f"another way (decoding {manifest.decoding}; now it is {DECODING}): scan the images "
-            "again into another folder"
+            f"another way (decoding {manifest.decoding}; now it is {DECODING}): {ANEW}"
         )
     block_size = str(making.block_size or manifest.block_size)
     compared = [
@@ -305,7 +334,7 @@ def _check_same_making(
         if made != given:
             raise IndexMismatchError(
                 f"this index was made from network {manifest.network!r} with {what} {made}; now it "
-                f"is {given}. Use the same {what}, or scan into another folder"
+                f"is {given}. Use the same {what}, or {ANEW}"
             )
 
 

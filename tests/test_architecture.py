@@ -57,6 +57,7 @@ ORDER = (
     "index_blocks",
     "index_files",
     "index_place",
+    "new_index",
     "index_summary",
     "index_check",
     "activation_index",
@@ -166,7 +167,7 @@ def test_pages_use_no_private_names_of_the_core(part: str) -> None:
 # arrived in pieces (a download that goes on after a break, a folder that was unpacked), or what is
 # to be deleted together.
 RENAMING = {
-    *("deconv_core/whole_files.py", "deconv_core/download.py"),
+    *("deconv_core/whole_files.py", "deconv_core/download.py", "deconv_core/new_index.py"),
     *("dashboard/jobs/caltech.py", "dashboard/deletion.py"),
 }
 

@@ -88,6 +88,7 @@ def calls(t: Things, folder: Path) -> dict[str, Callable[[Any], object]]:
         "scan progress": lambda v: scan(n, i, new, progress=v),
         "scan cancel": lambda v: scan(n, i, new, cancel=v),
         "scan update": lambda v: scan(n, i, new, update=v),
+        "scan anew": lambda v: scan(n, i, new, anew=v),
         "scan compiled": lambda v: scan(n, i, new, compiled=v),
         "scan device": lambda v: scan(n, i, new, device=v),
         "scan engine": lambda v: scan(n, i, new, engine=v),
@@ -201,10 +202,11 @@ def rows() -> Iterator[tuple[str, object, str]]:
         yield f"{function} progress", "bar", "progress is 'bar'; give a function"
         yield f"{function} cancel", 3, r"cancel is 3; give a threading\.Event"
         yield f"{function} cancel", True, r"cancel is True; give a threading\.Event"
-    flags = "scan update", "scan compiled", "ImageFolder follow_links", "top copies"
+    flags = "scan update", "scan anew", "scan compiled", "ImageFolder follow_links", "top copies"
     for name in (*flags, "exact_top copies"):
         for value in ("no", 1, None, np.True_):
-            yield name, value, rf"{name.split()[1]} is .*; give True or False"
+            if (name, value) != ("ImageFolder follow_links", None):
+                yield name, value, rf"{name.split()[1]} is .*; give True or False"
     for value in (3, "ray", object()):
         yield "scan engine", value, "engine is .*; give a RayEngine, or None"
     for name, known in (("precision", "float32"), ("device", "cpu")):

@@ -187,8 +187,34 @@ def test_links_are_followed_on_request_and_remembered(
     assert "passed over: 5 .heic, 1 without extension, 1 .mov, 3 hidden (" in (
         capsys.readouterr().out
     )
-    assert main(arguments) == 1  # without the links, images are gone
-    assert "6 removed" in capsys.readouterr().err
+    assert main(arguments) == 0  # as the index has it
+    assert main([*arguments, "--update"]) == 0
+    kept = ActivationIndex.open(index)
+    assert kept.manifest.follow_links
+    assert kept.labels == {"cat": 5, "dog": 1}
+    assert main([*arguments, "--no-follow-links"]) == 1
+    said = capsys.readouterr().err
+    assert "6 removed" in said
+    assert "links to folders: followed in the scan, not followed now" in said
+    assert main([*arguments, "--no-follow-links", "--update"]) == 0
+    left = ActivationIndex.open(index)
+    assert (left.manifest.follow_links, len(left.images)) == (False, 1)
+
+
+def test_a_rescan_reads_files_as_the_index_has_them(
+    weights: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = str(tmp_path / "index")
+    arguments = ["scan", str(photos), "--network", weights, "--index", index, "--progress", "none"]
+    assert main([*arguments, "--resize", "crop", "--value-range", "file"]) == 0
+    assert main([*arguments, "--update"]) == 0
+    made = ActivationIndex.open(index).manifest
+    assert (made.resize, made.value_range) == ("crop", "file")
+    assert main([*arguments, "--resize", "stretch"]) == 1
+    assert (
+        "with resizing crop; now it is stretch. Use the same resizing, or scan the images anew"
+        in (capsys.readouterr().err)
+    )
 
 
 def test_without_any_image_the_error_says_what_was_passed_over(

@@ -380,7 +380,7 @@ def test_an_index_of_files_read_in_another_way_is_refused(
 ) -> None:
     index = IndexFolder(scanned)
     index.write_manifest(replace(index.read_manifest(), decoding="of long ago"))
-    with pytest.raises(IndexMismatchError, match=r"decoding of long ago.*scan the images again"):
+    with pytest.raises(IndexMismatchError, match=r"decoding of long ago.*scan the images anew"):
         scan(network, ImageFolder(folder), scanned, update=update)
 
 
@@ -393,7 +393,7 @@ def test_an_index_of_an_older_format_is_refused_and_left_alone(
     index.write_manifest(old)
     before = {path: path.read_bytes() for path in scanned.rglob("*") if path.is_file()}
     for update in (False, True):
-        with pytest.raises(IndexMismatchError, match=r"has format 2.*scan the images again"):
+        with pytest.raises(IndexMismatchError, match=r"has format 2.*scan the images anew"):
             scan(network, ImageFolder(folder), scanned, update=update)
     assert {path: path.read_bytes() for path in scanned.rglob("*") if path.is_file()} == before
 
