@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dashboard import address, resources
+from dashboard.jobs.scans import finish_new_index
 from dashboard.registry import Dataset, NetworkChoice, Registry
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import DeconvError
@@ -87,6 +88,7 @@ def choose(page: str, notes: list[str]) -> Choice:
     network = _network(registry, asked, notes)
     dataset = _dataset(registry, asked, notes)
     path = registry.index_path(dataset, network)
+    finish_new_index(registry, path)
     stamp = resources.index_stamp(path)
     index, problem = _opened(path, stamp)
     values = {**asked, "network": network.network_id, "dataset": dataset.dataset_id}

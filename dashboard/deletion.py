@@ -47,27 +47,6 @@ def move_away(paths: Sequence[Path]) -> list[Path]:
     ]
 
 
-def exchange(path: Path, new: Path) -> list[Path]:
-    """Put a folder in the place of another. Only for the holder of the queue's lock.
-
-    Returns:
-        What ``delete_moved`` has to delete: the other one, moved away.
-
-    Raises:
-        OSError: it cannot be put there; the other one stays.
-    """
-    before = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_ENDING}")
-    if path.exists():
-        os.replace(path, before)
-    try:
-        os.replace(new, path)
-    except OSError:
-        if before.exists():
-            os.replace(before, path)
-        raise
-    return [before]
-
-
 def delete_moved(moved: Iterable[Path]) -> None:
     """Delete what was moved away."""
     for path in moved:
@@ -76,6 +55,11 @@ def delete_moved(moved: Iterable[Path]) -> None:
         else:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
+
+
+def delete_left_over(folders: Iterable[Path]) -> None:
+    """Delete what a killed server had moved away. Only for the holder of the queue's lock."""
+    delete_moved([path for folder in folders for path in folder.glob(f".*{_ENDING}")])
 
 
 def _taken(lock: Path) -> filelock.BaseFileLock:

@@ -79,6 +79,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.compute import Store, Turn
+from dashboard.jobs.scans import finish_what_was_killed
 from dashboard.jobs.silence import Silence
 from dashboard.kept_folder import KeptFolder
 from dashboard.registry import Dataset, Registry
@@ -112,8 +113,9 @@ def registry() -> Registry:
 
 @st.cache_resource(show_spinner=False)
 def cleaned_up(home: Path) -> bool:
-    """True; the first time in a server, what killed uploads left in a data folder is deleted."""
+    """True; the first time in a server, what killed ones left in a data folder is put right."""
     delete_interrupted_uploads(Registry(home))
+    finish_what_was_killed(Registry(home))
     return True
 
 

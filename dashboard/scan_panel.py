@@ -136,7 +136,7 @@ def _waiting(
     """Not scanned, stopped, or failed."""
     left, right = st.columns([3, 2], vertical_alignment="center")
     left.markdown(_headline(dataset, network, state))
-    message, _, _ = state.message.partition(". Ask for an update")  # the button does that
+    message, _, _ = state.message.partition(". To scan only those")  # the button does that
     if message:
         message = told(message.replace(f"{FOLLOW}; ", "").replace(f" ({FOLLOW})", ""))
         left.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")

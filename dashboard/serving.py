@@ -5,6 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.folders import FolderRules, folder_rules, without_paths
+from deconv_core.errors import ANEW, UPDATE
+from deconv_core.index_parts import REPAIR
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -20,8 +22,14 @@ def rules() -> FolderRules:
 
 
 def told(error: object) -> str:
-    """An error in words for the person at the browser: no path of this computer elsewhere."""
+    """An error in words for the person at the browser.
+
+    It says what helps, without how a command or a program says it; no path of this computer
+    elsewhere.
+    """
     message = str(error)
+    for advice in (ANEW, UPDATE, REPAIR):
+        message = message.replace(advice, advice.partition(" (")[0])
     if is_local():
         return message
     from dashboard import resources

@@ -2,6 +2,8 @@
 
 ANEW = "scan the images anew (`python -m deconv_core scan FOLDER --index INDEX --anew`, anew=True)"
 """What helps where no scan can go on with an index."""
+UPDATE = "update the index (`--update`, update=True)"
+"""What helps where the images are others than those that were scanned."""
 
 
 class DeconvError(Exception):

@@ -19,7 +19,7 @@ from deconv_core.decoding import (
     decode_image,
     readable_extensions,
 )
-from deconv_core.errors import DeconvError, ImageChangedError, ImageError
+from deconv_core.errors import UPDATE, DeconvError, ImageChangedError, ImageError
 from deconv_core.file_state import FileState
 from deconv_core.listing import Listing, as_text, is_text, list_files
 from deconv_core.passed_over import LINK_TO_NOTHING, NO_NAME, Skipped, count_kinds
@@ -283,7 +283,7 @@ def check_unchanged(image_id: str, now: str, scanned: Mapping[str, str] | None) 
     if scanned is not None and scanned.get(image_id) != now:
         raise ImageChangedError(
             f"{image_id} is not the image that was scanned: its file holds something else now; "
-            "update the index (update=True, --update)"
+            f"{UPDATE}"
         )
 
 

@@ -26,7 +26,7 @@ from deconv_core.arguments import (
 )
 from deconv_core.decoding import Pixels
 from deconv_core.download import CancelFlag
-from deconv_core.errors import ANEW, CancelledError, DeconvError, IndexMismatchError
+from deconv_core.errors import ANEW, UPDATE, CancelledError, DeconvError, IndexMismatchError
 from deconv_core.image_passes import image_passes, peak_layer
 from deconv_core.images import ImageFolder, check_unchanged
 from deconv_core.network import Network
@@ -231,8 +231,8 @@ def _check_value(activation: Activation, value: float) -> None:
         raise IndexMismatchError(
             f"{activation.unit} in {activation.image_id} at row {activation.row}, column "
             f"{activation.column} was given as {activation.value:.6g} but is {value:.6g}: the "
-            "image, network or preprocessing is not the one that was scanned; update the index "
-            f"(update=True, --update), or {ANEW}"
+            "image, network or preprocessing is not the one that was scanned; "
+            f"{UPDATE}, or {ANEW}"
         )
 
 

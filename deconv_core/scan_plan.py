@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from deconv_core.decoding import content_hash
-from deconv_core.errors import ImageError, IndexOutdatedError
+from deconv_core.errors import UPDATE, ImageError, IndexOutdatedError
 from deconv_core.images import ImageEntry, ImageFolder, read_content
 from deconv_core.index_blocks import read_block_images
 from deconv_core.index_files import IndexFolder
@@ -100,8 +100,7 @@ def updated_plan(
         raise IndexOutdatedError(
             f"the images in {images.root} are not those of this index: {new} added, "
             f"{len(removed)} removed, {len(changed)} changed{_listed_otherwise(manifest, images)}. "
-            "Ask for an update (update=True, --update) to scan only those, or give another "
-            "index folder"
+            f"To scan only those, {UPDATE}; to keep both, give another index folder"
         )
     known.loc[[*removed.index, *changed.index], "removed"] = True
     rows = plan_rows(added, int(known["block"].max()) + 1, manifest.block_size)

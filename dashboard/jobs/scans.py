@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dashboard.deletion import delete_moved, exchange, move_away
+from dashboard.deletion import delete_left_over, delete_moved, move_away
 from dashboard.jobs.queue import JobQueue, NewJob
 from dashboard.jobs.state import JobState, Progress
 from dashboard.jobs.worker import Cancel, Tell
 from dashboard.registry import Dataset, NetworkChoice, Registry
 from deconv_core.errors import CancelledError, DeconvError
 from deconv_core.index_files import IndexFolder
+from deconv_core.new_index import finish, new_index, take_place
 
 BYTES_PER_IMAGE = 34_000
 """Of an index by VGG19 at full width, the widest network there is; docs/serving.md."""
@@ -61,7 +63,7 @@ def start_scan(
         registry.dataset(dataset.dataset_id)
         registry.network(network.network_id)
 
-    anew = anew or _new_index(path).exists()
+    anew = anew or new_index(path).exists()
     order = Order(dataset, network, path, registry.home, registry.within, update, anew)
     registry.jobs.start(
         NewJob(
@@ -107,7 +109,7 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
     index = scan(
         loaded,
         images,
-        _new_index(order.index) if order.anew else order.index,
+        new_index(order.index) if order.anew else order.index,
         progress=scanned,
         cancel=cancel,
         update=order.update or order.anew,
@@ -115,19 +117,28 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
     if not index.complete:
         raise CancelledError("cancelled; finished blocks are kept")
     if order.anew:
-        _take_place(order)
+        with JobQueue(order.home).locked():
+            take_place(order.index)
 
 
-def _new_index(index_path: Path) -> Path:
-    """Where a new index is made while the one before is still there."""
-    return index_path.with_name(f"{index_path.name}.anew")
+def finish_new_index(registry: Registry, index_path: Path) -> None:
+    """Put a new index that is whole in its place, where its scan was killed before it did."""
+    if new_index(index_path).is_dir():
+        with suppress(DeconvError, OSError), registry.jobs.locked():
+            if not registry.jobs.find(_key(index_path)).active:
+                finish(index_path)
 
 
-def _take_place(order: Order) -> None:
-    """Put the new index in the place of the one before, and delete that."""
-    with JobQueue(order.home).locked():
-        moved = exchange(order.index, _new_index(order.index))
-    delete_moved(moved)
+def finish_what_was_killed(registry: Registry) -> None:
+    """Put every whole new index in its place; delete what was moved away to be deleted."""
+    folder = registry.home / "indexes"
+    for path in folder.glob("*.anew"):
+        finish_new_index(registry, path.with_suffix(""))
+    with suppress(DeconvError, OSError):
+        shelves = [folder, *(registry.home / name for name in ("datasets", "uploads", "downloads"))]
+        if any(path for shelf in shelves for path in shelf.glob(".*.deleted")):
+            with registry.jobs.locked():
+                delete_left_over(shelves)
 
 
 def drop_new_scan(registry: Registry, index_path: Path) -> None:
@@ -138,7 +149,7 @@ def drop_new_scan(registry: Registry, index_path: Path) -> None:
     """
     dataset_id, _, network_id = index_path.name.partition("-")
     with registry.jobs.unused(dataset=dataset_id, network=network_id):
-        moved = move_away([_new_index(index_path)])
+        moved = move_away([new_index(index_path)])
         registry.jobs.forget(key=_key(index_path))
     delete_moved(moved)
 
@@ -148,9 +159,9 @@ def scan_state(registry: Registry, index_path: Path) -> JobState:
     job = registry.jobs.find(_key(index_path))
     if job.active:
         return job
-    begun_anew = _new_index(index_path).exists()
-    left = _left_behind(_new_index(index_path) if begun_anew else index_path)
-    if begun_anew:  # also one that is whole, but has not taken its place yet
+    begun_anew = new_index(index_path).exists()
+    left = _left_behind(new_index(index_path) if begun_anew else index_path)
+    if begun_anew:  # also one that is whole, but could not take its place
         status = "cancelled" if left.status == "done" else left.status
         left, job = replace(left, status=status, anew=True), replace(job, anew=True)
     if job.status == "failed":

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.jobs.scans import _new_index
+from dashboard.jobs.state import JobState
 from dashboard.registry import Dataset, NetworkChoice, Registry
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.images import ImageFolder
 from deconv_core.index_files import IndexFolder
 from deconv_core.index_manifest import digest
+from deconv_core.new_index import new_index
 from deconv_core.scanning import scan
 from deconv_core.weights import save_features
 from tests.app.conftest import Home, OpenPage, words
@@ -111,7 +112,7 @@ def test_start_offers_a_scan_anew(pair: Pair, harm: Callable[[Pair], None]) -> N
     index = ActivationIndex.open(pair.path)
     assert len(index.images) == len(ImageFolder(pair.root))
     assert index.manifest.resize == "stretch"
-    assert not _new_index(pair.path).exists()
+    assert not new_index(pair.path).exists()
     app.run()
     assert not app.exception
     assert f"{len(index.images)} images scanned" in words(app)
@@ -121,16 +122,7 @@ def test_start_offers_a_scan_anew(pair: Pair, harm: Callable[[Pair], None]) -> N
 def test_the_one_before_is_shown_until_the_new_one_is_done(pair: Pair) -> None:
     other_weights(pair)
     before = ActivationIndex.open(pair.path).manifest.fingerprint
-    half = scan(  # a new scan that was stopped: one block of three
-        narrow_network(seed=5),
-        ImageFolder(pair.root),
-        _new_index(pair.path),
-        block_size=1,
-        progress=lambda now: stop.append(now) if now.done else None,
-        cancel=(cancel := Stopped(stop := [])),
-    )
-    assert not half.complete
-    assert cancel.is_set()
+    half_scanned(pair)
     app = start(**pair.names)
     assert "The new scan stopped at" in words(app)
     assert ActivationIndex.open(pair.path).manifest.fingerprint == before
@@ -139,6 +131,20 @@ def test_the_one_before_is_shown_until_the_new_one_is_done(pair: Pair) -> None:
     assert ended(pair.registry, pair.path).status == "done"
     now = ActivationIndex.open(pair.path).manifest.fingerprint
     assert now == narrow_network(seed=5).fingerprint != before
+
+
+def half_scanned(pair: Pair) -> None:
+    """A new scan that was stopped: one block of three."""
+    stop: list[object] = []
+    half = scan(
+        narrow_network(seed=5),
+        ImageFolder(pair.root),
+        new_index(pair.path),
+        block_size=1,
+        progress=lambda now: stop.append(now) if now.done else None,
+        cancel=Stopped(stop),
+    )
+    assert not half.complete
 
 
 class Stopped:
@@ -153,10 +159,10 @@ class Stopped:
 
 def test_the_new_scan_can_be_dropped_and_the_old_one_deleted(pair: Pair) -> None:
     other_torch(pair)
-    shutil.copytree(pair.path, _new_index(pair.path))
+    half_scanned(pair)
     app = start(**pair.names)
     pressed(app, "drop_new_scan")
-    assert not _new_index(pair.path).exists()
+    assert not new_index(pair.path).exists()
     assert pair.path.exists()
     pressed(app, "update_scan")
     ended(pair.registry, pair.path)
@@ -165,6 +171,45 @@ def test_the_new_scan_can_be_dropped_and_the_old_one_deleted(pair: Pair) -> None
     assert not pair.path.exists()
     app.run()
     assert "Not scanned yet" in words(app)
+
+
+KILLED = {
+    "before the first rename": ("{path}", "{path}.anew"),
+    "between the two renames": (".{path}.0123456789abcdef.deleted", "{path}.anew"),
+    "before what was there is deleted": (".{path}.0123456789abcdef.deleted", "{path}"),
+}
+
+
+@pytest.mark.parametrize("moment", KILLED)
+@pytest.mark.parametrize("shown", ["the same", "another"])
+def test_what_was_killed_while_the_new_one_took_its_place_is_put_right(
+    pair: Pair, open_page: OpenPage, moment: str, shown: str
+) -> None:
+    """At the next start of a server, whichever page is opened first."""
+    old = pair.path.rename(pair.path.with_name("old"))
+    other_weights(pair)
+    new = pair.path.with_name("new")
+    made = scan(narrow_network(seed=5), ImageFolder(pair.root), new).manifest
+    for source, target in zip((old, new), KILLED[moment], strict=True):
+        source.rename(pair.path.with_name(target.format(path=pair.path.name)))
+    app = open_page("layer", **(pair.names if shown == "the same" else {}))
+    assert not app.exception
+    assert ActivationIndex.open(pair.path).manifest == made
+    assert not list(pair.path.parent.glob("*.anew"))
+    assert not list(pair.path.parent.glob(".*"))
+    if shown == "the same":
+        assert "with other weights" not in words(app)
+
+
+def test_a_new_index_is_left_alone_while_its_scan_is_at_work(
+    pair: Pair, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(pair.path, new_index(pair.path))
+    monkeypatch.setattr(
+        "dashboard.jobs.queue.JobQueue.find", lambda self, key: JobState("running", "scan", key)
+    )
+    open_page("layer", **pair.names)
+    assert new_index(pair.path).exists()
 
 
 @pytest.mark.parametrize("page", ["layer", "feature_map"])
