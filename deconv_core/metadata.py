@@ -15,6 +15,9 @@ from dataclasses import dataclass, field, replace
 
 LARGEST_METADATA = 2**24
 """Bytes of a profile, EXIF or XMP that are still looked at, unpacked."""
+_MOST_UNPACKED = 4 * LARGEST_METADATA
+"""Bytes that are unpacked of all of them together."""
+_MOST_SEGMENTS = LARGEST_METADATA // 2**16
 PNG_START = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8\xff"
 _ORIENTATION = 0x0112
@@ -44,8 +47,10 @@ class Metadata:
 
 def _exif_orientation(exif: bytes) -> int | None:
     """The orientation in the first directory of EXIF data, or None."""
-    while exif.startswith(_EXIF):
-        exif = exif[len(_EXIF) :]
+    head = 0
+    while exif.startswith(_EXIF, head):
+        head += len(_EXIF)
+    exif = exif[head:]
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
     if order is None or len(exif) < 8:
         return None
@@ -95,6 +100,7 @@ class PngParts:
 def png_parts(content: bytes) -> PngParts:
     """Take a PNG apart. One that ends too early, or has no header, keeps what is left as it is."""
     found, kept, pixels = PngParts(b"", Metadata()), [PNG_START], []
+    unpacker = _Unpacker()
     metadata, transparent = found.metadata, b""
     for kind, data, chunk in _png_chunks(content):
         if kind == b"IHDR" and len(data) == 13 and _is_sound(chunk):
@@ -108,7 +114,7 @@ def png_parts(content: bytes) -> PngParts:
                 transparent = data
                 kept.append(chunk)
         elif _is_sound(chunk):
-            metadata = _with_png_chunk(metadata, kind, data)
+            metadata = _with_png_chunk(metadata, kind, data, unpacker)
         if kind == b"IEND":
             break
     return replace(
@@ -144,37 +150,46 @@ def _fits(transparent: bytes, colour: int) -> bool:
     )
 
 
-def _with_png_chunk(known: Metadata, kind: bytes, data: bytes) -> Metadata:
+def _with_png_chunk(known: Metadata, kind: bytes, data: bytes, unpacker: _Unpacker) -> Metadata:
     name, _, rest = data.partition(b"\0")
     match kind:
         case b"eXIf":
             return replace(known, exif=data)
         case b"iCCP":
-            return replace(known, profile=_unpacked(rest[1:]))
+            return replace(known, profile=unpacker.unpacked(rest[1:]))
         case b"iTXt" if name == b"XML:com.adobe.xmp":
             text = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
-            return replace(known, xmp=_unpacked(text) if rest[:1] == b"\1" else text)
+            return replace(known, xmp=unpacker.unpacked(text) if rest[:1] == b"\1" else text)
         case b"tEXt" | b"zTXt" if name == b"Raw profile type exif" and not known.exif:
-            text = rest if kind == b"tEXt" else _unpacked(rest[1:])
+            text = rest if kind == b"tEXt" else unpacker.unpacked(rest[1:])
             return replace(known, exif=_raw_profile(text))
     return known
 
 
-def _unpacked(packed: bytes) -> bytes:
-    """Unpacked zlib data; b"" if it is damaged or too much."""
-    unpacker = zlib.decompressobj()
-    try:
-        found = unpacker.decompress(packed, LARGEST_METADATA)
-    except zlib.error:
-        return b""
-    return found if unpacker.eof else b""
+class _Unpacker:
+    """Unpacks zlib data of one file, up to a limit for each piece and for all together."""
+
+    def __init__(self) -> None:
+        """Nothing is unpacked yet."""
+        self._left = _MOST_UNPACKED
+
+    def unpacked(self, packed: bytes) -> bytes:
+        """What is packed; b"" if it is damaged or too much."""
+        unpacker = zlib.decompressobj()
+        most = min(LARGEST_METADATA, self._left)
+        try:
+            found = unpacker.decompress(packed, most) if most else b""
+        except zlib.error:
+            return b""
+        self._left -= len(found)
+        return found if unpacker.eof else b""
 
 
 def _raw_profile(text: bytes) -> bytes:
     """What ImageMagick writes as hexadecimal digits after a line break, a name and a length."""
     try:
-        return bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("ascii"))
-    except ValueError:
+        return bytes.fromhex(text.split(b"\n", 3)[3].replace(b"\n", b"").decode("ascii"))
+    except (ValueError, IndexError):
         return b""
 
 
@@ -198,7 +213,7 @@ class JpegParts:
 
 def jpeg_parts(content: bytes) -> JpegParts:
     """Take a JPEG apart. What is not laid out as one is left as it is."""
-    kept, exif, xmp = [content[:2]], b"", b""
+    kept, exif, xmp = [content[:2]], list[bytes](), b""
     profile: dict[int, bytes] = {}
     place, progressive, colours, scanned = 2, False, 0, 0
     while content[place : place + 1] == b"\xff" and place + 4 <= len(content):
@@ -214,7 +229,7 @@ def jpeg_parts(content: bytes) -> JpegParts:
             scanned = data[0] if kind == 0xDA and data else 0
             break
         if kind == 0xE1 and data.startswith(_EXIF):
-            exif += data if not exif else data[len(_EXIF) :]
+            exif += [data[len(_EXIF) :]] if len(exif) < _MOST_SEGMENTS else []
         elif kind == 0xE1 and data.startswith(_XMP):
             xmp = data[len(_XMP) :]
         elif kind == 0xE2 and data.startswith(_ICC) and len(data) > 14:
@@ -223,7 +238,7 @@ def jpeg_parts(content: bytes) -> JpegParts:
             kept.append(content[place:end])
         place = end
     kept.append(content[place:])
-    found = Metadata(exif, xmp, b"".join(profile[n] for n in sorted(profile)))
+    found = Metadata(b"".join(exif), xmp, b"".join(profile[n] for n in sorted(profile)))
     return JpegParts(b"".join(kept), found, progressive or 0 < scanned < colours)
 
 

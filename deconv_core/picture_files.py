@@ -283,6 +283,7 @@ def _finished(
 ) -> Picture:
     orientation = metadata.orientation if orientation is None else orientation
     image, profile = _opaque(image, metadata.profile)
+    image.info = {}  # no text of the file is passed on: Pillow writes comments of GIFs into JPEGs
     if orientation in _UPRIGHT:
         image = image.transpose(_UPRIGHT[orientation])
     width, height = size if orientation < 5 else size[::-1]

@@ -14,6 +14,7 @@ from deconv_core.errors import ImageError
 from deconv_core.metadata import jpeg_parts, png_parts
 from deconv_core.picture_files import read_picture
 from tests.core.files import chunk, encoded, pixels, segment, with_chunks, with_segments
+from tests.hostile.memory import forget_peak, peak
 
 pytestmark = pytest.mark.filterwarnings("ignore:::PIL")
 
@@ -81,6 +82,60 @@ WRONG_PNG = {
 def test_wrong_metadata_of_a_png(what: str) -> None:
     for after in (False, True):
         assert np.array_equal(pixels(with_chunks(PNG, WRONG_PNG[what], after=after)), ROUND)
+
+
+FULL = 2**24 - 8
+NEWLINES, BLANKS = (zlib.compress(letter * FULL, 9) for letter in (b"\n", b" "))
+XMP_BOMB = chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + BLANKS)
+SWELLING = {
+    "EXIF in digits": [chunk(b"zTXt", b"Raw profile type exif\0\0" + NEWLINES)],
+    "XMP": [XMP_BOMB],
+    "a profile": [chunk(b"iCCP", b"icc\0\0" + BLANKS)],
+    "a text of nobody": [chunk(b"zTXt", b"Comment\0\0" + NEWLINES)] * 50,
+    "XMP, 50 times": [XMP_BOMB] * 50,
+    "EXIF whose letters are repeated": [chunk(b"eXIf", b"Exif\0\0" * 500_000)],
+}
+
+
+@pytest.mark.parametrize("what", SWELLING)
+def test_what_swells_in_a_png_costs_little(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    unpacked: list[int] = []
+    kind = zlib.decompressobj
+
+    class Counting:
+        def __init__(self) -> None:
+            self._one = kind()
+
+        def decompress(self, data: bytes, most: int) -> bytes:
+            found = self._one.decompress(data, most)
+            unpacked.append(len(found))
+            return found
+
+        @property
+        def eof(self) -> bool:
+            return self._one.eof
+
+    monkeypatch.setattr("deconv_core.metadata.zlib.decompressobj", Counting)
+    content = with_chunks(PNG, *SWELLING[what])
+    before = forget_peak()
+    assert np.array_equal(pixels(content), ROUND)
+    assert sum(unpacked) <= 2**26
+    assert peak() - before < 150e6  # a list of the newlines alone took 1.5 GB
+
+
+def test_what_is_right_counts_beside_what_swells() -> None:
+    turned = with_chunks(PNG, *[XMP_BOMB] * 3, chunk(b"eXIf", exif_of(6)))
+    assert np.array_equal(pixels(turned), np.rot90(ROUND, -1))
+
+
+def test_many_segments_of_exif_in_a_jpeg() -> None:
+    first, more = (
+        segment(0xE1, b"Exif\0\0" + exif_of(6)),
+        segment(0xE1, b"Exif\0\0" + bytes(60_000)),
+    )
+    turned = with_segments(JPEG, first, *[more] * 400)
+    assert len(jpeg_parts(turned).metadata.exif) <= 2**24
+    assert np.array_equal(pixels(turned), np.rot90(pixels(JPEG), -1))
 
 
 def exif(data: bytes) -> bytes:
