@@ -17,7 +17,7 @@ from deconv_core.activation_index import TOP, ActivationIndex, best_channel
 from deconv_core.arguments import callbacks, flag, instance, whole_number
 from deconv_core.decoding import DECODING
 from deconv_core.download import CancelFlag
-from deconv_core.errors import ANEW, CancelledError, IndexMismatchError
+from deconv_core.errors import ANEW, CancelledError, ImageError, IndexMismatchError
 from deconv_core.image_passes import image_passes, peak_layer
 from deconv_core.images import ImageFolder, check_unchanged
 from deconv_core.network import Network
@@ -90,6 +90,7 @@ def exact_top(
     cache: ReconstructionCache | None = None,
     progress: Callable[[int, int], None] | None = None,
     cancel: CancelFlag | None = None,
+    left_out: Callable[[str, ImageError], None] | None = None,
 ) -> ExactTop:
     """The float32 top k of a layer or a feature map, as ``ActivationIndex.top`` orders it.
 
@@ -107,6 +108,8 @@ def exact_top(
         cache: keeps what is computed of an image, for other maps and for ``reconstruct``.
         progress: called with (images examined, at most to examine).
         cancel: set it to stop.
+        left_out: called with the id and the error of an image that is gone, cannot be read or was
+            changed, where images have to be examined; the answer is without it. None raises.
 
     Raises:
         IndexMismatchError: the index was made from another network, or from images read in another
@@ -139,17 +142,42 @@ def exact_top(
         if cancel is not None and cancel.is_set():
             raise CancelledError(f"stopped after {done} of at most {most} images")
         batch = names[done : done + _BATCH]
-        positions = [images.position(name) for name in batch]
-        passes = image_passes(network, images, layer, positions, cache)
-        scanned = index.content_hashes(batch)
-        for name, passed in zip(batch, passes, strict=True):
-            check_unchanged(name, passed.content_hash, scanned)
-        found += _best(network, layer, channel, batch, passes)
+        passes = _passes(network, images, index, layer, batch, cache, left_out)
+        found += _best(network, layer, channel, list(passes), list(passes.values()))
         found.sort(key=_order)
         done += len(batch)
         if progress is not None:
             progress(done, most)
     return ExactTop(found[:k], exact=exact, examined=done)
+
+
+def _passes(
+    network: Network,
+    images: ImageFolder,
+    index: ActivationIndex,
+    layer: str,
+    names: Sequence[str],
+    cache: ReconstructionCache,
+    left_out: Callable[[str, ImageError], None] | None,
+) -> dict[str, ImagePass]:
+    """A pass through each image that is as it was scanned; of the others ``left_out`` is told."""
+    try:
+        positions = [images.position(name) for name in names]
+        passes = image_passes(network, images, layer, positions, cache)
+        scanned = index.content_hashes(names)
+        for name, passed in zip(names, passes, strict=True):
+            check_unchanged(name, passed.content_hash, scanned)
+        return dict(zip(names, passes, strict=True))
+    except ImageError as error:
+        if left_out is None:
+            raise
+        if len(names) == 1:
+            left_out(names[0], error)
+            return {}
+    made: dict[str, ImagePass] = {}
+    for name in names:
+        made |= _passes(network, images, index, layer, [name], cache, left_out)
+    return made
 
 
 def _settled(

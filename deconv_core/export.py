@@ -3,6 +3,7 @@
 ::
 
     index.html                          everything, for any browser, without a connection
+    left_out.csv                        images that changed since the scan or are gone, if any
     manifest.json                       weights, images, settings, and what each folder holds
     conv4_4/map171/reconstructions.png  the grids
     conv4_4/map171/patches.png
@@ -21,24 +22,32 @@ import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import indent
 from typing import IO, Any
 
+import pandas as pd
 from PIL import Image
 
 from deconv_core import __version__
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.download import CancelFlag
-from deconv_core.errors import CancelledError, DeconvError
-from deconv_core.exact import exact_top
-from deconv_core.export_page import PAGE_END, PageSection, PageTile, page_start, section_html
+from deconv_core.errors import UPDATE, CancelledError, DeconvError, ImageError
+from deconv_core.export_page import (
+    PAGE_END,
+    PageSection,
+    PageTile,
+    left_out_html,
+    page_start,
+    section_html,
+)
 from deconv_core.images import ImageFolder
+from deconv_core.left_out import Drawing, Drawn, LeftOut
 from deconv_core.network import Network, layer_named
-from deconv_core.reconstruction import Reconstruction, reconstruct
+from deconv_core.receptive_field import Layer
 from deconv_core.reconstruction_cache import ReconstructionCache
 from deconv_core.rendering import Kind, Scale, compose_grid, tile
 from deconv_core.selection import Selection
@@ -46,12 +55,11 @@ from deconv_core.tables import activation_table, csv_file
 from deconv_core.typed_paths import path_argument
 from deconv_core.whole_files import whole_file
 
-Copies = Mapping[str, tuple[str, ...]] | None
-"""What ``ActivationIndex.copies_behind`` gives."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same export gives the same bytes
 _PROGRAM = "deconvnet-dashboard"
 CACHE_BYTES = 128 * 2**20
 """Images and switches kept from map to map: those of about 200 images for full-width VGG19."""
+LEFT_OUT = "left_out.csv"
 _KINDS: tuple[Kind, Kind] = ("reconstruction", "patch")
 
 
@@ -66,8 +74,12 @@ def export(
     cache: ReconstructionCache | None = None,
     progress: Callable[[int, int], None] | None = None,
     cancel: CancelFlag | None = None,
+    left_out: LeftOut | None = None,
 ) -> Path:
     """Write the zip; it appears under its name when it is whole.
+
+    Images that are gone or were changed since the scan are left out; tables, manifest and page
+    say which and why.
 
     Args:
         network: what was scanned with.
@@ -79,20 +91,23 @@ def export(
         cache: keeps images and switches between maps; None takes one of 128 MiB.
         progress: called with (maps and layers finished, in all).
         cancel: set it to stop; nothing is left.
+        left_out: takes image_id -> reason of each image that is left out.
 
     Returns:
         The path of the zip.
 
     Raises:
-        DeconvError: nothing chosen, an address that does not exist, images that have changed, or
+        DeconvError: nothing chosen, an address that does not exist, no folder of images, or
             something else of that name.
+        ImageError: not one picture can be made: all images are gone or were changed.
         CancelledError: ``cancel`` was set.
     """
     wanted = _wanted(index, selection)
     path = Path(path_argument(target))
     _check_target(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    kept = cache or ReconstructionCache(CACHE_BYTES)
+    kept, gone = cache or ReconstructionCache(CACHE_BYTES), {} if left_out is None else left_out
+    drawing = Drawing(network, images, index, selection, kept, gone, cancel)
     facts = _facts(network, images, index, selection, dataset or images.root.name)
     with (
         whole_file(path) as part,
@@ -100,21 +115,30 @@ def export(
         _Texts(path.parent, ",\n") as described,
         _Texts(path.parent, "\n") as shown,
     ):
+        made = 0
         for done, (layer, channel) in enumerate(wanted):  # the pictures of one at a time
             if cancel is not None and cancel.is_set():
                 raise CancelledError(f"stopped after {done} of {len(wanted)} maps")
-            asked = network, images, index, selection, layer, channel
-            said = _add_section(archive, selection, layer, channel, *_drawn(*asked, kept, cancel))
+            drawn = drawing.draw(layer, channel)
+            made += len(drawn.pictures)
+            said = _add_section(archive, selection, layer, channel, drawn, index.layers)
+            del drawn
             described.add(said.described)
             shown.add(said.shown)
             return_freed_memory()
             if progress is not None:
                 progress(done + 1, len(wanted))
+        if gone and not made:
+            raise ImageError(f"no picture can be made: {_first(gone)}; {UPDATE}")
+        facts["left_out"] = dict(gone)
         start, end = json.dumps({**facts, "maps": []}, indent=1).rsplit("[]", 1)
         _add_text(archive, "manifest.json", f"{start}[\n", described, f"\n ]{end}")
         links = [(folder_of(*chosen), _title_of(*chosen)) for chosen in wanted]
         page = page_start(_title(facts), _lines(facts), links)
-        _add_text(archive, "index.html", page, shown, PAGE_END)
+        _add_text(archive, "index.html", page, shown, left_out_html(gone) + PAGE_END)
+        if gone:
+            table = pd.DataFrame(sorted(gone.items()), columns=["image_id", "reason"])
+            _add(archive, LEFT_OUT, csv_file(table))
     return path
 
 
@@ -168,47 +192,22 @@ class _Section:
     shown: str
 
 
-def _drawn(
-    network: Network,
-    images: ImageFolder,
-    index: ActivationIndex,
-    selection: Selection,
-    layer: str,
-    channel: int | None,
-    cache: ReconstructionCache,
-    cancel: CancelFlag | None,
-) -> tuple[Sequence[Reconstruction], Copies]:
-    """The pictures of one map or layer, and the copies of their images."""
-    asked = layer, channel, selection.k, selection.label
-    top = exact_top(
-        network, images, index, *asked, copies=selection.copies, cache=cache, cancel=cancel
-    )
-    scanned = index.content_hashes(found.image_id for found in top)
-    pictures = reconstruct(network, images, top, cache, cancel=cancel, scanned=scanned)
-    return pictures, index.copies_behind(top, selection.label, copies=selection.copies)
-
-
-def _described(
-    folder: str,
-    layer: str,
-    channel: int | None,
-    scale: str,
-    pictures: Sequence[Reconstruction],
-    copies: Copies,
-) -> str:
+def _described(folder: str, layer: str, channel: int | None, scale: str, drawn: Drawn) -> str:
     """For the manifest."""
-    activations = [
-        {
-            "image_id": picture.activation.image_id,
-            "channel": picture.activation.unit.channel,
-            "row": picture.activation.row,
-            "column": picture.activation.column,
-            "value": picture.activation.value,
-            "box": asdict(picture.box),
-            "copies": list((copies or {}).get(picture.activation.image_id, ())),
-        }
-        for picture in pictures
-    ]
+    activations = []
+    for rank, found in enumerate(drawn.top, 1):
+        picture = drawn.pictures.get(rank)
+        activations.append(
+            {
+                "image_id": found.image_id,
+                "channel": found.unit.channel,
+                "row": found.row,
+                "column": found.column,
+                "value": found.value,
+                **({"box": asdict(picture.box)} if picture else {"left_out": drawn.missing[rank]}),
+                "copies": list((drawn.copies or {}).get(found.image_id, ())),
+            }
+        )
     facts = {"folder": folder, "layer": layer, "channel": channel, "scale": scale}
     return indent(json.dumps({**facts, "activations": activations}, indent=1), "  ")
 
@@ -231,6 +230,11 @@ def _wanted(index: ActivationIndex, selection: Selection) -> list[tuple[str, int
     return sorted(unique, key=lambda c: (order.index(c[0]), -1 if c[1] is None else c[1]))
 
 
+def _first(left_out: Mapping[str, str]) -> str:
+    image_id, why = next(iter(left_out.items()))
+    return f"{image_id}: {why}"
+
+
 def _title_of(layer: str, channel: int | None) -> str:
     return f"{layer}, all feature maps" if channel is None else f"{layer}, feature map {channel}"
 
@@ -240,29 +244,42 @@ def _add_section(
     selection: Selection,
     layer: str,
     channel: int | None,
-    pictures: Sequence[Reconstruction],
-    copies: Copies,
+    drawn: Drawn,
+    layers: Mapping[str, Layer],
 ) -> _Section:
     folder, title = folder_of(layer, channel), _title_of(layer, channel)
-    scale, side = Scale.named(selection.scale, pictures), selection.tile_size
-    tiles: list[PageTile] = []
+    pictures, side = list(drawn.pictures.values()), selection.tile_size
+    scale = Scale.named(selection.scale, pictures)
     if pictures:
         for kind in _KINDS:
             grid = compose_grid(pictures, kind, scale=scale, tile_size=side)
             _add(archive, f"{folder}/{kind}{'es' if kind == 'patch' else 's'}.png", _png(grid))
-        _add(archive, f"{folder}/table.csv", csv_file(activation_table(pictures, copies=copies)))
-    for rank, picture in enumerate(pictures, 1):
-        if selection.single_tiles:
-            for kind in _KINDS:
-                drawn = tile(picture, kind, scale, side)
-                _add(archive, f"{folder}/tiles/{rank}_{kind}.png", _png(drawn))
-        found = picture.activation
-        others = (copies or {}).get(found.image_id, ())
-        tiles.append(PageTile(rank, found.image_id, found.unit.channel, found.value, others))
-    caption = scale.caption if pictures else "no image activates it"
-    shown = PageSection(title, folder, caption, tuple(tiles), by_map=channel is None)
-    described = _described(folder, layer, channel, caption, pictures, copies)
-    return _Section(described, section_html(shown))
+    if drawn.top:
+        _add(archive, f"{folder}/table.csv", csv_file(_table(drawn, layers)))
+    for rank, picture in drawn.pictures.items() if selection.single_tiles else ():
+        for kind in _KINDS:
+            drawn_tile = tile(picture, kind, scale, side)
+            _add(archive, f"{folder}/tiles/{rank}_{kind}.png", _png(drawn_tile))
+    tiles = tuple(
+        PageTile(
+            *(rank, found.image_id, found.unit.channel, found.value),
+            (drawn.copies or {}).get(found.image_id, ()),
+            drawn.missing.get(rank, ""),
+        )
+        for rank, found in enumerate(drawn.top, 1)
+    )
+    caption = scale.caption if pictures else "no picture" if tiles else "no image activates it"
+    shown = PageSection(title, folder, caption, tiles, by_map=channel is None)
+    return _Section(_described(folder, layer, channel, caption, drawn), section_html(shown))
+
+
+def _table(drawn: Drawn, layers: Mapping[str, Layer]) -> pd.DataFrame:
+    """Every activation; those without a picture say why."""
+    items = [drawn.pictures.get(rank, found) for rank, found in enumerate(drawn.top, 1)]
+    table = activation_table(items, layers, drawn.copies)  # type: ignore[arg-type]
+    if drawn.missing:
+        table["left_out"] = [drawn.missing.get(rank, "") for rank in table["rank"]]
+    return table
 
 
 def _facts(
@@ -302,6 +319,7 @@ def _title(facts: Mapping[str, Any]) -> str:
 def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The facts of the page's head, in words."""
     scanned = f"{facts['images_scanned']:,} of {facts['images_in_all']:,}"
+    gone = facts["left_out"]
     label = "all images" if facts["label"] is None else f"images of “{facts['label']}”"
     because = facts["preprocessing_reason"] and f", because {facts['preprocessing_reason']}"
     if facts["copies_in_all"]:
@@ -311,7 +329,12 @@ def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Preprocessing", f"{facts['preprocessing']}{because}"),
         ("Images", f"{facts['dataset']}, {scanned} scanned"),
         ("Shown", f"top {facts['k']} over {label}"),
+        *([("Left out", f"{_images(len(gone))}, see the end of the page")] if gone else []),
     ]
+
+
+def _images(number: int) -> str:
+    return f"{number:,} image{'' if number == 1 else 's'}"
 
 
 def _png(image: Image.Image) -> bytes:

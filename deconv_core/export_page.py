@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape as escape_html
 
@@ -12,13 +12,18 @@ from deconv_core.names import visible
 
 @dataclass(frozen=True)
 class PageTile:
-    """The caption of one tile; ``copies`` are the ids of equal images that it stands for."""
+    """The caption of one tile.
+
+    ``copies`` are the ids of equal images that it stands for; ``left_out`` says why there is no
+    picture, or is "".
+    """
 
     rank: int
     image_id: str
     channel: int
     value: float
     copies: tuple[str, ...] = ()
+    left_out: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,14 +123,32 @@ def section_html(section: PageSection) -> str:
             + "<p>No image activates this feature map, so there is nothing to draw.</p>"
             + ("</section>")
         )
+    shown = [tile for tile in section.tiles if not tile.left_out]
     pictures = "".join(
         f'<figure><img src="{folder}/{file}.png" alt="{name} of {title}" loading="lazy">'
         f"<figcaption>{name}</figcaption></figure>"
         for file, name in (("reconstructions", "Reconstructions"), ("patches", "Image patches"))
     )
+    pair = f'<div class="pair">{pictures}</div>' if shown else ""
     rows = "".join(_tile(tile, section.by_map) for tile in section.tiles)
     table = f'<p><a href="{folder}/table.csv">table.csv</a></p>'
-    return f'{start}<div class="pair">{pictures}</div><ol>{rows}</ol>{table}</section>'
+    return f"{start}{pair}<ol>{rows}</ol>{table}</section>"
+
+
+def left_out_html(left_out: Mapping[str, str]) -> str:
+    """The last section: images of which there is no picture, and why; "" if there are none."""
+    if not left_out:
+        return ""
+    rows = "".join(
+        f'<li>{_name(name)} <span class="soft">{escape(why)}</span></li>'
+        for name, why in sorted(left_out.items())
+    )
+    return (
+        '<section id="left-out"><header><h2>Left out</h2></header><p>These images are not as they '
+        "were when they were scanned, so no picture of them was made. After an update of the scan "
+        f'the export can be built again.</p><ul>{rows}</ul><p><a href="left_out.csv">left_out.csv'
+        "</a></p></section>"
+    )
 
 
 def _tile(tile: PageTile, by_map: bool) -> str:
@@ -135,4 +158,5 @@ def _tile(tile: PageTile, by_map: bool) -> str:
         names = escape_html(names_text([visible(image_id) for image_id in tile.copies]))
         copies = f', <span title="{names}">{and_copies(len(tile.copies))}</span>'
     said = f'<span class="soft">{unit}{tile.value:.4g}{copies}</span>'
-    return f"<li>{_name(tile.image_id)} {said}</li>"
+    gone = f', <span class="soft">left out: {escape(tile.left_out)}</span>' if tile.left_out else ""
+    return f"<li>{_name(tile.image_id)} {said}{gone}</li>"

@@ -78,6 +78,7 @@ ORDER = (
     "result_files",
     "figures",
     "selection",
+    "left_out",
     "export_page",
     "export",
     "interrupts",

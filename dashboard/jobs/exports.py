@@ -142,6 +142,7 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
     from deconv_core.weights import load_network
 
     dataset, network = order.dataset, order.network
+    left_out: dict[str, str] = {}
     _remove_files(order.target)
     export(
         load_network(network.source, network.preprocessing, home=order.home, cancel=cancel),
@@ -156,8 +157,9 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
         from_json(order.selection, Selection),
         order.target,
         dataset=dataset.name,
-        progress=lambda done, total: tell(Progress("", done, total, "map")),
+        progress=lambda done, total: tell(Progress("", done, total, "map", failed=len(left_out))),
         cancel=cancel,
+        left_out=left_out,
     )
 
 

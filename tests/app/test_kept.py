@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -433,18 +434,22 @@ def test_a_download_holds_what_is_shown(shelf: Shelf) -> None:
 def test_an_export_does_not_mix_two_pictures(shelf: Shelf, tmp_path: Path) -> None:
     best = shelf.best()
     replace_picture(shelf)
-    index = ActivationIndex.open(shelf.index_path)
-    network = resources.network_of(shelf.choice)
-    with pytest.raises(ImageChangedError, match=NAME):
-        export(
-            network,
-            ImageFolder(shelf.dataset.root),
-            index,
-            Selection(units=(best.unit,)),
-            tmp_path / "out.zip",
-            cancel=threading.Event(),
-        )
-    assert not list(tmp_path.glob("out.zip*"))
+    left_out: dict[str, str] = {}
+    how: dict[str, Any] = {"cancel": threading.Event(), "left_out": left_out}
+    export(
+        resources.network_of(shelf.choice),
+        ImageFolder(shelf.dataset.root),
+        ActivationIndex.open(shelf.index_path),
+        Selection(units=(best.unit,), layers=(LAYER,)),
+        tmp_path / "out.zip",
+        **how,
+    )
+    assert list(left_out) == [NAME]
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        told = json.loads(archive.read("manifest.json"))
+    pictures = [one for chosen in told["maps"] for one in chosen["activations"] if "box" in one]
+    assert pictures
+    assert all(one["image_id"] != NAME for one in pictures)
 
 
 def test_the_demos_first_answer_is_not_shown_over_other_pictures(
