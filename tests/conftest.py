@@ -1,7 +1,11 @@
 """What many tests share: small networks, drawn pictures, and one scan of them."""
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a core each; torch asks when it is imported
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -15,6 +19,7 @@ from deconv_core.network import Network
 from deconv_core.scanning import scan
 from deconv_core.weights import load_network, save_features
 from tests.core import drawings, networks
+from tests.warm import Warm
 
 
 @pytest.fixture(scope="session")
@@ -66,3 +71,17 @@ def weight_file(network: Network, tmp_path_factory: pytest.TempPathFactory) -> P
     path = tmp_path_factory.mktemp("weights") / "narrow.safetensors"
     save_features(network, path)
     return path
+
+
+Popen = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def popen() -> Iterator[Popen]:
+    """Takes the place of ``subprocess.Popen`` where a program's start is not what is tested."""
+    if sys.platform != "linux":
+        yield subprocess.Popen
+        return
+    warm = Warm()
+    yield warm.popen
+    warm.close()

@@ -32,6 +32,7 @@ def ended(registry: Registry, path: Path, seconds: float = 120) -> JobState:
     return state
 
 
+@pytest.mark.cold
 def test_a_scan_from_start_to_end(
     registry: Registry, pair: tuple[Dataset, NetworkChoice], images: ImageFolder
 ) -> None:

@@ -24,7 +24,7 @@ from tests.app import tiny_job
 from tests.app.tiny_queue import Jobs, until
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals")
+pytestmark = [pytest.mark.cold, pytest.mark.skipif(os.name == "nt", reason="sends signals")]
 
 
 @pytest.fixture

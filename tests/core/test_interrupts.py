@@ -4,8 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from deconv_core.images import ImageFolder
 from deconv_core.index_check import check_index
 from deconv_core.network import Network
 from deconv_core.scanning import scan
+from tests.conftest import Popen
 from tests.core import drawings
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are others on Windows")
@@ -44,14 +46,21 @@ def whole(network: Network, photos: Path, tmp_path_factory: pytest.TempPathFacto
     return path
 
 
-def start(*arguments: object, options: Sequence[str] = ()) -> subprocess.Popen[str]:
-    command = [sys.executable, *options, *(str(argument) for argument in arguments)]
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+Start = Callable[..., Any]
 
 
-def wait_for(child: subprocess.Popen[str], words: str) -> None:
+@pytest.fixture(scope="module")
+def start(popen: Popen) -> Start:
+    """Start Python with these arguments; both outputs are pipes."""
+
+    def start_(*arguments: object, popen: Popen = popen) -> Any:
+        command = [sys.executable, *(str(argument) for argument in arguments)]
+        return popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    return start_
+
+
+def wait_for(child: Any, words: str) -> None:
     """Read standard error until a line holds these words."""
     assert child.stderr is not None
     seen = []
@@ -62,7 +71,7 @@ def wait_for(child: subprocess.Popen[str], words: str) -> None:
     raise AssertionError(f"it ended with {child.wait()}: {''.join(seen)[-2000:]}")
 
 
-def interrupted(child: subprocess.Popen[str], words: str = "stuck") -> str:
+def interrupted(child: Any, words: str = "stuck") -> str:
     """Send Ctrl-C as soon as it says these words; what else it says on standard error."""
     wait_for(child, words)
     child.send_signal(signal.SIGINT)
@@ -84,10 +93,11 @@ def commands(photos: Path, whole: Path, place: Path, weights: Path) -> dict[str,
 
 @pytest.mark.parametrize("command", ["scan", "top"])
 def test_while_torch_is_imported(
-    photos: Path, whole: Path, weight_file: Path, tmp_path: Path, command: str
+    start: Start, photos: Path, whole: Path, weight_file: Path, tmp_path: Path, command: str
 ) -> None:
     arguments = commands(photos, whole, tmp_path, weight_file)[command]
-    child = start("-m", "deconv_core", *arguments, options=["-X", "importtime"])
+    command = ("-X", "importtime", "-m", "deconv_core", *arguments)
+    child = start(*command, popen=subprocess.Popen)
     said = interrupted(child, " torch._utils")
     assert " torch\n" not in said, "it was still being imported"
     assert said.endswith("cancelled\n")
@@ -107,7 +117,13 @@ def test_while_torch_is_imported(
     ],
 )
 def test_where_nothing_was_written_nothing_is_left(
-    photos: Path, whole: Path, weight_file: Path, tmp_path: Path, command: str, where: str
+    start: Start,
+    photos: Path,
+    whole: Path,
+    weight_file: Path,
+    tmp_path: Path,
+    command: str,
+    where: str,
 ) -> None:
     arguments = commands(photos, whole, tmp_path, weight_file)[command]
     child = start("-c", f"{STUCK}{where}; sys.exit(program.main(sys.argv[1:]))", *arguments)
@@ -117,7 +133,7 @@ def test_where_nothing_was_written_nothing_is_left(
 
 @pytest.mark.parametrize("stubborn", [False, True])
 def test_a_scan_that_does_not_hear_is_ended_and_goes_on_later(
-    photos: Path, whole: Path, weight_file: Path, tmp_path: Path, stubborn: bool
+    start: Start, photos: Path, whole: Path, weight_file: Path, tmp_path: Path, stubborn: bool
 ) -> None:
     """As in one long call of torch; a stubborn one does not even leave at an exception."""
     where = """
@@ -148,7 +164,7 @@ sys.exit(program.main(sys.argv[1:]))
 
 
 def test_a_second_time_ends_it_at_once(
-    photos: Path, whole: Path, weight_file: Path, tmp_path: Path
+    start: Start, photos: Path, whole: Path, weight_file: Path, tmp_path: Path
 ) -> None:
     where = """
 import deconv_core.interrupts as i
@@ -171,7 +187,7 @@ sys.exit(program.main(sys.argv[1:]))
 
 
 def test_results_that_are_being_written_are_written_whole(
-    photos: Path, whole: Path, weight_file: Path, tmp_path: Path
+    start: Start, photos: Path, whole: Path, weight_file: Path, tmp_path: Path
 ) -> None:
     where = """
 import os
@@ -207,20 +223,27 @@ def closed_pipe() -> int:
 @pytest.mark.parametrize("command", ["scan", "top", "check"])
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_pipe_that_was_closed_ends_a_command_quietly(
-    photos: Path, whole: Path, weight_file: Path, tmp_path: Path, command: str, unbuffered: str
+    popen: Popen,
+    photos: Path,
+    whole: Path,
+    weight_file: Path,
+    tmp_path: Path,
+    command: str,
+    unbuffered: str,
 ) -> None:
     arguments = commands(photos, whole, tmp_path, weight_file)[command]
     pipe = closed_pipe()
-    done = subprocess.run(
+    start = subprocess.Popen if command == "check" else popen  # as ever; with torch loaded
+    child = start(
         [sys.executable, "-m", "deconv_core", *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
         stdout=pipe,
         stderr=subprocess.PIPE,
-        check=False,
     )
+    said = child.communicate(timeout=60)[1]
     os.close(pipe)
-    assert (done.returncode, done.stderr) == (141, b"")
+    assert (child.returncode, said) == (141, b"")
 
 
 def test_nobody_reads_the_errors(tmp_path: Path) -> None:
