@@ -16,6 +16,7 @@ from dashboard.jobs.state import JobState
 from dashboard.names import distinct
 from dashboard.preview_panel import look, show_preview
 from dashboard.registry import NetworkChoice, Registry
+from dashboard.room import offer_room
 from dashboard.serving import told
 from dashboard.shell import escape
 from dashboard.use_images import use_buttons
@@ -47,6 +48,7 @@ def _offer(registry: Registry, state: JobState) -> None:
     message = st.session_state.pop("caltech_trouble", "") or told(state.message)
     if message:
         st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
+        offer_room(message, "caltech")
     st.button(
         f"Download {file_size(ARCHIVE_BYTES)}" if state.status == "none" else "Start again",
         key="caltech_download",

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from dashboard.job_rows import job_row, watched
-from dashboard.jobs.exports import Export, delete_export, exports
+from dashboard.jobs.exports import Export, delete_export, exports, read_left_out
 from dashboard.registry import Registry
+from dashboard.remedies import scan_button
+from dashboard.room import offer_room
 from dashboard.serving import told
 from dashboard.shell import escape
 from dashboard.wording import counted, file_size
-from deconv_core.errors import DeconvError
+from deconv_core.errors import DeconvError, ImageError, IndexMismatchError, IndexOutdatedError
 from deconv_core.selection import Selection
 
 _LISTED = 6
+_NAMED = 20
 
 
 def export_list(registry: Registry) -> None:
@@ -69,6 +73,7 @@ def _ended(registry: Registry, export: Export) -> None:
     left, right = st.columns([3, 2], vertical_alignment="center")
     with left:
         _words(export)
+        _remedies(registry, export)
     with right.container(
         horizontal=True, horizontal_alignment="right", vertical_alignment="center"
     ):
@@ -89,6 +94,32 @@ def _ended(registry: Registry, export: Export) -> None:
             on_click=_delete,
             args=(registry, export.export_id),
         )
+
+
+def _remedies(registry: Registry, export: Export) -> None:
+    """Which images were left out, and what helps: a scan, or room."""
+    state, left_out = export.state, {}
+    if state.status == "done" and state.progress.failed:
+        left_out = read_left_out(export.path)
+        with st.expander(
+            f"{counted(len(left_out), 'image')} left out: gone, or changed since the scan",
+            icon=":material/warning:",
+        ):
+            for image_id, why in list(left_out.items())[:_NAMED]:
+                st.caption(f"{escape(image_id)}: {escape(why)}")
+            if len(left_out) > _NAMED:
+                st.caption(f"and {len(left_out) - _NAMED:,} more, in left_out.csv of the zip")
+    offer_room(state.message, export.export_id)
+    outdated = state.failed_by(ImageError) or state.failed_by(IndexOutdatedError)
+    if left_out or outdated or state.failed_by(IndexMismatchError):
+        with suppress(DeconvError):  # they may be deleted
+            chosen = registry.dataset(state.dataset), registry.network(state.network)
+            st.caption("Then build the zip again.")
+            update = bool(left_out) or outdated
+            scan_button(registry, *chosen, export.export_id, update=update)
+    if message := st.session_state.pop("scan_error", ""):
+        st.error(message, icon=":material/error:")
+        offer_room(message, f"scan_{export.export_id}")
 
 
 def _delete(registry: Registry, export_id: str) -> None:

@@ -13,6 +13,7 @@ from dashboard import address, resources
 from dashboard.choice import Choice, escape
 from dashboard.data_tables import data_table
 from dashboard.jobs.scans import changes_since
+from dashboard.moved import folder_missing, weights_missing
 from dashboard.remedies import offer_scan
 from dashboard.repair import damage_note
 from dashboard.serving import told
@@ -42,37 +43,20 @@ def trouble(choice: Choice, error: DeconvError) -> None:
         damage_note(choice, str(error))
         return
     if not choice.registry.ready(choice.network):
-        st.warning(
-            f"The weights of {escape(choice.network.name)} are not on this computer, so nothing "
-            "can be reconstructed. Values and places are in the table.",
-            icon=":material/download:",
-        )
+        left = "Values and places are in the table."
+        weights_missing(choice.registry, choice.network, left)
     elif not choice.dataset.root.is_dir():
-        folder_gone(choice, "Values and places are in the table.")
-        return
+        left = "Values and places are in the table."
+        folder_missing(choice.registry, choice.dataset, left)
     else:
         st.error(escape(told(error)), icon=":material/error:")
         offer_scan(choice, error, "trouble")
-    _open_start()
-
-
-def folder_gone(choice: Choice, what_is_left: str = "") -> None:
-    """Say that the folder of images was moved, and where to go."""
-    st.warning(
-        f"The folder of {escape(choice.dataset.name)} is not where it was when it was scanned. "
-        f"Put it back, or choose the folder again on Start. {what_is_left}",
-        icon=":material/folder_off:",
-    )
-    _open_start()
-
-
-def _open_start() -> None:
-    st.page_link(
-        address.PAGE_FILES["start"],
-        label="Open Start",
-        icon=":material/arrow_forward:",
-        query_params=address.link_to(),
-    )
+        st.page_link(
+            address.PAGE_FILES["start"],
+            label="Open Start",
+            icon=":material/arrow_forward:",
+            query_params=address.link_to(),
+        )
 
 
 def missing_note(choice: Choice, answers: Sequence[Answer]) -> None:
@@ -153,6 +137,23 @@ def changed_note(choice: Choice) -> None:
     ]
     st.caption(f":material/sync_problem: Images changed since the scan: {', '.join(words)}.")
     offer_scan(choice, IndexOutdatedError(), "changed")
+
+
+def since_the_scan(choice: Choice, image_id: str, content_hash: str) -> None:
+    """Say if one image is not as it was scanned, and offer an update."""
+    index = choice.index
+    if index is None or not index.complete:
+        return
+    scanned = index.content_hashes([image_id])
+    if scanned.get(image_id) == content_hash:
+        return
+    said = "was changed since" if scanned else "came after"
+    st.warning(
+        f"This picture {said} the scan. Shown here is the file as it is now; the other pages "
+        f"{'know it as it was' if scanned else 'do not know it'} until the scan is updated.",
+        icon=":material/sync_problem:",
+    )
+    offer_scan(choice, IndexOutdatedError(), "image")
 
 
 def table(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import address, drawn, notes, resources
+from dashboard import address, drawn, resources
+from dashboard.moved import folder_missing
 from dashboard.serving import told
 from dashboard.shell import Choice, escape
 from dashboard.tiles import Panel, Tile, gallery
@@ -52,7 +53,7 @@ def choose_image(choice: Choice) -> Shown | None:
         if choice.dataset.root.is_dir():
             st.warning(escape(told(error)), icon=":material/folder_off:")
         else:
-            notes.folder_gone(choice)
+            folder_missing(choice.registry, choice.dataset)
         return uploaded
     names = [entry.image_id for entry in folder if choice.label in (None, entry.label)]
     asked = choice.values.get("image", "")

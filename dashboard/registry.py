@@ -171,12 +171,60 @@ class Registry:
         kinds = None if extensions is None else tuple(sorted({_dotted(e) for e in extensions}))
         taken = None if labels is None else tuple(sorted(set(labels)))
         more = ["links"] * follow_links + ["file"] * (value_range == "file")
-        dataset_id = _short_hash([str(path), kinds, taken, resize, *more])
         called = name or path.name or str(path)
         reading = kinds, taken, resize, follow_links, value_range
+        dataset_id = self._dataset_id([str(path), kinds, taken, resize, *more], (path, *reading))
         dataset = Dataset(dataset_id, called, kind, path, *reading)
         self._write("datasets", dataset_id, {**asdict(dataset), "root": str(path)})
         return dataset
+
+    def _dataset_id(self, settings: list[Any], wanted: tuple[Any, ...]) -> str:
+        """The id of the dataset of a folder, of one that was moved there too, or a new id."""
+        known = {one.dataset_id: one for one in self._read_all("datasets", _dataset)}
+        found = _short_hash(settings)
+        for dataset_id, one in known.items():
+            read = one.extensions, one.labels, one.resize, one.follow_links, one.value_range
+            if (one.root, *read) == wanted:
+                return dataset_id
+        while found in known:  # its folder was moved
+            found = _short_hash([found, *settings])
+        return found
+
+    def move_dataset(self, dataset: Dataset, root: Path) -> None:
+        """Note where the folder of a dataset is now; its scans stay.
+
+        Raises:
+            DeconvError: it is no folder, may not be opened, or a job uses the dataset.
+        """
+        self.check_folder(root)
+        with self.jobs.unused(dataset=dataset.dataset_id):
+            content = self._content("datasets", dataset.dataset_id)
+            before = Path(content["root"]).name
+            name = root.name if content["name"] == before and root.name else content["name"]
+            moved = {**content, "root": str(root), "name": name}
+            self._write("datasets", dataset.dataset_id, moved)
+
+    def move_weights(self, network: NetworkChoice, file: Path) -> None:
+        """Note where the file of a network is now.
+
+        Raises:
+            DeconvError: no such file, one of another type, not to be opened, or a job uses it.
+        """
+        self._check_weights(file)
+        with self.jobs.unused(network=network.network_id):
+            content = self._content("networks", network.network_id)
+            how = f" ({content['preprocessing']})" if content["preprocessing"] else ""
+            moved = {**content, "source": str(file), "name": file.name + how}
+            self._write("networks", network.network_id, moved)
+
+    def _content(self, shelf: str, entry_id: str) -> dict[str, Any]:
+        try:
+            content: dict[str, Any] = json.loads(self._file(shelf, entry_id).read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise DeconvError(
+                f"{entry_id} is not there any more; choose another on Start"
+            ) from error
+        return content
 
     def check_folder(self, root: Path) -> None:
         """Refuse what cannot become a dataset.
@@ -244,6 +292,20 @@ class Registry:
             DeconvError: no such file, one of another type, or not below ``$DECONV_FOLDERS``.
         """
         file = absolute_path(path)
+        self._check_weights(file)
+        network_id = _short_hash([str(file), preprocessing])
+        known = {one.network_id: one for one in self._read_all("networks", _network)}
+        for one in known.values():
+            if (one.source, one.preprocessing) == (str(file), preprocessing):
+                network_id = one.network_id
+        while network_id in known and known[network_id].source != str(file):  # it was moved
+            network_id = _short_hash([network_id, str(file)])
+        name = file.name + (f" ({preprocessing})" if preprocessing else "")
+        network = NetworkChoice(network_id, name, str(file), preprocessing)
+        self._write("networks", network_id, asdict(network))
+        return network
+
+    def _check_weights(self, file: Path) -> None:
         self.rules.check(file)
         there = what_is(file)
         if there == "folder" or file.suffix.lower() not in WEIGHT_SUFFIXES:
@@ -254,11 +316,6 @@ class Registry:
             )
         if not there:
             raise DeconvError(f"there is no file {self.rules.shown(file)}; check the path")
-        network_id = _short_hash([str(file), preprocessing])
-        name = file.name + (f" ({preprocessing})" if preprocessing else "")
-        network = NetworkChoice(network_id, name, str(file), preprocessing)
-        self._write("networks", network_id, asdict(network))
-        return network
 
     def ready(self, network: NetworkChoice) -> bool:
         """True if the weights are on this computer; asking never downloads."""

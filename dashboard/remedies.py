@@ -8,6 +8,7 @@ from dashboard import resources
 from dashboard.choice import Choice, escape
 from dashboard.jobs.scans import scan_state, start_scan
 from dashboard.registry import Dataset, NetworkChoice, Registry
+from dashboard.room import offer_room
 from dashboard.serving import told
 from deconv_core.errors import (
     DeconvError,
@@ -17,6 +18,7 @@ from deconv_core.errors import (
     IndexOutdatedError,
 )
 
+UPDATE = "Update the scan"
 ANEW = "Scan anew"
 ANEW_HELP = (
     "Scans all images into a new index. The one that is there is kept until the new one is done."
@@ -50,17 +52,24 @@ def offer_scan(choice: Choice, error: DeconvError, key: str) -> None:
     if request is not None and st.session_state.get("scan_offered") is request:
         return  # several parts of a page may meet the same trouble
     st.session_state["scan_offered"] = request
-    state = scan_state(choice.registry, choice.index_path)
-    label = "Update the scan" if outdated else ANEW
-    st.button(
-        "A scan is running" if state.active else label,
-        key=f"{'update' if outdated else 'anew'}_{key}",
-        icon=":material/sync:" if outdated else ":material/restart_alt:",
-        help="Scans only what was added or changed." if outdated else ANEW_HELP,
-        disabled=state.active or not choice.registry.ready(choice.network),
-        on_click=begin,
-        args=(choice.registry, choice.dataset, choice.network, outdated),
-        kwargs={"anew": not outdated},
-    )
+    scan_button(choice.registry, choice.dataset, choice.network, key, update=outdated)
     if message := st.session_state.pop("scan_error", ""):
         st.error(message, icon=":material/error:")
+        offer_room(message, f"scan_{key}")
+
+
+def scan_button(
+    registry: Registry, dataset: Dataset, network: NetworkChoice, key: str, *, update: bool
+) -> None:
+    """A button that updates a scan, or scans anew."""
+    state = scan_state(registry, registry.index_path(dataset, network))
+    st.button(
+        "A scan is running" if state.active else UPDATE if update else ANEW,
+        key=f"{'update' if update else 'anew'}_{key}",
+        icon=":material/sync:" if update else ":material/restart_alt:",
+        help="Scans only what was added or changed." if update else ANEW_HELP,
+        disabled=state.active or not registry.ready(network),
+        on_click=begin,
+        args=(registry, dataset, network, update),
+        kwargs={"anew": not update},
+    )

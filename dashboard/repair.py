@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard.choice import Choice, escape
 from dashboard.jobs.scans import scan_state, start_scan
 from dashboard.remedies import offer_scan
+from dashboard.room import offer_room
 from dashboard.serving import told
 from deconv_core.errors import DeconvError, IndexDamagedError
 from deconv_core.index_parts import REPAIR
@@ -43,6 +44,7 @@ def damage_note(choice: Choice, message: str) -> None:
     offer_scan(choice, IndexDamagedError(), "damaged")  # where a repair is not possible
     if trouble := st.session_state.pop("repair_error", ""):
         st.error(escape(trouble), icon=":material/error:")
+        offer_room(trouble, "repair")
 
 
 def _repair(choice: Choice) -> None:

@@ -14,13 +14,16 @@ from dashboard.image_problems import image_problems
 from dashboard.job_rows import job_row, watched
 from dashboard.jobs.scans import changes_since, drop_new_scan, scan_state
 from dashboard.jobs.state import JobState
+from dashboard.moved import weights_missing
 from dashboard.preview_panel import passed_over
 from dashboard.registry import Dataset, NetworkChoice, Registry
 from dashboard.remedies import ANEW, ANEW_HELP, begin
+from dashboard.room import offer_room
 from dashboard.serving import told
 from dashboard.shell import escape
 from dashboard.wording import counted
 from deconv_core.dead_maps import dead_maps_sentence, layers_with_many_dead_maps
+from deconv_core.errors import ANEW as HOW_ANEW
 from deconv_core.errors import (
     DeconvError,
     IndexForeignError,
@@ -63,6 +66,8 @@ def scan_panel(
             else:
                 _waiting(registry, dataset, network, state, len(images or ()))
 
+    if not done and not registry.ready(network) and network.source != "vgg19":
+        weights_missing(registry, network, "Or choose another network in the sidebar.")
     watched(look, draw, jobs=lambda state: [state], also=lambda: (_showable(path), _asked()))
     say_scan_trouble()
 
@@ -71,6 +76,7 @@ def say_scan_trouble() -> None:
     """Why a scan that was asked for did not start."""
     if message := st.session_state.pop("scan_error", ""):
         st.error(message, icon=":material/error:")
+        offer_room(message, "scan_error")
 
 
 def _asked() -> tuple[object, object]:
@@ -137,9 +143,13 @@ def _waiting(
     left, right = st.columns([3, 2], vertical_alignment="center")
     left.markdown(_headline(dataset, network, state))
     message, _, _ = state.message.partition(". To scan only those")  # the button does that
+    if state.anew:  # there is one already, to be gone on with or dropped
+        message = message.replace(f", or {HOW_ANEW}", "").replace(f": {HOW_ANEW}", "")
     if message:
         message = told(message.replace(f"{FOLLOW}; ", "").replace(f" ({FOLLOW})", ""))
         left.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
+        with left:
+            offer_room(message, "scan_panel")
     again = state.anew or (state.status in ("cancelled", "failed") and state.progress.total > 0)
     outdated = state.failed_by(IndexOutdatedError)
     anew = not state.anew and _needs_anew(state)

@@ -17,6 +17,7 @@ from dashboard import address, pictures, resources
 from dashboard.choice import Choice, choose, escape, short_name
 from dashboard.remedies import offer_scan
 from dashboard.repair import damage_note
+from dashboard.room import go_where_wanted
 from dashboard.serving import told
 from dashboard.sidebar import PAGES, PRODUCT, sidebar
 from dashboard.writing import can_write
@@ -50,6 +51,7 @@ def shell(page: str, *, title: str) -> Choice:
         layout="wide",
         initial_sidebar_state=268,
     )
+    go_where_wanted(page)
     st.html(_FILES / "page.css")
     pictures.begin_request()
     notes: list[str] = []

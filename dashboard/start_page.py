@@ -10,6 +10,7 @@ from dashboard.choose_images import choose_images, folder_being_chosen, stop_cho
 from dashboard.folder_browser import paths_shown
 from dashboard.hero import hero
 from dashboard.jobs.scans import scan_state
+from dashboard.moved import folder_missing
 from dashboard.networks_panel import networks_table
 from dashboard.preview_panel import look, show_preview
 from dashboard.repair import damage_note
@@ -17,7 +18,7 @@ from dashboard.scan_panel import say_scan_trouble, scan_panel
 from dashboard.serving import told
 from dashboard.shell import Choice, escape, heading, say_if_read_only, shell
 from dashboard.stored_data import data_folder, datasets_table
-from dashboard.wording import CHOOSE_TAB
+from dashboard.wording import CHOOSE_TAB, DATASETS_TAB
 from deconv_core.errors import DeconvError, IndexDamagedError
 from deconv_core.images import ImageFolder
 
@@ -46,7 +47,10 @@ def not_scanned(choice: Choice) -> None:
         )
         reason = escape(str(error)) if paths_shown() else "its folder is not where it was"
         gone = f"These images cannot be listed: {reason}. Choose other images below."
-        st.warning(missing if dataset.kind == "demo" else gone, icon=":material/info:")
+        if dataset.kind == "demo" or dataset.root.is_dir():
+            st.warning(missing if dataset.kind == "demo" else gone, icon=":material/info:")
+        else:
+            folder_missing(choice.registry, dataset, "Or choose other images below.")
     else:
         show_preview(shown, "dataset")
         follow_links.offer(choice.registry, dataset, shown.passed_over, "follow_links_unscanned")
@@ -119,7 +123,7 @@ def start_page() -> None:
             fill_hero = shown_now(choice)
 
     say_if_read_only(choice.registry.home)
-    names = [CHOOSE_TAB, "Datasets and scans", "Networks"]
+    names = [CHOOSE_TAB, DATASETS_TAB, "Networks"]
     tabs = st.tabs(names, key="start_tab", on_change="rerun")
     if tabs[0].open:
         with tabs[0]:

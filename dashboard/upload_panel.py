@@ -13,6 +13,7 @@ from dashboard.address import target, visit
 from dashboard.code_pages import CODE_PAGES
 from dashboard.data_tables import data_table
 from dashboard.registry import NetworkChoice, Registry
+from dashboard.room import offer_room
 from dashboard.serving import told
 from dashboard.shell import escape
 from dashboard.upload_limits import upload_limits
@@ -48,6 +49,7 @@ def upload_panel(registry: Registry, network: NetworkChoice) -> None:
     )
     if message := st.session_state.pop("upload_error", ""):
         st.error(message, icon=":material/error:")
+        offer_room(message, "upload")
     owner, passed_over = st.session_state.get("upload_passed_over", ("", []))
     if passed_over and owner == target().get("dataset"):
         _say_passed_over(passed_over)

@@ -26,7 +26,7 @@ from dashboard.folders import folder_size
 from dashboard.registry import Dataset, Registry
 from dashboard.upload_limits import UploadLimits
 from dashboard.writing import why_not_written
-from deconv_core.errors import DeconvError
+from deconv_core.errors import MAKE_ROOM, DeconvError
 from deconv_core.images import LARGEST_FILE
 from deconv_core.passed_over import Skipped
 
@@ -43,8 +43,8 @@ _BAD_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 
 
 _NO_ROOM = (
-    "the uploads on this server would take more room than they may; delete one under Datasets and "
-    "scans, or ask whoever runs the server"
+    f"the uploads on this server would take more room than they may; to {MAKE_ROOM}, delete one "
+    "under Datasets and scans, or ask whoever runs the server"
 )
 
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard.address import visit
 from dashboard.jobs.scans import scan_state
+from dashboard.moved import weights_missing
 from dashboard.registry import NetworkChoice, Registry
 from dashboard.remedies import begin
 from dashboard.scan_panel import VGG19_DOWNLOAD, scan_label
@@ -54,11 +55,7 @@ def use_buttons(
         )
     st.caption(_seen_by(network))
     if blocked:
-        st.warning(
-            f"The weights of {network.name} are not on this computer. Choose another network in "
-            "the sidebar, or add a weight file below.",
-            icon=":material/info:",
-        )
+        weights_missing(registry, network, "Or choose another network in the sidebar.")
 
 
 def _seen_by(network: NetworkChoice) -> str:

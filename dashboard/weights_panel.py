@@ -11,6 +11,7 @@ from dashboard.job_words import job_text
 from dashboard.jobs.state import JobState
 from dashboard.jobs.vgg19_download import BYTES, start_weights_download, weights_state
 from dashboard.registry import Registry
+from dashboard.room import offer_room
 from dashboard.serving import told
 from dashboard.shell import escape
 from dashboard.wording import file_size, preprocessing_text
@@ -18,12 +19,13 @@ from deconv_core.errors import DeconvError
 from deconv_core.preprocessing import expected_by
 
 
-def weights_download(registry: Registry, actions: Callable[[], None]) -> None:
+def weights_download(registry: Registry, actions: Callable[[], None], key: str = "weights") -> None:
     """What VGG19 needs, how far its download is, and buttons; it looks again by itself.
 
     Args:
         registry: knows whether the weights are there.
         actions: draws the other buttons of the row.
+        key: begins the keys of its own buttons.
     """
 
     def draw(state: JobState) -> None:
@@ -31,7 +33,7 @@ def weights_download(registry: Registry, actions: Callable[[], None]) -> None:
         with words:
             _words(registry, state)
         with buttons.container(horizontal=True, horizontal_alignment="right"):
-            _button(registry, state)
+            _button(registry, state, key)
             actions()
 
     watched(lambda: weights_state(registry), draw, jobs=lambda state: [state])
@@ -58,17 +60,21 @@ def _words(registry: Registry, state: JobState) -> None:
     if state.status == "failed":
         message = told(state.message)
         st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
+        offer_room(message, f"weights_{state.job_id}")
 
 
-def _button(registry: Registry, state: JobState) -> None:
+def _button(registry: Registry, state: JobState, key: str) -> None:
     if state.status == "done":
         return
     if state.active:
-        stop_buttons(registry, state, "weights_cancel")
+        stop_buttons(registry, state, f"{key}_cancel")
         return
     label = {"none": "Download", "cancelled": "Go on"}.get(state.status, "Try again")
     st.button(
-        label, key="weights_download", icon=":material/download:", on_click=_start, args=(registry,)
+        *(label, f"{key}_download"),
+        icon=":material/download:",
+        on_click=_start,
+        args=(registry,),
     )
     if message := st.session_state.pop("weights_trouble", ""):
         st.error(message, icon=":material/error:")

@@ -6,6 +6,8 @@ from deconv_core.preprocessing import PREPROCESSINGS
 
 CHOOSE_TAB = "Choose images"
 """The tab of Start where images are chosen."""
+DATASETS_TAB = "Datasets and scans"
+"""The tab of Start where what is kept can be deleted."""
 
 
 def counted(number: int, noun: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deconv_core.errors import DeconvError
+from deconv_core.errors import MAKE_ROOM, DeconvError
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -20,6 +20,11 @@ def can_write(folder: Path) -> bool:
         (place for place in (folder, *folder.parents) if os.access(place, os.F_OK)), folder
     )
     return os.access(there, os.W_OK | os.X_OK)
+
+
+def is_full(error: OSError) -> bool:
+    """True if there is no room on the disk, or no more than an account may take."""
+    return error.errno in _FULL
 
 
 @contextmanager
@@ -41,8 +46,8 @@ def writing(what: str) -> Iterator[None]:
 def why_not_written(error: OSError) -> str:
     """What is wrong with the disk or the data folder, and what helps."""
     said = error.strerror or str(error)
-    if error.errno in _FULL:
-        return "the disk is full; make room, for example by deleting datasets or exports"
+    if is_full(error):
+        return f"the disk is full; {MAKE_ROOM}, for example by deleting datasets or exports"
     advice = (
         "; allow it to the account that runs this program, or set DECONV_HOME to another folder"
         if error.errno in _FORBIDDEN

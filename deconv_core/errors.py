@@ -4,6 +4,8 @@ ANEW = "scan the images anew (`python -m deconv_core scan FOLDER --index INDEX -
 """What helps where no scan can go on with an index."""
 UPDATE = "update the index (`--update`, update=True)"
 """What helps where the images are others than those that were scanned."""
+MAKE_ROOM = "make room"
+"""What every message about a full disk, or a limit that is reached, says."""
 
 
 class DeconvError(Exception):

@@ -24,6 +24,7 @@ from deconv_core.decoding import DECODING
 from deconv_core.download import CancelFlag
 from deconv_core.errors import (
     ANEW,
+    MAKE_ROOM,
     DeconvError,
     IndexMismatchError,
     IndexOutdatedError,
@@ -174,7 +175,7 @@ def scan(
     except OSError as error:
         raise DeconvError(
             f"cannot write the index at {folder.path}: {error.strerror or error}. Finished blocks "
-            "are kept; make room or choose a folder you may write to, and scan again"
+            f"are kept; {MAKE_ROOM} or choose a folder you may write to, and scan again"
         ) from error
     return ActivationIndex.open(folder.path)
 

@@ -103,6 +103,8 @@ def page(choice: Choice) -> None:
         return
     if shown.seen.note:
         st.caption(f":material/exposure: This picture is {escape(shown.seen.note)}.")
+    if not shown.uploaded:
+        notes.since_the_scan(choice, shown.image_id, shown.seen.content_hash)
     layers = layers_of(choice)
     default = layers.get("conv4_4") or list(layers.values())[-1]
     layer = layers.get(choice.values.get("layer", "")) or default

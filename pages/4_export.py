@@ -8,7 +8,9 @@ from dashboard import notes, pickers
 from dashboard.address import SCALES
 from dashboard.export_panel import contents, export_list
 from dashboard.jobs.exports import start_export
+from dashboard.moved import folder_missing, weights_missing
 from dashboard.names import distinct
+from dashboard.room import offer_room
 from dashboard.serving import told
 from dashboard.shell import Choice, escape, heading, require_index, say_if_read_only, shell
 from dashboard.wording import counted
@@ -110,13 +112,10 @@ def build_button(
             icon=":material/error:",
         )
     elif not choice.registry.ready(choice.network):
-        st.error(
-            f"The weights of {escape(choice.network.name)} are not on this computer; see Start.",
-            icon=":material/error:",
-        )
+        weights_missing(choice.registry, choice.network)
         total = 0
     elif not choice.dataset.root.is_dir():
-        notes.folder_gone(choice)
+        folder_missing(choice.registry, choice.dataset)
         total = 0
     pressed = st.button(
         "Build the zip",
@@ -135,6 +134,7 @@ def build_button(
         except DeconvError as error:
             said = escape(f"The export did not start: {told(error)}.")
             st.error(said, icon=":material/error:")
+            offer_room(said, "export_start")
 
 
 choice = shell("export", title="Export")

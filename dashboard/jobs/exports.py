@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
+import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -161,6 +164,14 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
         cancel=cancel,
         left_out=left_out,
     )
+
+
+def read_left_out(path: Path) -> dict[str, str]:
+    """The images that a finished export says it left out -> why; nothing if it cannot be read."""
+    with suppress(Exception), zipfile.ZipFile(path) as archive:
+        text = archive.read("left_out.csv").decode("utf-8-sig")
+        return {row["image_id"]: row["reason"] for row in csv.DictReader(io.StringIO(text))}
+    return {}
 
 
 def most_bytes(selection: Selection, layers: Mapping[str, Layer]) -> int:

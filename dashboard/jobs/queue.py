@@ -27,7 +27,7 @@ from dashboard.jobs.state import JobState
 from dashboard.limits import JobLimits, job_limits
 from dashboard.wording import counted, file_size
 from dashboard.writing import why_not_written
-from deconv_core.errors import DeconvError
+from deconv_core.errors import MAKE_ROOM, DeconvError
 from deconv_core.whole_files import remove_parts, write_whole
 
 _PROJECT = Path(__file__).parents[2]
@@ -268,8 +268,8 @@ def _check_room(wanted: int, room: int | None, limits: JobLimits) -> None:
     if room is not None and wanted > room:
         raise DeconvError(
             f"it may take {file_size(wanted)}, and there is room for {file_size(room)}: the data "
-            f"folder may hold {file_size(limits.data or 0)}. Delete datasets, scans or exports "
-            "that nobody needs, or ask whoever runs the server"
+            f"folder may hold {file_size(limits.data or 0)}. To {MAKE_ROOM}, delete datasets, "
+            "scans or exports that nobody needs, or ask whoever runs the server"
         )
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from dashboard.jobs.files import JobFiles, JobRecord, Line, from_json, to_json
 from dashboard.jobs.state import Progress
 from dashboard.limits import job_limits
+from dashboard.writing import is_full, why_not_written
 from deconv_core.errors import CancelledError, DeconvError
 
 Tell = Callable[[Progress], None]
@@ -60,7 +61,10 @@ def main(home: str, job_id: str, module: str) -> int:
         say(Line(end="cancelled"))
         return 130
     except (DeconvError, OSError) as error:
-        say(Line(end="failed", message=str(error), error=type(error).__name__))
+        message = str(error)
+        if isinstance(error, OSError) and is_full(error):
+            message = why_not_written(error)
+        say(Line(end="failed", message=message, error=type(error).__name__))
         return 1
     say(Line(end="done"))
     return 0

@@ -592,7 +592,8 @@ def _kept_by_the_product() -> Iterator[tuple[str, str]]:
             ):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 for target in targets:
-                    held = isinstance(target, ast.Attribute) or node in tree.body
+                    own = ast.unparse(target).startswith("self.")
+                    held = own or node in tree.body
                     empty = re.fullmatch(
                         r"\{\}|\[\]|(OrderedDict|Counter|dict|defaultdict|set)\(.*\)",
                         ast.unparse(node.value),

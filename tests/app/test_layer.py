@@ -70,7 +70,7 @@ def test_missing_weights_leave_the_numbers(
     shutil.copytree(home.index_path, home.registry.index_path(home.dataset, network))
     copied.unlink()
     app = open_page("layer", network=network.network_id)
-    assert "are not on this computer" in words(app)
+    assert "is not where it was" in words(app)
     assert len(app.dataframe[0].value) == 9
 
 

@@ -17,8 +17,7 @@ from tests.app.tiny_queue import until
 from tests.core import drawings
 
 GONE = (
-    "The folder of moving is not where it was when it was scanned. Put it back, or choose the "
-    "folder again on Start."
+    "The folder of moving is not where it was. Put it back, or choose the folder where it is now."
 )
 
 

@@ -24,6 +24,7 @@ from deconv_core.errors import (
     DeconvError,
     IndexDamagedError,
     IndexMismatchError,
+    IndexOutdatedError,
     ScanRunningError,
 )
 from deconv_core.images import ImageFolder
@@ -408,11 +409,32 @@ def test_which_images_were_taken_is_known_and_said(
     assert [entry.image_id for entry in scanned_folder(folder, made)] == [
         entry.image_id for entry in only_b
     ]
-    with pytest.raises(IndexMismatchError, match=r"labels: b in the scan, all now\. Ask"):
+    with pytest.raises(IndexMismatchError, match=r"labels: b in the scan, all now\. To scan"):
         scan(network, ImageFolder(folder, ["png"]), path)
     wider = scan(network, ImageFolder(folder), path, update=True)
     assert (wider.manifest.extensions, wider.manifest.labels) == (None, None)
     assert len(wider.images) == len(ImageFolder(folder)) > len(only_b)
+
+
+@pytest.mark.parametrize("update", [False, True])
+def test_images_behind_links_are_not_left_out_unasked(
+    network: Network, tmp_path: Path, update: bool
+) -> None:
+    root = drawings.save(tmp_path / "all", {"own/0.png": drawings.noise(2, 9)})
+    real = drawings.save(tmp_path / "real", {"1.png": drawings.noise(1, 9)})
+    (root / "cat").symlink_to(real, target_is_directory=True)
+    path = tmp_path / "index"
+    scan(network, ImageFolder(root, follow_links=True), path)
+    with pytest.raises(IndexOutdatedError, match=r"without, 1 of its images.*--follow-links"):
+        scan(network, ImageFolder(root), path, update=update)
+    assert len(ActivationIndex.open(path).images) == 2
+    (root / "cat").unlink()  # then nothing depends on it
+    left = scan(network, ImageFolder(root, follow_links=True), path, update=True)
+    assert scan(network, ImageFolder(root), path).manifest == left.manifest
+    (root / "cat").symlink_to(real, target_is_directory=True)
+    scan(network, ImageFolder(root, follow_links=True), path, update=True)
+    asked = scan(network, ImageFolder(root, follow_links=False), path, update=True)
+    assert (len(asked.images), asked.manifest.follow_links) == (1, False)
 
 
 @pytest.mark.parametrize("block_size", [2, 1, 32])

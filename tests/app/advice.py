@@ -1,0 +1,86 @@
+"""Finds every message of the product that tells a person what to do, in its source files."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+_VERBS = (
+    "add|allow|ask|bring|build|cancel|check|choose|close|convert|copy|delete|download|export|free|"
+    "give|go|install|keep|leave|make|move|name|open|pack|pass|pip|put|read|remove|rename|repair|"
+    "reload|restart|resume|run|save|say|scan|see|set|shorten|start|stop|take|try|turn|type|unpack|"
+    "update|upload|use|wait|write"
+)
+_ADVICE = re.compile(
+    rf"(?:^|[;:,.(]\s|\bor |\band |\bto make room, )(?:please )?(?:{_VERBS})\b(?! of)",
+    re.IGNORECASE,
+)
+# What a control says of itself is no message.
+_CONTROLS = (
+    *("button", "form_submit_button", "download_button", "popover", "selectbox", "multiselect"),
+    *("text_input", "checkbox", "radio", "toggle", "file_uploader", "segmented_control", "tabs"),
+    *("page_link", "expander", "number_input", "add_argument", "add_parser", "dialog", "compile"),
+    *("code", "html", "set_page_config", "_deletion", "_ask", "startswith", "replace", "partition"),
+)
+_TEXTS = ("help", "placeholder", "label", "description", "key", "icon", "key_", "metavar")
+
+
+def messages_with_advice() -> dict[str, str]:
+    """Message, with {} for what is filled in -> the file that says it."""
+    paths = [ROOT / "app.py", *(ROOT / "pages").glob("*.py")]
+    for part in ("dashboard", "deconv_core"):
+        paths += sorted((ROOT / part).rglob("*.py"))
+    found = {}
+    for path in paths:
+        for text in _texts(ast.parse(path.read_text("utf-8"))):
+            if " " in text and _ADVICE.search(text):
+                found.setdefault(text, path.relative_to(ROOT).as_posix())
+    return found
+
+
+def labels() -> set[str]:
+    """What buttons, links and other controls of the product are called, with {} as above."""
+    found = set()
+    for path in [
+        ROOT / "app.py",
+        *(ROOT / "pages").glob("*.py"),
+        *(ROOT / "dashboard").rglob("*.py"),
+    ]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant | ast.JoinedStr):
+                found.add(_template(node) or "")
+    return found
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    """Texts in a tree but docstrings and what controls say of themselves."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return
+    if isinstance(node, ast.Call) and _name(node.func) in _CONTROLS:
+        return
+    if isinstance(node, ast.keyword) and node.arg in _TEXTS:
+        return
+    if (text := _template(node)) is not None:
+        yield text
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _texts(child)
+
+
+def _name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def _template(node: ast.AST) -> str | None:
+    """A text with {} for what is filled in; None for what is no text."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if isinstance(node, ast.JoinedStr):
+        parts = [_template(value) for value in node.values]
+        return "".join("{}" if part is None else part for part in parts)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        parts = [_template(node.left), _template(node.right)]
+        if any(part is not None for part in parts):
+            return "".join("{}" if part is None else part for part in parts)
+    return None
