@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, TypeVar
 
 _Made = TypeVar("_Made")
@@ -24,7 +25,7 @@ def from_json(kind: type[_Made], content: object) -> _Made:
     """
     if not isinstance(content, Mapping):
         raise ValueError(f"{kind.__name__} is no object")
-    hints = typing.get_type_hints(kind)
+    hints = _hints(typing.cast("Hashable", kind))
     if unknown := set(content) - set(hints):
         raise ValueError(f"{kind.__name__} has the unknown field {min(unknown)[:40]!a}")
     made = {name: _value(hints[name], f"{name}", value) for name, value in content.items()}
@@ -32,6 +33,11 @@ def from_json(kind: type[_Made], content: object) -> _Made:
         return kind(**made)
     except TypeError as error:
         raise ValueError(f"{kind.__name__}: {error}") from None
+
+
+@functools.cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
 
 
 def _value(wanted: Any, name: str, value: object) -> Any:

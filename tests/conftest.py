@@ -3,8 +3,9 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a core each; torch asks when it is imported
@@ -85,3 +86,26 @@ def popen() -> Iterator[Popen]:
     warm = Warm()
     yield warm.popen
     warm.close()
+
+
+Run = Callable[..., subprocess.CompletedProcess[Any]]
+
+
+@pytest.fixture(scope="session")
+def run(popen: Popen) -> Run:
+    """Run a Python program to its end, as ``subprocess.run`` with captured outputs."""
+
+    def run_(command: Sequence[str], **how: Any) -> subprocess.CompletedProcess[Any]:
+        pipe = subprocess.PIPE
+        child = popen(command, **{"stdout": pipe, "stderr": pipe, "text": True, **how})
+        said, errors = child.communicate()
+        return subprocess.CompletedProcess(command, child.returncode, said, errors)
+
+    return run_
+
+
+@pytest.fixture
+def warm_jobs(popen: Popen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dashboard's background jobs are processes that have loaded torch already."""
+    warm = SimpleNamespace(**{**vars(subprocess), "Popen": popen})
+    monkeypatch.setattr("dashboard.jobs.queue.subprocess", warm)

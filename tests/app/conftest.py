@@ -3,10 +3,8 @@
 import functools
 import re
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import streamlit as st
@@ -16,7 +14,6 @@ from streamlit.testing.v1 import AppTest
 from dashboard.registry import Dataset, NetworkChoice, Registry
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.images import ImageFolder
-from tests.conftest import Popen
 
 APP = Path(__file__).parents[2] / "app.py"
 PAGES = {
@@ -66,13 +63,10 @@ def home(
 
 
 @pytest.fixture(autouse=True)
-def _warm_jobs(
-    request: pytest.FixtureRequest, popen: Popen, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Jobs are processes that have torch already, but in tests marked ``cold``."""
+def _warm(request: pytest.FixtureRequest) -> None:
+    """Jobs are forks of a warm process, but in tests marked ``cold``."""
     if not request.node.get_closest_marker("cold"):
-        warm = SimpleNamespace(**{**vars(subprocess), "Popen": popen})
-        monkeypatch.setattr("dashboard.jobs.queue.subprocess", warm)
+        request.getfixturevalue("warm_jobs")
 
 
 OpenPage = Callable[..., AppTest]

@@ -18,6 +18,7 @@ from PIL import Image
 from deconv_core.__main__ import main
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.weights import save_features
+from tests.conftest import Popen, Run
 from tests.core import drawings
 from tests.core.networks import DEAD, narrow_network
 from tests.core.weight_writers import features
@@ -554,13 +555,13 @@ def test_a_wrong_command_line_ends_with_2(arguments: list[str]) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are others on Windows")
 def test_an_interrupted_scan_ends_with_130_and_goes_on(
-    weights: str, photos: Path, tmp_path: Path
+    popen: Popen, run: Run, weights: str, photos: Path, tmp_path: Path
 ) -> None:
     command = [
         *(sys.executable, "-m", "deconv_core", "scan", str(photos), "--network", weights),
         *("--index", str(tmp_path / "index"), "--block-size", "1", "--progress", "json"),
     ]
-    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    child = popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     for line in child.stdout:
         if json.loads(line)["done"] >= 2:
@@ -570,7 +571,8 @@ def test_an_interrupted_scan_ends_with_130_and_goes_on(
     assert child.wait(timeout=60) == 130
     assert rest[-1]["event"] == "end"
     assert rest[-1]["complete"] is False
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = run(command, cwd=ROOT)
+    assert done.returncode == 0
     first = json.loads(done.stdout.splitlines()[0])
     assert first["found"] >= 2
     assert ActivationIndex.open(tmp_path / "index").complete

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -35,6 +34,7 @@ from deconv_core.scan_plan import scanned_folder
 from deconv_core.scanning import ScanProgress, scan
 from deconv_core.storage import part_name
 from deconv_core.units import Activation
+from tests.conftest import Popen
 from tests.core import drawings
 from tests.core.networks import narrow_network, random_chain, whole_number_network
 
@@ -64,7 +64,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_killed_scan_goes_on_without_touching_finished_blocks(
-    network: Network, folder: Path, tmp_path: Path
+    popen: Popen, network: Network, folder: Path, tmp_path: Path
 ) -> None:
     program = (
         "import sys, time\n"
@@ -75,7 +75,7 @@ def test_a_killed_scan_goes_on_without_touching_finished_blocks(
         "     progress=lambda _: time.sleep(0.4))\n"
     )
     path = tmp_path / "index"
-    child = subprocess.Popen(
+    child = popen(
         [sys.executable, "-c", program, str(folder), str(path)], cwd=Path(__file__).parents[2]
     )
     try:

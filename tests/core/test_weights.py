@@ -1,7 +1,6 @@
 """Weight files of every kind that people have, and of every kind that must be refused."""
 
 import pickle
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from deconv_core import load_network
 from deconv_core.errors import DeconvError, WeightsError
 from deconv_core.network import Convolution, Network
 from deconv_core.weights import save_features
+from tests.conftest import Run
 from tests.core.weight_writers import (
     CAFFE_NAMES,
     TORCHVISION_NUMBERS,
@@ -465,7 +465,7 @@ HUGE = {
 }
 
 
-def test_an_array_that_claims_to_be_huge_takes_no_memory(tmp_path: Path) -> None:
+def test_an_array_that_claims_to_be_huge_takes_no_memory(run: Run, tmp_path: Path) -> None:
     for kind, huge in HUGE.items():
         content = python2_npy({"conv1_1": [huge, np.zeros(4)]})
         (tmp_path / f"{kind}.npy").write_bytes(content)
@@ -479,9 +479,7 @@ def test_an_array_that_claims_to_be_huge_takes_no_memory(tmp_path: Path) -> None
         "    try: load_network(path)\n"
         "    except DeconvError: print(tracemalloc.get_traced_memory()[1], path.stem)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False
-    )
+    done = run([sys.executable, "-c", program, str(tmp_path)])
     assert done.returncode == 0, done.stderr[-2000:]
     peaks = dict(reversed(line.split(" ", 1)) for line in done.stdout.splitlines())
     assert set(peaks) == set(HUGE)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from deconv_core import index_summary
 from deconv_core.activation_index import ActivationIndex
@@ -34,6 +35,8 @@ from tests.faults.moments import Moments, fork
 
 ROOT = Path(__file__).parents[2]
 BLOCK_SIZE = 2
+Popen = Callable[..., Any]
+Command = Callable[[Path], list[str]]
 RANDOM_IMAGES = 140
 """Enough blocks of two for a finished scan to merge them."""
 
@@ -102,11 +105,13 @@ def _group(moment: str) -> str:
     return f"{what} {'a merged block' if name.startswith('blocks/') and '-' in name else kind}"
 
 
-def run_alone(program: str, *arguments: str) -> None:
+def run_alone(program: str, *arguments: str, popen: Popen = subprocess.Popen) -> None:
     """Run a program in a process of its own: forks want one in which torch has done nothing yet."""
     command = [sys.executable, "-c", program, *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+    pipe = subprocess.PIPE
+    with popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True) as child:
+        _, errors = child.communicate()
+    assert child.returncode == 0, errors[-3000:]
 
 
 # -- at random moments ---------------------------------------------------------------------------
@@ -127,23 +132,31 @@ def kill_at_random_moments(home: Path, rounds: int, seed: int) -> list[End]:
     return ends
 
 
-def kill_again_and_again(home: Path, kills: int, seed: int) -> tuple[list[int], End]:
+def kill_again_and_again(
+    home: Path, kills: int, seed: int, popen: Popen = subprocess.Popen
+) -> tuple[list[int], End]:
     """Kill the scan into one index several times before it may end.
+
+    Args:
+        home: an empty folder.
+        kills: how many times.
+        seed: of the moments.
+        popen: starts the processes.
 
     Returns:
         How many images the index had after each kill, and how it ended.
     """
     command, reference, index = _command(home), home / "reference", home / "index"
-    length = _undisturbed(command, reference)
+    length = _undisturbed(command, reference, popen)
     chance, done = random.Random(seed), []
     for _ in range(kills):
-        start_and_kill(command, index, chance.uniform(0, length / kills))
+        start_and_kill(command, index, chance.uniform(0, length / kills), popen)
         done.append(_done(index))
-    _finish(command, index)
+    _finish(command, index, popen)
     return done, _end("again and again", index, everything(reference), reference)
 
 
-def _command(home: Path) -> Callable[[Path], list[str]]:
+def _command(home: Path) -> Command:
     photos = {f"{n % 3}/{n:03}.png": drawings.noise(n, 16) for n in range(RANDOM_IMAGES)}
     drawings.save(home / "photos", photos)
     save_features(narrow_network(), home / "narrow.safetensors")
@@ -152,9 +165,9 @@ def _command(home: Path) -> Callable[[Path], list[str]]:
     return lambda index: [*program, "--index", str(index), "--progress", "json"]
 
 
-def _undisturbed(command: Callable[[Path], list[str]], index: Path) -> float:
+def _undisturbed(command: Command, index: Path, popen: Popen = subprocess.Popen) -> float:
     """Scan once; seconds from the first line of progress to the end."""
-    with subprocess.Popen(command(index), cwd=ROOT, stdout=subprocess.PIPE) as child:
+    with popen(command(index), cwd=ROOT, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         child.stdout.readline()
         began = time.monotonic()
@@ -163,9 +176,11 @@ def _undisturbed(command: Callable[[Path], list[str]], index: Path) -> float:
     return time.monotonic() - began
 
 
-def start_and_kill(command: Callable[[Path], list[str]], index: Path, seconds: float) -> None:
+def start_and_kill(
+    command: Command, index: Path, seconds: float, popen: Popen = subprocess.Popen
+) -> None:
     """Start a scan and kill it so long after its first line of progress."""
-    with subprocess.Popen(command(index), cwd=ROOT, stdout=subprocess.PIPE) as child:
+    with popen(command(index), cwd=ROOT, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         child.stdout.readline()
         time.sleep(seconds)
@@ -173,8 +188,10 @@ def start_and_kill(command: Callable[[Path], list[str]], index: Path, seconds: f
         child.stdout.read()
 
 
-def _finish(command: Callable[[Path], list[str]], index: Path) -> None:
-    subprocess.run(command(index), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+def _finish(command: Command, index: Path, popen: Popen = subprocess.Popen) -> None:
+    with popen(command(index), cwd=ROOT, stdout=subprocess.PIPE) as child:
+        child.communicate()
+    assert child.returncode == 0
 
 
 def _done(index: Path) -> int:

@@ -17,6 +17,7 @@ from deconv_core.images import ImageFolder
 from deconv_core.index_check import check_index
 from deconv_core.network import Network
 from deconv_core.scanning import ScanProgress, scan
+from tests.conftest import Popen
 from tests.core import drawings
 from tests.faults.indexes import contents, everything
 
@@ -257,13 +258,13 @@ def test_the_folder_of_images_is_removed_while_it_is_scanned(
 
 
 def test_four_processes_scan_into_one_index_at_once(
-    weight_file: Path, photos: Path, tmp_path: Path
+    popen: Popen, weight_file: Path, photos: Path, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "deconv_core", "scan", str(photos), "--network"]
     command += [str(weight_file), "--block-size", "1", "--progress", "none", "--index"]
     alone, shared = tmp_path / "alone", tmp_path / "shared"
     started = [
-        subprocess.Popen([*command, str(index)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        popen([*command, str(index)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
         for index in (alone, shared, shared, shared, shared)
     ]
     ends = [(child.communicate()[1], child.returncode) for child in started][1:]

@@ -5,20 +5,23 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Popen
 from tests.faults import kill
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kills forks of this process")
 
 
-def test_a_scan_killed_five_times_at_random_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
-    done, end = kill.kill_again_and_again(tmp_path, kills=5, seed=3)
+def test_a_scan_killed_five_times_at_random_ends_as_if_it_had_not_been(
+    popen: Popen, tmp_path: Path
+) -> None:
+    done, end = kill.kill_again_and_again(tmp_path, kills=5, seed=3, popen=popen)
     assert done == sorted(done), "finished blocks are kept"
     assert done[-1] > 0
     assert end.equal
     assert end.left_over == 0
 
 
-def test_killed_at_each_sort_of_file_operation(tmp_path: Path) -> None:
+def test_killed_at_each_sort_of_file_operation(popen: Popen, tmp_path: Path) -> None:
     """Of a scan each; of an update and a repair those that a scan has not."""
     program = (
         "import sys\n"
@@ -36,4 +39,4 @@ def test_killed_at_each_sort_of_file_operation(tmp_path: Path) -> None:
         "    seen += len(ends)\n"
         "assert seen >= 24, seen\n"
     )
-    kill.run_alone(program, str(tmp_path))
+    kill.run_alone(program, str(tmp_path), popen=popen)

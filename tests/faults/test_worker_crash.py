@@ -17,7 +17,10 @@ from tests.app.test_jobs import ended
 from tests.core import drawings
 from tests.faults import broken_scan
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals")
+pytestmark = [
+    pytest.mark.usefixtures("warm_jobs"),
+    pytest.mark.skipif(os.name == "nt", reason="sends signals"),
+]
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import io
 import os
 import re
 import resource
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from deconv_core.errors import ImageError
 from deconv_core.images import ImageFolder
 from deconv_core.network import Network
 from deconv_core.scanning import scan
+from tests.conftest import Run
 from tests.hostile.canary import nothing_happens
 from tests.hostile.images import IMAGES, encoded, png
 
@@ -78,7 +78,7 @@ def test_uploading_them_writes_only_into_its_folder(corpus: Path, tmp_path: Path
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited by the system here")
-def test_the_whole_corpus_is_decoded_within_a_gigabyte(corpus: Path) -> None:
+def test_the_whole_corpus_is_decoded_within_a_gigabyte(run: Run, corpus: Path) -> None:
     # Limits on the address space, not the memory used: what is only claimed counts too.
     program = (
         "import resource, sys, warnings; warnings.simplefilter('ignore')\n"
@@ -91,9 +91,7 @@ def test_the_whole_corpus_is_decoded_within_a_gigabyte(corpus: Path) -> None:
         "    except ImageError as error: assert 'memory' not in str(error), error\n"
         "print(reads)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(corpus)], capture_output=True, text=True, check=False
-    )
+    done = run([sys.executable, "-c", program, str(corpus)])
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout) > 10
     assert resource.getrlimit(resource.RLIMIT_AS) == (resource.RLIM_INFINITY,) * 2

@@ -1,7 +1,6 @@
 """Every bad or odd weight file is read or refused in words, running nothing, in bounded memory."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from deconv_core import load_network
 from deconv_core.errors import DeconvError
 from deconv_core.weight_files import _ArrayUnpickler
+from tests.conftest import Run
 from tests.hostile.canary import nothing_happens
 from tests.hostile.weights import WEIGHTS
 
@@ -31,7 +31,7 @@ def test_a_weight_file_is_read_or_refused(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited by the system here")
-def test_all_of_them_are_refused_within_a_gigabyte(tmp_path: Path) -> None:
+def test_all_of_them_are_refused_within_a_gigabyte(run: Run, tmp_path: Path) -> None:
     for number, case in enumerate(WEIGHTS.values()):
         (tmp_path / f"{number}{case.suffix}").write_bytes(case.make())
     program = (
@@ -47,9 +47,7 @@ def test_all_of_them_are_refused_within_a_gigabyte(tmp_path: Path) -> None:
         "status = open('/proc/self/status').read()\n"  # what getrusage says includes the parent's
         "print(status.partition('VmHWM:')[2].split()[0])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False
-    )
+    done = run([sys.executable, "-c", program, str(tmp_path)])
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout) < 2**20  # kB
 
