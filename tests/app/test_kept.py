@@ -2,6 +2,7 @@
 
 import ast
 import base64
+import hashlib
 import io
 import json
 import os
@@ -10,7 +11,7 @@ import shutil
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageCms
+from streamlit.testing.v1 import AppTest
 
 from dashboard import drawn, opening, pictures, resources
 from dashboard.answers import Answer
 from dashboard.choice import Choice
+from dashboard.jobs.silence import Silence
+from dashboard.jobs.state import JobState
 from dashboard.overlays import plane_over
 from dashboard.registry import Dataset, NetworkChoice, Registry
 from deconv_core import demo
@@ -30,13 +34,14 @@ from deconv_core.colour_profiles import to_srgb
 from deconv_core.deconvnet import convnet_pass
 from deconv_core.errors import ImageChangedError
 from deconv_core.export import export
+from deconv_core.file_state import FileState
 from deconv_core.images import ImageFolder
 from deconv_core.network import Network
 from deconv_core.scanning import scan
 from deconv_core.selection import Selection
 from deconv_core.units import Activation, Box, Unit
 from deconv_core.weights import save_features
-from tests.app.conftest import Home, OpenPage, words
+from tests.app.conftest import APP, Home, OpenPage, words
 from tests.core import drawings
 from tests.core.networks import narrow_network
 from tests.core.test_colour_profiles import P3
@@ -229,6 +234,89 @@ def _bmp(pixels: np.ndarray) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(stream, "BMP")
     return stream.getvalue()
+
+
+def looked_at(home: Home, folder: Path) -> AppTest:
+    """Start, while a folder stands in its field."""
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    for name, text in home.names.items():
+        app.query_params[name] = text
+    app.run()
+    app.text_input(key="folder_path").input(str(folder)).run()
+    assert not app.exception, app.exception
+    return app
+
+
+def nearness(jpeg: bytes, pixels: np.ndarray) -> float:
+    """How far a thumbnail is from a picture, in levels."""
+    small = Image.fromarray(pixels).resize((128, 128), Image.Resampling.BILINEAR)
+    shown = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"), float)
+    return float(np.abs(shown - np.asarray(small, float)).mean())
+
+
+def test_previews(home: Home, tmp_path: Path) -> None:
+    for name, pixels in (("a.bmp", drawings.flat(9, 9, 9)), (NAME, OLD)):
+        write(tmp_path / "looked at" / name, pixels)
+    app = looked_at(home, tmp_path / "looked at")
+    for pixels, other in ((OLD, NEW), (NEW, OLD)):
+        write(tmp_path / "looked at" / NAME, pixels)
+        app.run()
+        newest = list(app.session_state["previews"].values())[-1]
+        (jpeg,) = [thumb.jpeg for thumb in newest.thumbnails if thumb.image_id == NAME]
+        assert nearness(jpeg, pixels) < nearness(jpeg, other)
+
+
+def test_found_copies_and_hashes(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_FRESH", "_PATIENCE"):  # it may be some seconds old otherwise
+        monkeypatch.setattr(f"dashboard.found_copies.{name}", 0.0)
+    folder = tmp_path / "copies"
+    for name, pixels in (("a.bmp", OLD), (NAME, OLD), ("c.bmp", NEW)):
+        write(folder / name, pixels)
+    app = looked_at(home, folder)
+    assert "a.bmp = b.bmp" in words(app)
+    write(folder / NAME, NEW)
+    app.run()
+    newest = list(app.session_state["found_copies"].values())[-1]
+    assert newest.found.groups == ((NAME, "c.bmp"),)
+    hashes = app.session_state["file_hashes"]
+    for name in ("a.bmp", NAME, "c.bmp"):
+        content = (folder / name).read_bytes()
+        assert hashes[FileState.of(folder / name)] == hashlib.sha256(content).hexdigest()
+
+
+def test_upload_passed_over(home: Home) -> None:
+    """Another upload of the same name tells what it left out itself, and only while it is shown."""
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    app.run()
+    app.segmented_control(key="source").set_value("upload").run()
+    told = []
+    for left_out in ("first.txt", "second.txt"):
+        files = [("zoo/a.bmp", _bmp(OLD), ""), (f"zoo/{left_out}", b"text", "")]
+        app.file_uploader[0].set_value(files).run()
+        app.button(key="use_upload").click().run()
+        assert not app.exception, app.exception
+        told.append(app.session_state["upload_passed_over"])
+    assert [[name for name, _ in rows] for _, rows in told] == [
+        ["zoo/first.txt"],
+        ["zoo/second.txt"],
+    ]
+    assert told[0][0] != told[1][0]
+    assert "1 file of the upload left out" in [one.label for one in app.expander]
+    app.selectbox(key="pick_dataset").set_value(home.dataset.dataset_id).run()
+    assert "1 file of the upload left out" not in [one.label for one in app.expander]
+
+
+def test_job_silence() -> None:
+    """A job that was started again is another one, whatever the first one said last."""
+    now = [0.0]
+    silence = Silence(lambda: now[0])
+    first = JobState("running", "scan", "scan a-b", "1")
+    assert silence.of(first) == 0
+    now[0] = 40.0
+    assert silence.of(first) == 40
+    assert silence.of(replace(first, job_id="2")) == 0
 
 
 def test_opening(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -516,14 +604,14 @@ ROWS: dict[str, Callable[..., None] | str] = {
     "ActivationIndex._readable": test_index,
     "ImageFolder": test_images,
     "_children": "no content",
-    "job_silence Silence._seen": "test_job_list",
+    "job_silence Silence._seen": test_job_silence,
     "_is_srgb": test_is_srgb,
     "font _has": "no content",
     "_cost _clash _script": "no content",
-    "previews": "test_start",
-    "upload_passed_over": "test_uploads",
-    "found_copies": "test_copies",
-    "file_hashes": "test_copies",
+    "previews": test_previews,
+    "upload_passed_over": test_upload_passed_over,
+    "found_copies": test_found_copies_and_hashes,
+    "file_hashes": test_found_copies_and_hashes,
 }
 
 
@@ -532,6 +620,8 @@ def test_every_row_has_its_test() -> None:
     table = text[text.index("===") : text.rindex("===")]
     rows = re.findall(r"^(\S.*?)  +\S", table, re.MULTILINE)
     assert {row for row in rows if not row.startswith(("of ", "kept", "---", "==="))} == set(ROWS)
+    reasons = {one for one in ROWS.values() if isinstance(one, str)}
+    assert reasons == {"no content", "only tells how often; its key is that of the pixels"}
 
 
 def test_whatever_the_product_keeps_is_in_the_table() -> None:
