@@ -16,10 +16,10 @@ from dashboard.jobs.state import JobState
 from dashboard.names import distinct
 from dashboard.preview_panel import look, show_preview
 from dashboard.registry import NetworkChoice, Registry
-from dashboard.room import offer_room
 from dashboard.serving import told
 from dashboard.shell import escape
 from dashboard.use_images import use_buttons
+from dashboard.ways import offer_room
 from dashboard.wording import counted, file_size, label_name
 from deconv_core.errors import DeconvError
 

@@ -13,9 +13,9 @@ from dashboard.job_rows import job_row, watched
 from dashboard.jobs.exports import Export, delete_export, exports, read_left_out
 from dashboard.registry import Registry
 from dashboard.remedies import scan_button
-from dashboard.room import offer_room
 from dashboard.serving import told
 from dashboard.shell import escape
+from dashboard.ways import offer_room
 from dashboard.wording import counted, file_size
 from deconv_core.errors import DeconvError, ImageError, IndexMismatchError, IndexOutdatedError
 from deconv_core.selection import Selection

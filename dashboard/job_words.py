@@ -64,7 +64,8 @@ def progress_text(progress: Progress) -> str:
     if progress.found:
         parts.append(f"{progress.found:,} done before")
     if progress.failed:
-        parts.append(f"{progress.failed:,} not readable")
+        what = "left out" if progress.unit == "map" else "not readable"
+        parts.append(f"{progress.failed:,} {what}")
     return ": ".join(filter(None, [progress.step, " · ".join(parts)]))
 
 

@@ -12,8 +12,9 @@ from dashboard import address, resources
 from dashboard.choice import escape
 from dashboard.registry import Dataset, NetworkChoice, Registry
 from dashboard.serving import told
+from dashboard.ways import offer_question
 from dashboard.weights_panel import weights_download
-from deconv_core.errors import DeconvError
+from deconv_core.errors import DeconvError, PreprocessingUnclearError, WeightsError
 from deconv_core.images import ImageFolder
 from deconv_core.index_files import IndexFolder
 
@@ -61,6 +62,18 @@ def weights_missing(registry: Registry, network: NetworkChoice, what_is_left: st
             registry.rules.shown(Path(network.source)),
             partial(_move_weights, network),
         )
+
+
+def weights_unusable(registry: Registry, network: NetworkChoice, error: DeconvError) -> None:
+    """Beside the message that a weight file cannot be used: ask what it leaves open, or for one."""
+    own = network.source not in ("demo", "vgg19", "random") and registry.rules.offered
+    if not own or not isinstance(error, WeightsError):
+        return
+    if isinstance(error, PreprocessingUnclearError):
+        offer_question(network, "weights")
+    else:
+        was = registry.rules.shown(Path(network.source))
+        _ask("weights", FILE, was, partial(_move_weights, network))
 
 
 def _first_time() -> bool:

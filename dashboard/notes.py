@@ -13,7 +13,7 @@ from dashboard import address, resources
 from dashboard.choice import Choice, escape
 from dashboard.data_tables import data_table
 from dashboard.jobs.scans import changes_since
-from dashboard.moved import folder_missing, weights_missing
+from dashboard.moved import folder_missing, weights_missing, weights_unusable
 from dashboard.remedies import offer_scan
 from dashboard.repair import damage_note
 from dashboard.serving import told
@@ -51,6 +51,7 @@ def trouble(choice: Choice, error: DeconvError) -> None:
     else:
         st.error(escape(told(error)), icon=":material/error:")
         offer_scan(choice, error, "trouble")
+        weights_unusable(choice.registry, choice.network, error)
         st.page_link(
             address.PAGE_FILES["start"],
             label="Open Start",

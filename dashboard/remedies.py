@@ -8,8 +8,8 @@ from dashboard import resources
 from dashboard.choice import Choice, escape
 from dashboard.jobs.scans import scan_state, start_scan
 from dashboard.registry import Dataset, NetworkChoice, Registry
-from dashboard.room import offer_room
 from dashboard.serving import told
+from dashboard.ways import offer_room
 from deconv_core.errors import (
     DeconvError,
     ImageError,

@@ -7,8 +7,8 @@ import streamlit as st
 from dashboard.choice import Choice, escape
 from dashboard.jobs.scans import scan_state, start_scan
 from dashboard.remedies import offer_scan
-from dashboard.room import offer_room
 from dashboard.serving import told
+from dashboard.ways import offer_room
 from deconv_core.errors import DeconvError, IndexDamagedError
 from deconv_core.index_parts import REPAIR
 

@@ -14,13 +14,13 @@ from dashboard.image_problems import image_problems
 from dashboard.job_rows import job_row, watched
 from dashboard.jobs.scans import changes_since, drop_new_scan, scan_state
 from dashboard.jobs.state import JobState
-from dashboard.moved import weights_missing
+from dashboard.moved import weights_missing, weights_unusable
 from dashboard.preview_panel import passed_over
 from dashboard.registry import Dataset, NetworkChoice, Registry
 from dashboard.remedies import ANEW, ANEW_HELP, begin
-from dashboard.room import offer_room
 from dashboard.serving import told
 from dashboard.shell import escape
+from dashboard.ways import offer_question, offer_room
 from dashboard.wording import counted
 from deconv_core.dead_maps import dead_maps_sentence, layers_with_many_dead_maps
 from deconv_core.errors import ANEW as HOW_ANEW
@@ -29,6 +29,8 @@ from deconv_core.errors import (
     IndexForeignError,
     IndexMismatchError,
     IndexOutdatedError,
+    PreprocessingUnclearError,
+    WeightsError,
 )
 from deconv_core.images import ImageFolder
 from deconv_core.index_files import IndexFolder
@@ -68,6 +70,10 @@ def scan_panel(
 
     if not done and not registry.ready(network) and network.source != "vgg19":
         weights_missing(registry, network, "Or choose another network in the sidebar.")
+    elif (state := look()).failed_by(PreprocessingUnclearError):
+        offer_question(network, "scan")
+    elif state.failed_by(WeightsError):
+        weights_unusable(registry, network, WeightsError(state.message))
     watched(look, draw, jobs=lambda state: [state], also=lambda: (_showable(path), _asked()))
     say_scan_trouble()
 

@@ -17,9 +17,9 @@ from dashboard import address, pictures, resources
 from dashboard.choice import Choice, choose, escape, short_name
 from dashboard.remedies import offer_scan
 from dashboard.repair import damage_note
-from dashboard.room import go_where_wanted
 from dashboard.serving import told
 from dashboard.sidebar import PAGES, PRODUCT, sidebar
+from dashboard.ways import go_where_wanted
 from dashboard.writing import can_write
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import IndexDamagedError

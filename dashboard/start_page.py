@@ -18,7 +18,7 @@ from dashboard.scan_panel import say_scan_trouble, scan_panel
 from dashboard.serving import told
 from dashboard.shell import Choice, escape, heading, say_if_read_only, shell
 from dashboard.stored_data import data_folder, datasets_table
-from dashboard.wording import CHOOSE_TAB, DATASETS_TAB
+from dashboard.wording import CHOOSE_TAB, DATASETS_TAB, NETWORKS_TAB
 from deconv_core.errors import DeconvError, IndexDamagedError
 from deconv_core.images import ImageFolder
 
@@ -123,7 +123,7 @@ def start_page() -> None:
             fill_hero = shown_now(choice)
 
     say_if_read_only(choice.registry.home)
-    names = [CHOOSE_TAB, DATASETS_TAB, "Networks"]
+    names = [CHOOSE_TAB, DATASETS_TAB, NETWORKS_TAB]
     tabs = st.tabs(names, key="start_tab", on_change="rerun")
     if tabs[0].open:
         with tabs[0]:

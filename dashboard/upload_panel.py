@@ -13,12 +13,12 @@ from dashboard.address import target, visit
 from dashboard.code_pages import CODE_PAGES
 from dashboard.data_tables import data_table
 from dashboard.registry import NetworkChoice, Registry
-from dashboard.room import offer_room
 from dashboard.serving import told
 from dashboard.shell import escape
 from dashboard.upload_limits import upload_limits
 from dashboard.upload_store import Upload
 from dashboard.uploads import look_into_zip, store_files, store_zip
+from dashboard.ways import offer_room
 from dashboard.wording import counted, file_size
 from dashboard.zip_names import ZipNames
 from deconv_core.errors import DeconvError

@@ -11,9 +11,9 @@ from dashboard.job_words import job_text
 from dashboard.jobs.state import JobState
 from dashboard.jobs.vgg19_download import BYTES, start_weights_download, weights_state
 from dashboard.registry import Registry
-from dashboard.room import offer_room
 from dashboard.serving import told
 from dashboard.shell import escape
+from dashboard.ways import offer_room
 from dashboard.wording import file_size, preprocessing_text
 from deconv_core.errors import DeconvError
 from deconv_core.preprocessing import expected_by

@@ -8,6 +8,8 @@ CHOOSE_TAB = "Choose images"
 """The tab of Start where images are chosen."""
 DATASETS_TAB = "Datasets and scans"
 """The tab of Start where what is kept can be deleted."""
+NETWORKS_TAB = "Networks"
+"""The tab of Start where weight files are added."""
 
 
 def counted(number: int, noun: str) -> str:

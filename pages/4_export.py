@@ -10,9 +10,9 @@ from dashboard.export_panel import contents, export_list
 from dashboard.jobs.exports import start_export
 from dashboard.moved import folder_missing, weights_missing
 from dashboard.names import distinct
-from dashboard.room import offer_room
 from dashboard.serving import told
 from dashboard.shell import Choice, escape, heading, require_index, say_if_read_only, shell
+from dashboard.ways import offer_room
 from dashboard.wording import counted
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import DeconvError

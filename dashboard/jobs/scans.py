@@ -123,9 +123,13 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
 
 def finish_new_index(registry: Registry, index_path: Path) -> None:
     """Put a new index that is whole in its place, where its scan was killed before it did."""
-    if new_index(index_path).is_dir():
+
+    def at_work() -> bool:
+        return registry.jobs.find(_key(index_path)).active
+
+    if new_index(index_path).is_dir() and not at_work():
         with suppress(DeconvError, OSError), registry.jobs.locked():
-            if not registry.jobs.find(_key(index_path)).active:
+            if not at_work():
                 finish(index_path)
 
 

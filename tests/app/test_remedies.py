@@ -14,11 +14,12 @@ from dashboard.jobs.exports import Export
 from dashboard.jobs.state import JobState, Progress
 from dashboard.moved import FILE, FOLDER
 from dashboard.registry import Dataset, NetworkChoice
-from dashboard.room import LABEL as ROOM
+from dashboard.ways import ASK
+from dashboard.ways import LABEL as ROOM
 from dashboard.wording import DATASETS_TAB
 from deconv_core.__main__ import _parser
 from deconv_core.activation_index import ActivationIndex
-from deconv_core.errors import DeconvError
+from deconv_core.errors import DeconvError, PreprocessingUnclearError
 from deconv_core.images import ImageFolder
 from deconv_core.network import Network
 from deconv_core.scanning import scan
@@ -44,6 +45,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             ),
             *("Update the scan", "Scan anew", "Repair: scan only the", "See what can be deleted"),
             *("Download VGG19 ({}) and scan", "Choose the folder where", "Choose the weight file"),
+            "Say which preprocessing it is",
             *("Choose images", "name that cannot be used", "download stopped at", "make room"),
             *(":material/error: Scan failed: {}", "{}, see the end of the page"),
         ),
@@ -213,11 +215,11 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("{} {} that needs it; cancel that first", "{} may wait for a turn here"),
     ),
     "Networks: the question about the preprocessing": (
-        ("Add with this preprocessing",),
+        (ASK, "Add with this preprocessing"),
         ("{} has the names of torchvision's weights, but may need Caffe's",),
     ),
     "the weights, saved again": (
-        ("Add your own weights",),
+        (FILE, "Add your own weights"),
         ("{} is not a file of plain tensors",),
     ),
     "whoever installed or runs the program": (
@@ -365,6 +367,33 @@ def test_before_a_scan_too(
     shutil.rmtree(home.registry.index_path(moved[0], home.network))
     app = start(network=home.network.network_id, dataset=dataset)
     assert app.text_input(key="moved_folder")
+
+
+@pytest.mark.parametrize("error", ["PreprocessingUnclearError", "WeightsError"])
+def test_weights_that_a_scan_cannot_use(
+    home: Home, monkeypatch: pytest.MonkeyPatch, error: str
+) -> None:
+    state = JobState("failed", "scan", message="no", error=error, job_id="1")
+    monkeypatch.setattr("dashboard.scan_panel.scan_state", lambda *_: state)
+    app = start(**home.names)
+    if error == "WeightsError":
+        assert app.text_input(key="moved_weights")
+        return
+    pressed(app, "question_scan")
+    assert app.text_input(key="weights_path").value == home.network.source
+
+
+def test_weights_that_leave_doubt_on_another_page(
+    home: Home, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unclear(*_: object) -> None:
+        raise PreprocessingUnclearError("a.pth", ("its name is that of Caffe's",), "caffe")
+
+    monkeypatch.setattr("dashboard.resources._network", unclear)
+    app = open_page("layer", layer="conv2_1")
+    assert "may need Caffe's preprocessing" in words(app)
+    pressed(app, "question_weights")
+    assert app.text_input(key="weights_path").value == home.network.source
 
 
 def test_vgg19_is_downloaded_where_it_is_missed(
