@@ -154,10 +154,10 @@ def test_ties_are_ordered_by_image_row_column_and_channel(
     tied: ActivationIndex, tied_truth: Truth, layer: str
 ) -> None:
     for channel in (None, *range(tied.layers[layer].channels)):
-        for k in (1, 4, 9, 500):
-            for copies in (False, True):
-                found = tied.top(layer, channel, k, copies=copies)
-                assert found == expected_top(tied_truth, layer, channel, k, copies=copies)
+        for copies in (False, True):
+            expected = expected_top(tied_truth, layer, channel, 500, copies=copies)
+            for k in (1, 4, 9, 500):
+                assert tied.top(layer, channel, k, copies=copies) == expected[:k]
 
 
 def test_of_equal_maps_the_first_row_then_column_then_channel_is_the_best() -> None:

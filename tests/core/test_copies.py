@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deconv_core import ActivationIndex, ImageFolder, Network, Unit, scan
@@ -36,6 +36,7 @@ from deconv_core.receptive_field import POOL, chain_layers
 from deconv_core.scan_plan import learned, plan_rows
 from deconv_core.units import Activation
 from tests.core import drawings, independent
+from tests.thorough import examples
 
 LAYERS = chain_layers((3, POOL, 2))
 BLOCK = 4
@@ -207,7 +208,7 @@ QUESTIONS = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@examples(8)
 @given(images=IMAGES, questions=QUESTIONS, unfinished=st.booleans())
 def test_top_of_any_images_with_copies_is_brute_force(
     tmp_path_factory: pytest.TempPathFactory,
@@ -224,7 +225,7 @@ def test_top_of_any_images_with_copies_is_brute_force(
     check(ActivationIndex.open(path), seen, questions)
 
 
-@settings(max_examples=12, deadline=None)
+@examples(8)
 @given(images=IMAGES, questions=QUESTIONS)
 def test_the_summary_keeps_enough_different_images(
     tmp_path_factory: pytest.TempPathFactory, images: list[Made], questions: list[Question]

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 from captum.attr import NeuronDeconvolution
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deconv_core.deconvnet import convnet_pass, deconvnet_pass, keep_only
@@ -13,6 +13,7 @@ from deconv_core.network import Network, build_network
 from deconv_core.receptive_field import POOL
 from tests.core import drawings, independent
 from tests.core.networks import PLAIN, random_chain
+from tests.thorough import examples
 
 
 def test_a_four_by_four_picture_worked_by_hand() -> None:
@@ -107,7 +108,7 @@ def test_twice_the_activation_gives_exactly_twice_the_picture(network: Network, 
     torch.testing.assert_close(unit * kept.max(), once, rtol=1e-5, atol=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(20)
 @given(st.integers(1, 6), st.integers(1, 9), st.integers(1, 9), st.integers(0, 10_000))
 def test_filtering_down_is_the_adjoint_of_filtering_up(
     maps: int, height: int, width: int, seed: int

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from torchvision.transforms import v2
@@ -21,6 +21,7 @@ from deconv_core.errors import DeconvError, ImageError
 from deconv_core.images import ImageFolder
 from deconv_core.picture_files import readable_formats
 from tests.core import drawings
+from tests.thorough import examples
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -256,7 +257,7 @@ def test_formats_that_start_programs_or_need_plugins_are_not_offered() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:::PIL")
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(40)
 @given(st.sampled_from(["PNG", "JPEG", "GIF", "TIFF", "BMP", "WEBP", "PPM", "TGA"]), st.data())
 def test_damage_anywhere_is_a_picture_or_an_image_error(kind: str, data: st.DataObject) -> None:
     content = bytearray(encoded(Image.fromarray(drawings.noise(1)[:16, :16]), kind))

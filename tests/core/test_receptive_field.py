@@ -8,6 +8,7 @@ from deconv_core.network import Network
 from deconv_core.receptive_field import POOL, Layer, ReceptiveField, chain_layers
 from deconv_core.units import Box
 from tests.core.independent import GEOMETRY, LAYERS
+from tests.thorough import examples
 
 VGG19 = (2, 2, POOL, 2, 2, POOL, 2, 2, 2, 2, POOL, 2, 2, 2, 2, POOL, 2, 2, 2, 2, POOL)
 
@@ -32,6 +33,7 @@ steps = st.lists(st.sampled_from([1, POOL]), min_size=1, max_size=14).filter(
 )
 
 
+@examples()
 @given(steps, st.integers(0, 6))
 def test_a_window_is_the_union_of_what_the_layer_below_sees(
     chain: list[int | str], location: int
@@ -48,6 +50,7 @@ def test_a_window_is_the_union_of_what_the_layer_below_sees(
     assert (window.left, window.right) == (min(firsts), max(ends))
 
 
+@examples()
 @given(steps)
 def test_sides_halve_and_strides_double_at_every_pooling(chain: list[int | str]) -> None:
     for layer in chain_layers(chain):

@@ -13,6 +13,7 @@ from deconv_core.reconstruction import Reconstruction
 from deconv_core.rendering import Scale, compose_grid, tile
 from deconv_core.units import Activation, Box, Unit
 from tests.core.independent import GEOMETRY
+from tests.thorough import examples
 
 GREY, PAPER = 128, 255
 
@@ -45,6 +46,7 @@ def test_zero_is_mid_grey_in_every_scale(scale: Scale) -> None:
 
 
 @pytest.mark.parametrize("scale", SCALES[:3], ids=lambda scale: scale.kind)
+@examples()
 @given(arrays.arrays(np.float32, (3, 4, 4), elements=st.floats(-4, 4, width=32)))
 def test_plus_and_minus_are_equally_far_from_grey(scale: Scale, pixels: np.ndarray) -> None:
     plus, minus = scale.to_rgb(pixels).astype(int), scale.to_rgb(-pixels).astype(int)

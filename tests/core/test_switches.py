@@ -3,10 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deconv_core.switches import Switches, pool, unpool
+from tests.thorough import examples
 
 
 def test_codes_count_the_four_cells_in_reading_order() -> None:
@@ -27,7 +28,7 @@ def test_codes_count_the_four_cells_in_reading_order() -> None:
 sides = st.integers(1, 7)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(30)
 @given(st.integers(1, 5), sides, sides, st.integers(0, 10_000), st.booleans())
 def test_pooling_is_torchs_with_ties_and_in_any_layout(
     maps: int, height: int, width: int, seed: int, last: bool
@@ -42,7 +43,7 @@ def test_pooling_is_torchs_with_ties_and_in_any_layout(
     assert torch.equal(placed, F.max_unpool2d(expected, where, [2, 2]))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(30)
 @given(st.lists(st.tuples(sides, sides, st.integers(1, 9)), max_size=5), st.integers(0, 10_000))
 def test_packing_loses_nothing_and_takes_two_bits_each(
     shapes: list[tuple[int, int, int]], seed: int

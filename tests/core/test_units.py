@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from deconv_core.errors import DeconvError
 from deconv_core.units import Box, Unit, as_stored, label_of
+from tests.thorough import examples
 
 
 def test_an_address_is_written_as_layer_and_channel() -> None:
@@ -14,6 +15,7 @@ def test_an_address_is_written_as_layer_and_channel() -> None:
     assert Unit.parse(" pool5/0\n") == Unit("pool5", 0)
 
 
+@examples()
 @given(st.sampled_from(["conv1_1", "conv5_4", "pool3"]), st.integers(0, 999_999))
 def test_what_is_written_is_read_again(layer: str, channel: int) -> None:
     assert Unit.parse(str(Unit(layer, channel))) == Unit(layer, channel)
@@ -35,6 +37,7 @@ numbers = st.integers(-300, 300)
 lengths = st.integers(0, 300)
 
 
+@examples()
 @given(numbers, numbers, lengths, lengths, st.integers(0, 40), st.integers(0, 40))
 def test_a_clipped_box_holds_exactly_the_pixels_inside(
     top: int, left: int, height: int, width: int, picture_height: int, picture_width: int
@@ -48,6 +51,7 @@ def test_a_clipped_box_holds_exactly_the_pixels_inside(
     assert clipped.width >= 0
 
 
+@examples()
 @given(numbers, numbers, lengths, lengths)
 def test_clipping_twice_is_clipping_once(top: int, left: int, height: int, width: int) -> None:
     once = Box(top, left, height, width).clip(224, 224)
@@ -68,6 +72,7 @@ def test_the_label_is_the_first_folder(image_id: str, label: str) -> None:
     assert label_of(image_id) == label
 
 
+@examples()
 @given(st.text(), st.text())
 def test_a_label_never_holds_a_slash(folder: str, rest: str) -> None:
     assume("/" not in folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
@@ -28,6 +28,7 @@ from tests.core.weight_writers import (
     payloads,
     python2_npy,
 )
+from tests.thorough import examples
 
 
 def with_classifier() -> State:
@@ -381,9 +382,7 @@ def test_a_file_that_is_something_else_is_refused(
         load_network(tmp_path / f"other{suffix}")
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(30)
 @given(
     st.sampled_from([".pth", ".safetensors", ".npy"]), st.binary(max_size=300), st.integers(0, 9)
 )

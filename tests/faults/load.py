@@ -235,6 +235,8 @@ def run_load(home: Path, options: argparse.Namespace) -> tuple[Findings, int]:
     server.start()
     try:
         start_scan(registry, dataset, network)
+        while (state := scan_state(registry, index)).active and not state.progress.done:
+            time.sleep(0.1)
         with ThreadPoolExecutor(1) as alone:  # Playwright leaves a loop running in this thread
             alone.submit(asyncio.run, _load(server, options, findings)).result()
         scanned = scan_state(registry, index).progress.done

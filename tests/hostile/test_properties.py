@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from dashboard.choice import escape, whole_number
@@ -31,18 +31,16 @@ from deconv_core.typed_json import from_json
 from deconv_core.typed_paths import file_address_path, typed_path, unwrapped
 from deconv_core.units import Unit
 from tests.core.independent import LAYERS
+from tests.thorough import examples
 
 anything = st.text(st.characters(exclude_categories=())) | st.text(
     "conv1234_/pool-,;\n 0123456789٣²"
 )
 numbers = st.text("0123456789٣²-+. e", max_size=12) | st.integers().map(str)
 paths = st.text("./~\\: abc\x00\n*", max_size=40) | anything
-quick = settings(
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 
 
+@examples()
 @given(anything)
 def test_an_address_is_read_or_refused(text: str) -> None:
     try:
@@ -53,7 +51,7 @@ def test_an_address_is_read_or_refused(text: str) -> None:
     assert 0 <= unit.channel <= 999_999
 
 
-@quick
+@examples()
 @given(anything)
 @example("conv1_1/0-999999")
 @example("conv1_1/٠-٣")
@@ -64,6 +62,7 @@ def test_a_list_of_maps_is_read_or_refused(index: ActivationIndex, text: str) ->
         assert all(0 <= unit.channel < index.layers[unit.layer].channels for unit in units)
 
 
+@examples()
 @given(numbers | anything)
 @example("9" * 5000)
 @example("²")
@@ -75,6 +74,7 @@ def test_a_number_of_the_address_is_small_or_none(text: str) -> None:
         assert int(text) == found
 
 
+@examples()
 @given(anything)
 def test_escaped_text_reads_as_it_was_and_is_no_markdown(text: str) -> None:
     escaped = escape(text)
@@ -86,6 +86,7 @@ def test_escaped_text_reads_as_it_was_and_is_no_markdown(text: str) -> None:
     assert read == kept.replace("\u2060", "")
 
 
+@examples()
 @given(paths)
 def test_a_typed_path_is_absolute_or_refused(text: str) -> None:
     with suppress(DeconvError):
@@ -94,6 +95,7 @@ def test_a_typed_path_is_absolute_or_refused(text: str) -> None:
         assert "\0" not in unwrapped(text)
 
 
+@examples()
 @given(paths)
 def test_a_file_address_is_read_back(text: str) -> None:
     with suppress(UnicodeEncodeError):
@@ -130,7 +132,7 @@ parts = st.sampled_from(
 )
 
 
-@quick
+@examples()
 @given(st.lists(parts, max_size=8).map("/".join) | paths)
 @example("photos/../outside")
 @example("photos/link/../../outside")
@@ -153,6 +155,7 @@ def test_what_is_allowed_lies_inside_and_is_named_without_its_path(
     assert rules.meant(shown).resolve() == meant.resolve()
 
 
+@examples()
 @given(paths | st.lists(parts, max_size=20).map("/".join))
 def test_the_name_of_an_upload_stays_inside(name: str) -> None:
     with suppress(DeconvError):
@@ -164,11 +167,13 @@ def test_the_name_of_an_upload_stays_inside(name: str) -> None:
         assert len(target.parts) > 4
 
 
+@examples()
 @given(anything, st.sampled_from(["/srv/data/secret", "/home/someone/pictures of mine"]), anything)
 def test_no_known_path_is_left_in_a_message(before: str, path: str, after: str) -> None:
     assert path not in without_paths(f"{before}{path}/x.png{after}", [(Path(path), "photos")])
 
 
+@examples()
 @given(st.text("abcd", min_size=1), st.lists(st.text("abc.-_", min_size=1), min_size=2))
 def test_no_path_is_left_in_a_message(word: str, folders: list[str]) -> None:
     path = "/" + "/".join(folders)
@@ -177,7 +182,7 @@ def test_no_path_is_left_in_a_message(word: str, folders: list[str]) -> None:
     assert folders[-1] in told
 
 
-@quick
+@examples()
 @given(st.lists(st.sampled_from(readable_extensions()) | anything, max_size=4) | anything)
 def test_extensions_are_taken_or_refused(tmp_path: Path, wanted: object) -> None:
     try:
@@ -196,7 +201,7 @@ values = st.recursive(
 )
 
 
-@quick
+@examples()
 @given(st.data())
 def test_a_manifest_is_as_it_was_or_refused(index: ActivationIndex, data: st.DataObject) -> None:
     content = json.loads(json.dumps(asdict(index.manifest)))
@@ -220,6 +225,7 @@ def test_a_manifest_is_as_it_was_or_refused(index: ActivationIndex, data: st.Dat
     assert json.loads(json.dumps(asdict(made))) == content
 
 
+@examples()
 @given(st.dictionaries(st.sampled_from(sorted(ImageRow.__slots__)) | anything, values))
 def test_a_row_of_strangers_is_refused_or_of_its_types(content: dict[str, object]) -> None:
     with suppress(ValueError):
@@ -233,6 +239,7 @@ def test_a_row_of_strangers_is_refused_or_of_its_types(content: dict[str, object
 places = st.integers(0, 223)
 
 
+@examples()
 @given(st.sampled_from(LAYERS), places, places)
 def test_a_support_holds_all_that_a_location_sees_and_lies_inside(
     network: Network, layer: str, row: int, column: int
@@ -253,6 +260,7 @@ def test_a_support_holds_all_that_a_location_sees_and_lies_inside(
     assert box.right <= left + side
 
 
+@examples()
 @given(
     st.lists(st.sampled_from([1, POOL]), min_size=1, max_size=14).filter(
         lambda chain: chain.count(POOL) <= 5
