@@ -608,6 +608,7 @@ ROWS: dict[str, Callable[..., None] | str] = {
     "_is_srgb": test_is_srgb,
     "font _has": "no content",
     "_cost _clash _script": "no content",
+    "_hints": "no content",
     "previews": test_previews,
     "upload_passed_over": test_upload_passed_over,
     "found_copies": test_found_copies_and_hashes,
