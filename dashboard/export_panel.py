@@ -114,9 +114,9 @@ def _remedies(registry: Registry, export: Export) -> None:
     if left_out or outdated or state.failed_by(IndexMismatchError):
         with suppress(DeconvError):  # they may be deleted
             chosen = registry.dataset(state.dataset), registry.network(state.network)
-            st.caption("Then build the zip again.")
             update = bool(left_out) or outdated
             scan_button(registry, *chosen, export.export_id, update=update)
+            st.caption("Then build the zip again.")
     if message := st.session_state.pop("scan_error", ""):
         st.error(message, icon=":material/error:")
         offer_room(message, f"scan_{export.export_id}")

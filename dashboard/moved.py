@@ -20,15 +20,21 @@ from deconv_core.index_files import IndexFolder
 
 FOLDER = "Choose the folder where it is now"
 FILE = "Choose the weight file where it is now"
+_HELPS = {
+    "upload": "Upload the pictures again on Start.",
+    "caltech256": "Download it again on Start.",
+    "demo": "It ships with the program: install it again.",
+}
 
 
 def folder_missing(registry: Registry, dataset: Dataset, what_is_left: str = "") -> None:
     """Say that the folder of a dataset is gone, and ask where it is."""
     asked = dataset.kind == "folder" and registry.rules.offered
-    helps = ", or choose the folder where it is now" if asked else ""
+    helps = _HELPS.get(dataset.kind, "Put it back.")
+    if asked:
+        helps = "Put it back, or choose the folder where it is now."
     st.warning(
-        f"The folder of {escape(dataset.name)} is not where it was. Put it back{helps}. "
-        f"{what_is_left}",
+        f"The folder of {escape(dataset.name)} is not where it was. {helps} {what_is_left}",
         icon=":material/folder_off:",
     )
     if asked:

@@ -62,7 +62,13 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "the link to Start beside it": (
         ("Scan it on Start", "Open Start"),
-        ("This copy of the program came without the demo's",),
+        (
+            *(
+                "This copy of the program came without the demo's",
+                "Upload the pictures again on St",
+            ),
+            *("Download it again on Start.",),
+        ),
     ),
     "the address bar; the page shows something else": (
         (),
@@ -190,8 +196,8 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (FOLDER, "Its path now", "Use it"),
         (
             *(
-                ", or choose the folder where it is now",
-                "The folder of {} is not where it was. Put",
+                "Put it back, or choose the folder where it is now.",
+                "Put it back.",
             ),
             *("none of the {} images that were scanned is", "the folder of images {} is gone; bri"),
         ),

@@ -93,5 +93,5 @@ def test_an_upload_that_is_gone_is_told_as_gone(shared: Registry) -> None:
     root = shared.dataset(dataset_id).root
     root.rename(root.with_name("elsewhere"))
     app = start(dataset=dataset_id)
-    assert "its folder is not where it was" in words(app)
+    assert "is not where it was. Upload the pictures again" in words(app)
     assert str(root) not in words(app)
