@@ -1,0 +1,96 @@
+"""Take the pictures of the README: `python -m demo.screenshots`. It needs Chromium.
+
+    python -m demo.screenshots [--dark] [--width 1280] [--all] [--out docs]
+
+A server with an empty data folder shows the demo; each page is opened by its address and taken when
+everything on it has arrived.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.browser.conftest import SWITCHES, chromium
+from tests.browser.server import Server
+
+
+@dataclass(frozen=True)
+class View:
+    """One page as the README shows it.
+
+    Attributes:
+        page: its address.
+        asked: its query.
+        height: pixels of the page that are shown.
+        tiles: pictures that must be there.
+    """
+
+    page: str
+    height: int
+    tiles: int = 0
+    asked: tuple[tuple[str, str], ...] = ()
+
+
+PLACE = (("image", "dog/dog_2000006.jpg"), ("layer", "conv4_4"), ("position", "104,96"))
+VIEWS = {
+    "start": View("", 860, 18),
+    "feature-map": View("feature_map", 1300, 18, (("layer", "conv4_4"), ("map", "37"))),
+    "layer": View("layer", 1230, 18, (("layer", "conv4_4"),)),
+    "image": View("image", 800, 24, PLACE),
+}
+"""Name of the file in docs -> what it shows."""
+PAGES = {"export": View("export", 1300), "method": View("method", 1300)}
+"""What the README does not show, for whoever changed these pages."""
+
+
+def main() -> None:
+    """Start a server, take every view, save it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dark", action="store_true")
+    parser.add_argument("--width", type=int, default=1280)
+    parser.add_argument("--all", action="store_true", help="the pages too that README leaves out")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
+        server = Server(Path(home))
+        server.start()
+        browser = playwright.chromium.launch(executable_path=chromium(), args=SWITCHES)
+        try:
+            for name, view in (VIEWS | PAGES if options.all else VIEWS).items():
+                page = browser.new_page(
+                    viewport={"width": options.width, "height": view.height},
+                    color_scheme="dark" if options.dark else "light",
+                )
+                page.goto(server.url(view.page, **dict(view.asked)))
+                _wait(page, view)
+                path = options.out / f"{name}.png"
+                page.screenshot(path=path)
+                with Image.open(path) as taken:
+                    taken.convert("RGB").save(path, optimize=True)
+                page.close()
+        finally:
+            browser.close()
+            server.stop()
+
+
+def _wait(page: Page, view: View) -> None:
+    """Until every picture has arrived and nothing runs."""
+    if view.tiles:
+        tiles = page.locator("section .tile img")
+        expect(tiles).to_have_count(view.tiles, timeout=120_000)
+    expect(page.get_by_test_id("stSidebar")).to_be_attached(timeout=120_000)
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=120_000)
+    expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0, timeout=120_000)
+    page.wait_for_function("[...document.images].every((image) => image.complete)")
+    page.wait_for_timeout(1_500)  # what fades in has done so
+
+
+if __name__ == "__main__":
+    main()
