@@ -23,7 +23,7 @@ picture_store               reconstructions              network, image, activat
 reconstruction_cache        pixels, switches and peaks   image, network                   256 MB
 plane_store                 feature maps                 network, image, layer            96 MB
 strongest                   strongest map of each layer  network, image                   64
-turn warm_up cleaned_up     a lock, a thread, a deed     no content                       1
+turn warm_up prepared       a lock, a thread, a deed     no content                       1
 of all sessions, in ``drawn``
 --------------------------- ---------------------------- -------------------------------- ----------
 tile_png                    tiles                        key of its picture, kind, scale  6000
@@ -40,6 +40,7 @@ ActivationIndex             images notes labels          the index, as it was op
                             KnownCopies._labels
 ActivationIndex._readable   blocks checked               block                            its index
 ImageFolder                 _positions, other_files      the list of the folder           its list
+_said_by                    what scans left behind       path, states of its files        64
 job_silence Silence._seen   what each job said last      id of the job                    256
 _children                   processes to be waited for   process                          running
 _is_srgb                    if a profile is that of sRGB profile, mode                    16
@@ -67,6 +68,7 @@ torch is imported when the first picture is computed, so that a page's frame nev
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 import threading
@@ -84,6 +86,7 @@ from dashboard.compute import Store, Turn
 from dashboard.jobs.scans import finish_what_was_killed
 from dashboard.jobs.silence import Silence
 from dashboard.kept_folder import KeptFolder
+from dashboard.limits import allow_open_files
 from dashboard.registry import Dataset, Registry
 from dashboard.serving import rules
 from dashboard.upload_store import delete_interrupted_uploads
@@ -114,8 +117,12 @@ def registry() -> Registry:
 
 
 @st.cache_resource(show_spinner=False)
-def cleaned_up(home: Path) -> bool:
-    """True; the first time in a server, what killed ones left in a data folder is put right."""
+def prepared(home: Path) -> bool:
+    """True; the first time in a server, what killed ones left in a data folder is put right.
+
+    Also, as many files may be open as many sessions need.
+    """
+    allow_open_files()
     delete_interrupted_uploads(Registry(home))
     finish_what_was_killed(Registry(home))
     return True
@@ -159,7 +166,20 @@ def _network(
     from deconv_core.weights import load_network
 
     del weights
-    return load_network(source, preprocessing, home=Path(home))
+    network = load_network(source, preprocessing, home=Path(home))
+    spare_collector()
+    return network
+
+
+def spare_collector() -> None:
+    """Take what is loaded by now out of the garbage collector's sight, once a process.
+
+    Streamlit collects after each run of a page or of a part of it. To look through torch takes
+    half a second, in which no other session gets on.
+    """
+    if not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()
 
 
 def images_of(dataset: Dataset) -> ImageFolder:
@@ -396,6 +416,8 @@ def warm_up() -> threading.Thread:
         time.sleep(_SHOWN_FIRST)
         import deconv_core.reconstruction
         import deconv_core.rendering  # noqa: F401
+
+        spare_collector()
 
     thread = threading.Thread(target=load, name="warm-up", daemon=True)
     thread.start()

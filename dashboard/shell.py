@@ -56,7 +56,7 @@ def shell(page: str, *, title: str) -> Choice:
     pictures.begin_request()
     notes: list[str] = []
     choice = choose(page, notes)
-    resources.cleaned_up(choice.registry.home)
+    resources.prepared(choice.registry.home)
     address.settle(page, choice.values)
     with st.sidebar:
         sidebar(page, choice)

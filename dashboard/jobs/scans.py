@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from dashboard.deletion import delete_left_over, delete_moved, move_away
@@ -13,8 +14,10 @@ from dashboard.jobs.state import JobState, Progress
 from dashboard.jobs.worker import Cancel, Tell
 from dashboard.registry import Dataset, NetworkChoice, Registry
 from deconv_core.errors import CancelledError, DeconvError
+from deconv_core.file_state import FileState
 from deconv_core.index_files import IndexFolder
 from deconv_core.new_index import finish, new_index, take_place
+from deconv_core.storage import Location
 
 BYTES_PER_IMAGE = 34_000
 """Of an index by VGG19 at full width, the widest network there is; docs/serving.md."""
@@ -205,6 +208,22 @@ def _left_behind(index_path: Path) -> JobState:
     folder = IndexFolder(index_path)
     if not folder.exists():
         return JobState()
+    names = ("manifest.json", "images.parquet", "blocks")
+    return _said_by(index_path, *(_state(index_path / name) for name in names))
+
+
+def _state(path: Location) -> FileState | None:
+    try:
+        return FileState.of(path)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=64)
+def _said_by(index_path: Path, *states: FileState | None) -> JobState:
+    """The same, from files in these states: every open page asks again and again."""
+    del states
+    folder = IndexFolder(index_path)
     try:
         manifest, plan = folder.read_manifest(), folder.read_plan()
     except DeconvError as error:

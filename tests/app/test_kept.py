@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import drawn, opening, pictures, resources
 from dashboard.answers import Answer
 from dashboard.choice import Choice
+from dashboard.jobs.scans import scan_state
 from dashboard.jobs.silence import Silence
 from dashboard.jobs.state import JobState
 from dashboard.overlays import plane_over
@@ -36,6 +38,7 @@ from deconv_core.errors import ImageChangedError
 from deconv_core.export import export
 from deconv_core.file_state import FileState
 from deconv_core.images import ImageFolder
+from deconv_core.index_files import IndexFolder
 from deconv_core.network import Network
 from deconv_core.scanning import scan
 from deconv_core.selection import Selection
@@ -306,6 +309,27 @@ def test_upload_passed_over(home: Home) -> None:
     assert "1 file of the upload left out" in [one.label for one in app.expander]
     app.selectbox(key="pick_dataset").set_value(home.dataset.dataset_id).run()
     assert "1 file of the upload left out" not in [one.label for one in app.expander]
+
+
+def test_said_by(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    plan = IndexFolder.read_plan
+    monkeypatch.setattr(IndexFolder, "read_plan", lambda self: (read.append(1), plan(self))[1])
+    time.sleep(0.1)  # files that have only just changed are not trusted
+    manifest = home.index_path / "manifest.json"
+    whole = manifest.read_bytes()
+
+    def said() -> str:
+        return scan_state(home.registry, home.index_path).status
+
+    assert [said(), said(), said()] == ["done"] * 3
+    assert len(read) == 1
+    manifest.write_bytes(whole.replace(b'"complete": true', b'"complete": null'))
+    assert said() == "failed"
+    manifest.write_bytes(whole)
+    assert said() == "done"
+    (home.index_path / "images.parquet").unlink()
+    assert said() == "failed"
 
 
 def test_job_silence() -> None:
@@ -593,7 +617,7 @@ ROWS: dict[str, Callable[..., None] | str] = {
     "reconstruction_cache": test_reconstruction_cache,
     "plane_store": test_planes_strongest_thumbnails_and_overlays,
     "strongest": test_planes_strongest_thumbnails_and_overlays,
-    "turn warm_up cleaned_up": "no content",
+    "turn warm_up prepared": "no content",
     "tile_png": test_picture_store_and_tiles,
     "_thumbnail": test_planes_strongest_thumbnails_and_overlays,
     "_overlay": test_planes_strongest_thumbnails_and_overlays,
@@ -604,6 +628,7 @@ ROWS: dict[str, Callable[..., None] | str] = {
     "ActivationIndex._readable": test_index,
     "ImageFolder": test_images,
     "_children": "no content",
+    "_said_by": test_said_by,
     "job_silence Silence._seen": test_job_silence,
     "_is_srgb": test_is_srgb,
     "font _has": "no content",

@@ -64,7 +64,11 @@ class PageSession:
 
     async def __aenter__(self) -> Self:
         self._socket: ClientConnection = await connect(
-            self._url, subprotocols=["streamlit"], max_size=None, open_timeout=60
+            self._url,
+            subprotocols=["streamlit"],
+            max_size=None,
+            open_timeout=600,
+            ping_interval=None,
         )
         return self
 
@@ -95,17 +99,24 @@ class PageSession:
             run.seconds = seconds
         return run
 
+    @property
+    def interval(self) -> float:
+        """Seconds after which the page asks by itself."""
+        return min(self._timers.values(), default=60.0)
+
     async def look(self) -> list[PageRun]:
         """Do what a page does by itself while somebody looks at it: its timers ask again.
 
         Returns:
             Runs of the whole page that this led to.
         """
-        for fragment in self._timers:
+        for fragment in list(self._timers):
             await self._ask(fragment=fragment)
         return await self._until_quiet()
 
     async def _ask(self, *, pressed: str = "", fragment: str = "") -> None:
+        if not fragment:
+            self._timers.clear()
         message = BackMsg()
         state = message.rerun_script
         state.query_string = urlencode(self._query)
@@ -166,6 +177,12 @@ class PageSession:
         if kind == "page_info_changed":
             asked = parse_qs(message.page_info_changed.query_string)
             self._query = {name: values[-1] for name, values in asked.items()}
+        elif kind == "new_session":
+            self._script = message.new_session.page_script_hash
+        elif kind == "auto_rerun":
+            self._timers[message.auto_rerun.fragment_id] = message.auto_rerun.interval
+        elif kind == "stop_auto_rerun":
+            self._timers.pop(message.stop_auto_rerun.fragment_id, None)
         elif kind == "session_event" and message.session_event.HasField(
             "script_compilation_exception"
         ):
