@@ -130,7 +130,7 @@ class Warm:
         own, theirs = zip(_output(stdout, 1, text), _output(stderr, 2, text), strict=True)
         end, status = socket.socketpair()
         asked = {
-            "arguments": list(arguments),
+            "arguments": [os.fsdecode(argument) for argument in arguments],
             "environment": dict(os.environ if env is None else env),
             "folder": str(cwd or Path.cwd()),
             "session": start_new_session,
@@ -221,6 +221,7 @@ def _become(told: dict[str, Any], files: list[int]) -> None:
 
 
 def _load() -> None:
+    import streamlit.web.bootstrap  # noqa: F401
     from PIL import Image
 
     import deconv_core

@@ -151,7 +151,7 @@ def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     server.start()
     yield server.port
     server.stop()
-    assert "Traceback" not in server.log()
+    server.assert_no_error_of_ours()
 
 
 def test_every_route_is_refused_under_other_names(port: int) -> None:

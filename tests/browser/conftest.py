@@ -14,6 +14,7 @@ from playwright.sync_api import Error as BrowserError
 from deconv_core.activation_index import ActivationIndex
 from deconv_core.images import ImageFolder
 from tests.browser.server import Scanned, Server, filled, serving
+from tests.conftest import Popen
 
 _OWN_404 = ("/_stcore/health", "/_stcore/host-config")  # Streamlit asks for these on deep links
 expect.set_options(timeout=30_000)
@@ -41,11 +42,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    """A fresh server; its data folder is empty."""
+def server(tmp_path: Path, popen: Popen) -> Iterator[Server]:
+    """A fresh server, a fork of a warm process; its data folder is empty."""
     home = tmp_path / "home"
     home.mkdir()
-    started = Server(home)
+    started = Server(home, popen=popen)
     started.start()
     yield started
     started.stop()
@@ -62,16 +63,17 @@ def scanned(
     return filled(server, images, index, weight_file)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared(
+    popen: Popen,
     images: ImageFolder,
     index: ActivationIndex,
     weight_file: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Scanned]:
-    """One such server for the tests of a module."""
+    """One such server for all tests that change nothing on it."""
     home = tmp_path_factory.mktemp("home")
-    with serving(home, images, index, weight_file) as found:
+    with serving(home, images, index, weight_file, popen) as found:
         yield found
 
 

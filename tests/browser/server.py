@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from dashboard.registry import Registry
@@ -27,11 +28,12 @@ class Server:
 
     home: Path
     port: int = 0
-    process: subprocess.Popen[bytes] | None = None
+    process: Any = None
     environment: dict[str, str] = field(default_factory=dict)
     host: str = "127.0.0.1"
     started_in: Path = ROOT
     options: tuple[str, ...] = ()
+    popen: Callable[..., Any] = subprocess.Popen
 
     @property
     def registry(self) -> Registry:
@@ -51,7 +53,7 @@ class Server:
         command += ["--server.fileWatcherType", "none", *self.options]
         environment = {**os.environ, **self.environment, "DECONV_HOME": str(self.home)}
         with (self.home / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
+            self.process = self.popen(
                 command, cwd=self.started_in, env=environment, stdout=log, stderr=log
             )
         reached = "127.0.0.1" if self.host == "0.0.0.0" else self.host
@@ -94,7 +96,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until_healthy(url: str, process: subprocess.Popen[bytes], pause: float = 0.1) -> None:
+def wait_until_healthy(url: str, process: Any, pause: float = 0.1) -> None:
     """Ask until there is an answer; AssertionError if there is none."""
     until = time.monotonic() + 60
     while time.monotonic() < until and process.poll() is None:
@@ -128,10 +130,14 @@ def filled(server: Server, images: ImageFolder, index: ActivationIndex, weights:
 
 @contextmanager
 def serving(
-    home: Path, images: ImageFolder, index: ActivationIndex, weights: Path
+    home: Path,
+    images: ImageFolder,
+    index: ActivationIndex,
+    weights: Path,
+    popen: Callable[..., Any] = subprocess.Popen,
 ) -> Iterator[Scanned]:
     """A server for several tests."""
-    server = Server(home)
+    server = Server(home, popen=popen)
     server.start()
     try:
         yield filled(server, images, index, weights)

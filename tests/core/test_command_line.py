@@ -511,19 +511,19 @@ def test_what_scan_cannot_do_is_said_and_nothing_is_left(
 
 
 def test_names_that_no_terminal_can_show_are_shown_in_another_way(
-    weights: str, photos: Path, tmp_path: Path
+    run: Run, weights: str, photos: Path, tmp_path: Path
 ) -> None:
     """A folder whose name is not Unicode, as disks from elsewhere have it."""
     strange, index = os.fsencode(tmp_path) + b"/caf\xe9", os.fsencode(tmp_path / "index")
     shutil.copytree(os.fsencode(photos), strange)
     command = [sys.executable, "-m", "deconv_core"]
     scan = [*command, "scan", strange, "--network", weights, "--index"]
-    done = subprocess.run([*scan, index], capture_output=True, check=True, cwd=ROOT)
+    done = run([*scan, index], cwd=ROOT, text=False)
     assert b"11 of 11 images are in" in done.stdout
     top = [*command, "top", index, "--layer", "conv1_1", "--out", strange + b"-results"]
-    done = subprocess.run(top, capture_output=True, check=True, cwd=ROOT)
+    done = run(top, cwd=ROOT, text=False)
     assert b"caf\\udce9-results/conv1_1_feat.png" in done.stdout
-    done = subprocess.run([*scan, strange + b"2"], capture_output=True, check=False, cwd=ROOT)
+    done = run([*scan, strange + b"2"], cwd=ROOT, text=False)
     assert done.returncode == 1
     assert b"is not valid Unicode; choose another folder" in done.stderr
 
