@@ -172,7 +172,7 @@ def test_a_folder_that_was_moved(home: Home, images: ImageFolder, tmp_path: Path
     dataset = home.registry.add_folder(gone)
     gone.rmdir()
     app = start(network=home.network.network_id, dataset=dataset.dataset_id)
-    assert "These images cannot be listed" in words(app)
+    assert "The folder of gone is not where it was. Put it back" in words(app)
 
 
 @pytest.mark.parametrize(
