@@ -48,9 +48,11 @@ def check_place(folder: IndexFolder, image_root: Location) -> None:
         DeconvError: it is a file, holds something else, or lies in the folder of images.
     """
     path = folder.path
-    if isinstance(path, Path) and os.path.lexists(path) and not path.is_dir():
-        what = "a link that leads nowhere" if path.is_symlink() else "a file"
-        raise DeconvError(f"cannot write the index at {path}: it is {what}; {_ELSEWHERE}")
+    for above in (path, *path.parents) if isinstance(path, Path) else ():
+        if os.path.lexists(above) and not above.is_dir():
+            what = "a link that leads nowhere" if above.is_symlink() else "a file"
+            named = "it" if above == path else above
+            raise DeconvError(f"cannot write the index at {path}: {named} is {what}; {_ELSEWHERE}")
     if holds_index(folder):
         return
     _check_apart(path, image_root)

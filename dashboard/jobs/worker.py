@@ -13,6 +13,7 @@ cancel)``, which raises ``CancelledError`` after ``cancel`` was set, and ``Decon
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import time
@@ -29,6 +30,7 @@ from deconv_core.errors import CancelledError, DeconvError
 Tell = Callable[[Progress], None]
 _PAUSE = 0.2
 _NOT_NOTED = 60.0
+_OUTPUT = 1
 STARTING = Progress("Starting")
 
 
@@ -108,9 +110,15 @@ def tell(progress: Progress) -> None:
 
 
 def say(line: Line) -> None:
-    """Write one line of progress; on a full disk there is none."""
+    """Write one line of progress; on a full disk in the place of those before it, or not at all."""
+    text = f"{to_json(line)}\n".encode()
     with suppress(OSError):
-        print(to_json(line), flush=True)
+        if os.write(_OUTPUT, text) == len(text):
+            return
+    with suppress(OSError):
+        os.ftruncate(_OUTPUT, 0)
+        os.lseek(_OUTPUT, 0, os.SEEK_SET)
+        os.write(_OUTPUT, text)
 
 
 if __name__ == "__main__":

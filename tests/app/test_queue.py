@@ -1,6 +1,7 @@
 """The queue of background jobs, with real processes that do next to nothing."""
 
 import ast
+import errno
 import json
 import os
 import signal
@@ -16,6 +17,8 @@ import pytest
 
 from dashboard import jobs
 from dashboard.jobs import queue as queue_module
+from dashboard.jobs import worker
+from dashboard.jobs.files import Line, from_json
 from dashboard.jobs.queue import NewJob
 from dashboard.jobs.silence import Silence
 from dashboard.jobs.state import JobState, Progress
@@ -402,3 +405,25 @@ def test_how_long_a_job_is_silent() -> None:
     for number in range(1000):
         silence.of(replace(state, job_id=str(number)))
     assert len(silence._seen) <= 256
+
+
+def test_on_a_full_disk_the_newest_line_takes_the_place_of_those_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that fails because the disk is full has to say so on that disk."""
+    room, write = 400, os.write
+
+    def limited(file: int, data: bytes) -> int:
+        left = room - os.fstat(file).st_size
+        if left <= 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, data[:left])
+
+    with (tmp_path / "progress").open("wb") as progress:
+        monkeypatch.setattr(worker, "_OUTPUT", progress.fileno())
+        monkeypatch.setattr(os, "write", limited)
+        for done in range(9):
+            worker.say(Line(Progress("Looking", done, 9)))
+        worker.say(Line(end="failed", message="no room"))
+    lines = (tmp_path / "progress").read_text("utf-8").splitlines()
+    assert from_json(json.loads(lines[-1]), Line) == Line(end="failed", message="no room")
