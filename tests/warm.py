@@ -2,8 +2,9 @@
 
 To import torch takes a process some two seconds of work, more than most scans in these tests. A
 :class:`Warm` process imports it once and forks for each program: the fork gets its own arguments,
-environment, files and session, runs the program as ``python -m`` or ``python -c`` would, and ends
-as any Python does. :meth:`Warm.popen` takes the place of ``subprocess.Popen``.
+environment, files and session, and runs the program as ``python -m`` or ``python -c`` would. Its
+exit status and output are those of any Python. :meth:`Warm.popen` takes the place of
+``subprocess.Popen``. What is tested of a start or an end of Python itself uses the real one.
 """
 
 import array
@@ -141,6 +142,7 @@ class Warm:
         self._asking.sendmsg([len(told).to_bytes(4, "big")], ancillary)
         self._asking.sendall(told)
         pid = int.from_bytes(self._asking.recv(4, socket.MSG_WAITALL), "big")
+        assert pid, "the warm process has ended"
         status.close()
         for output, given in zip(theirs, (stdout, stderr), strict=True):
             if given == subprocess.PIPE:
@@ -176,8 +178,8 @@ def _serve(asked: socket.socket) -> list[str]:
         length, files, *_ = socket.recv_fds(asked, 4, 3)
         if not length:
             os._exit(0)  # its forks go on
-        told = json.loads(asked.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL))
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+        told = json.loads(asked.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL))
         pid = os.fork()
         if pid == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
