@@ -77,7 +77,7 @@ def open_page(home: Home) -> OpenPage:
     """Open a page as a cold link does; ``network`` and ``dataset`` are the home's if not given."""
 
     def open_(page: str, **parameters: str) -> AppTest:
-        app = AppTest.from_file(str(APP), default_timeout=60)
+        app = AppTest.from_file(str(APP), default_timeout=240)
         app.switch_page(PAGES[page])
         for name, text in {**home.names, **parameters}.items():
             app.query_params[name] = text

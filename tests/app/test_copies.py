@@ -187,7 +187,7 @@ def chosen(home: Home, tmp_path: Path) -> Callable[[], AppTest]:
     )
 
     def open_() -> AppTest:
-        app = AppTest.from_file(str(APP), default_timeout=60)
+        app = AppTest.from_file(str(APP), default_timeout=240)
         app.run()
         app.text_input(key="folder_path").set_value(str(folder)).run()
         assert not app.exception

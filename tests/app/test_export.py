@@ -11,7 +11,7 @@ from deconv_core.units import Unit
 from tests.app.conftest import Home, OpenPage, words
 
 
-def finished(home: Home, seconds: float = 120) -> Export:
+def finished(home: Home, seconds: float = 240) -> Export:
     until = time.monotonic() + seconds
     while (export := exports(home.registry)[0]).state.active:
         assert time.monotonic() < until, "the export does not end"

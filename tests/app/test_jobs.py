@@ -24,7 +24,7 @@ def pair(
     return registry.add_folder(images.root), registry.add_weights(weight_file)
 
 
-def ended(registry: Registry, path: Path, seconds: float = 120) -> JobState:
+def ended(registry: Registry, path: Path, seconds: float = 240) -> JobState:
     until = time.monotonic() + seconds
     while (state := scan_state(registry, path)).active:
         assert time.monotonic() < until, "the scan does not end"

@@ -241,7 +241,7 @@ def _bmp(pixels: np.ndarray) -> bytes:
 
 def looked_at(home: Home, folder: Path) -> AppTest:
     """Start, while a folder stands in its field."""
-    app = AppTest.from_file(str(APP), default_timeout=60)
+    app = AppTest.from_file(str(APP), default_timeout=240)
     for name, text in home.names.items():
         app.query_params[name] = text
     app.run()
@@ -291,7 +291,7 @@ def test_found_copies_and_hashes(
 
 def test_upload_passed_over(home: Home) -> None:
     """Another upload of the same name tells what it left out itself, and only while it is shown."""
-    app = AppTest.from_file(str(APP), default_timeout=60)
+    app = AppTest.from_file(str(APP), default_timeout=240)
     app.run()
     app.segmented_control(key="source").set_value("upload").run()
     told = []

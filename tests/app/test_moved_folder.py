@@ -31,7 +31,7 @@ def moving(home: Home, tmp_path: Path) -> Dataset:
 
 
 def opened(page: str, **parameters: str) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=60)
+    app = AppTest.from_file(str(APP), default_timeout=240)
     if page != "start":
         app.switch_page(PAGES[page])
     for name, text in parameters.items():

@@ -32,7 +32,7 @@ def files(home: Home) -> Iterator[dict[str, Path]]:
 
 
 def start(home: Home) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=60)
+    app = AppTest.from_file(str(APP), default_timeout=240)
     for name, value in home.names.items():
         app.query_params[name] = value
     app.run()

@@ -31,7 +31,7 @@ def shared(
 
 
 def start(**parameters: str) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=60)
+    app = AppTest.from_file(str(APP), default_timeout=240)
     for name, text in parameters.items():
         app.query_params[name] = text
     app.run()

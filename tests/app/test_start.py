@@ -18,7 +18,7 @@ from tests.core.weight_writers import features
 
 
 def start(**parameters: str) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=60)
+    app = AppTest.from_file(str(APP), default_timeout=240)
     for name, text in parameters.items():
         app.query_params[name] = text
     app.run()

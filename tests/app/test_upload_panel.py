@@ -15,7 +15,7 @@ RUSSIAN = ["кот/фото.png", "пёс/ёж.png"]
 @pytest.fixture
 def start(home: Home) -> AppTest:
     """Start, where an upload is chosen."""
-    app = AppTest.from_file(str(APP), default_timeout=60)
+    app = AppTest.from_file(str(APP), default_timeout=240)
     for name, text in home.names.items():
         app.query_params[name] = text
     app.run()

@@ -80,7 +80,7 @@ def test_a_killed_upload_is_deleted_when_the_server_starts(
     kept = upload(registry)
     killed_while_unpacking_beside(registry)
     monkeypatch.setenv("DECONV_HOME", str(registry.home))
-    app = AppTest.from_file(str(APP), default_timeout=60).run()
+    app = AppTest.from_file(str(APP), default_timeout=240).run()
     assert not app.exception
     assert folders(registry) == {kept.name}
     assert (kept / "cat/b.png").read_bytes() == b"x"
@@ -153,7 +153,7 @@ def test_an_upload_of_another_process_is_left_alone(registry: Registry, tmp_path
     program = KILLED.replace("os.kill(os.getpid(), signal.SIGKILL)", "input()")
     command = [sys.executable, "-c", program, str(registry.home), str(archive)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE) as process:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 240
         while not list((registry.home / "uploads").glob("*/cat/b.png")):
             assert time.monotonic() < until
             assert process.poll() is None
@@ -161,7 +161,7 @@ def test_an_upload_of_another_process_is_left_alone(registry: Registry, tmp_path
         (before,) = folders(registry)
         delete_interrupted_uploads(registry)
         assert folders(registry) == {before}
-        process.communicate(b"\n", timeout=60)
+        process.communicate(b"\n", timeout=240)
     assert process.returncode == 0
     delete_interrupted_uploads(registry)
     assert folders(registry) == {before}

@@ -58,7 +58,7 @@ class Jobs:
 
 
 def until(condition: Callable[[], bool], told: Callable[[], object] = lambda: "") -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + 240
     while not condition():
         assert time.monotonic() < end, told()
         time.sleep(0.02)

@@ -17,7 +17,7 @@ from tests.browser.server import Scanned, Server, filled, serving
 from tests.conftest import Popen
 
 _OWN_404 = ("/_stcore/health", "/_stcore/host-config")  # Streamlit asks for these on deep links
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=90_000)
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -94,7 +94,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **settings})
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(90_000)
         page.on("console", lambda message: troubles.extend(_errors(message)))
         page.on("pageerror", lambda error: troubles.append(f"script: {error}"))
         page.on("request", lambda request: troubles.extend(_leaving(request.url)))

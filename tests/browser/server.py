@@ -98,7 +98,7 @@ def _free_port() -> int:
 
 def wait_until_healthy(url: str, process: Any, pause: float = 0.1) -> None:
     """Ask until there is an answer; AssertionError if there is none."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 240
     while time.monotonic() < until and process.poll() is None:
         with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
             if answer.status == 200:

@@ -113,7 +113,7 @@ def watched(open_page: OpenPage, offering: Offering) -> Iterator[OpenPage]:
 
 def settled(page: Page) -> None:
     expect(page.get_by_role("link", name="Layer", exact=True)).to_be_visible()
-    expect(page.locator("[data-testid=stStatusWidget]")).to_have_count(0, timeout=60_000)
+    expect(page.locator("[data-testid=stStatusWidget]")).to_have_count(0, timeout=240_000)
 
 
 def assert_harmless(page: Page) -> None:

@@ -33,7 +33,7 @@ def test_a_folder_becomes_a_downloaded_grid_with_the_right_pixels(
     page = open_page(server.url(network=network.network_id))
     give_folder(page, folder)
     page.get_by_role("button", name=f"Scan {len(images)} images").click()
-    expect(page.get_by_text(f"{len(images)} images scanned").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(f"{len(images)} images scanned").first).to_be_visible(timeout=240_000)
     dataset = server.registry.datasets()[1]
     assert f"dataset={dataset.dataset_id}" in page.url
     assert str(folder) not in page.url

@@ -36,7 +36,7 @@ def test_a_zip_becomes_a_scanned_dataset(
     page.get_by_role("button", name="Use this upload").click()
     expect(page.get_by_text("1 file of the upload left out")).to_be_visible()
     page.get_by_role("button", name=f"Scan {len(images)} images").click()
-    expect(page.get_by_text(f"{len(images)} images scanned").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(f"{len(images)} images scanned").first).to_be_visible(timeout=240_000)
     dataset = server.registry.datasets()[1]
     assert (dataset.name, dataset.kind) == ("zoo", "upload")
     assert set(ImageFolder(dataset.root).labels) == set(images.labels)
@@ -101,8 +101,8 @@ def test_cold_link_to_export_and_a_downloaded_zip(
     page = open_page(server.url("export", **scanned, layer="conv2_1"))
     expect(page.get_by_role("link", name="Layer", exact=True)).to_be_visible()
     page.get_by_role("button", name="Build the zip").click()
-    with page.expect_download(timeout=90_000) as waiting:
-        page.get_by_role("button", name="Download").click(timeout=60_000)
+    with page.expect_download(timeout=240_000) as waiting:
+        page.get_by_role("button", name="Download").click(timeout=240_000)
     content = zipfile.ZipFile(io.BytesIO(Path(waiting.value.path()).read_bytes()))
     manifest = json.loads(content.read("manifest.json"))
     assert manifest["maps"][0]["folder"] == "conv2_1/layer"

@@ -568,7 +568,7 @@ def test_an_interrupted_scan_ends_with_130_and_goes_on(
             child.send_signal(signal.SIGINT)
             break
     rest = [json.loads(line) for line in child.stdout]
-    assert child.wait(timeout=60) == 130
+    assert child.wait(timeout=240) == 130
     assert rest[-1]["event"] == "end"
     assert rest[-1]["complete"] is False
     done = run(command, cwd=ROOT)

@@ -75,7 +75,7 @@ def interrupted(child: Any, words: str = "stuck") -> str:
     """Send Ctrl-C as soon as it says these words; what else it says on standard error."""
     wait_for(child, words)
     child.send_signal(signal.SIGINT)
-    _, said = child.communicate(timeout=60)
+    _, said = child.communicate(timeout=240)
     assert child.returncode == 130, said
     assert "Traceback" not in said
     assert "KeyboardInterrupt" not in said
@@ -204,7 +204,7 @@ sys.exit(program.main(sys.argv[1:]))
 """
     arguments = commands(photos, whole, tmp_path, weight_file)["top"]
     child = start("-c", STUCK + where, *arguments)
-    child.communicate(timeout=60)
+    child.communicate(timeout=240)
     assert child.returncode == 130
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["conv2_1.csv", "conv2_1_feat.png", "conv2_1_im.png"]
@@ -241,7 +241,7 @@ def test_a_pipe_that_was_closed_ends_a_command_quietly(
         stdout=pipe,
         stderr=subprocess.PIPE,
     )
-    said = child.communicate(timeout=60)[1]
+    said = child.communicate(timeout=240)[1]
     os.close(pipe)
     assert (child.returncode, said) == (141, b"")
 

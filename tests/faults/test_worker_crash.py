@@ -38,7 +38,7 @@ def pair(registry: Registry, tmp_path: Path, weight_file: Path) -> tuple[Dataset
 
 
 def start_page(pair: tuple[Dataset, NetworkChoice]) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=60)
+    app = AppTest.from_file(str(APP), default_timeout=240)
     app.query_params["dataset"] = pair[0].dataset_id
     app.query_params["network"] = pair[1].network_id
     app.run()
