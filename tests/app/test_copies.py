@@ -168,7 +168,7 @@ def test_an_exact_answer_counts_as_it_was_asked(
     once = app.dataframe[0].value["image_id"].tolist()
     app.toggle(key="pick_copies").set_value(False).run()
     each = app.dataframe[0].value["image_id"].tolist()
-    assert asked == [False, True]
+    assert list(dict.fromkeys(asked)) == [False, True]  # a run that was replaced asks again
     assert sorted(each) == sorted([*once, *(PAIRS[name] for name in once if name in PAIRS)])
 
 
