@@ -22,7 +22,7 @@ RUN useradd --create-home --uid 10001 --user-group deconv \
 COPY .streamlit .streamlit
 COPY app.py ./
 COPY pages pages
-COPY dashboard dashboard
+COPY deconv_dashboard deconv_dashboard
 COPY deconv_core deconv_core
 
 USER 10001

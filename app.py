@@ -3,11 +3,11 @@
 import streamlit as st
 from starlette.middleware import Middleware
 
-from dashboard.browser import opened_in_browser
-from dashboard.own_pages import OwnPagesOnly
+from deconv_dashboard.server.browser import opened_in_browser
+from deconv_dashboard.server.own_pages import OwnPagesOnly
 
 if __name__ == "__main__":
-    from dashboard.start_page import start_page
+    from deconv_dashboard.start.page import start_page
 
     start_page()
 else:

@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from benchmarks.compare import first_images
 from benchmarks.timing import machine, medians, print_row
 from deconv_core import ActivationIndex, load_network, scan
-from deconv_core.index_check import check_index
+from deconv_core.index.inspection import check_index
 
 STAND_INS: dict[str, Callable[..., object]] = {
     "check_seal": lambda file, whole: None,

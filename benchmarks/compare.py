@@ -42,8 +42,8 @@ from deconv_core import (
     reconstruct,
     scan,
 )
-from deconv_core.image_passes import image_passes
-from deconv_core.network import Convolution
+from deconv_core.network.network import Convolution
+from deconv_core.reconstruction.whole_image import image_passes
 
 LAYERS = ("conv1_2", "conv2_2", "conv3_4", "conv4_4", "conv5_2", "conv5_4")
 BATCH = 8

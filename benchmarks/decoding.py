@@ -24,8 +24,8 @@ from PIL import Image, ImageOps
 
 from benchmarks.timing import machine, print_row
 from deconv_core import ImageFolder
-from deconv_core.decoding import decode_image
-from deconv_core.images import read_content
+from deconv_core.images.decoding import decode_image
+from deconv_core.images.folder import read_content
 
 SIDE = (224, 224)
 _PROGRAM = """

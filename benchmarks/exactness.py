@@ -41,7 +41,7 @@ from deconv_core import (
     scan,
 )
 from deconv_core.exact import SAFETY
-from deconv_core.network import Convolution
+from deconv_core.network.network import Convolution
 
 TOP = 9
 

@@ -23,9 +23,9 @@ import sys, time
 from pathlib import Path
 from deconv_core import ActivationIndex, ImageFolder, Unit, load_network
 from deconv_core.demo import demo_images, demo_index
-from deconv_core.export import CACHE_BYTES, export
-from deconv_core.reconstruction_cache import ReconstructionCache
-from deconv_core.selection import Selection
+from deconv_core.output.export import CACHE_BYTES, export
+from deconv_core.reconstruction.cache import ReconstructionCache
+from deconv_core.output.selection import Selection
 
 def status(name):  # MB
     text = Path("/proc/self/status").read_text()

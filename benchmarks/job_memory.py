@@ -16,13 +16,13 @@ from pathlib import Path
 
 import psutil
 
-from dashboard.jobs.exports import start_export
-from dashboard.jobs.files import JobFiles, process_of
-from dashboard.jobs.scans import start_scan
-from dashboard.registry import Registry
-from deconv_core.images import ImageFolder
-from deconv_core.selection import Selection
+from deconv_core.images.folder import ImageFolder
+from deconv_core.output.selection import Selection
 from deconv_core.units import Unit
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.jobs.exports import start_export
+from deconv_dashboard.jobs.scans import start_scan
+from deconv_dashboard.queue.files import JobFiles, process_of
 
 MB = 1e6
 

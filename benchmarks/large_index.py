@@ -26,14 +26,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from deconv_core.decoding import DECODING
-from deconv_core.index_blocks import ImageRow
-from deconv_core.index_files import IndexFolder
-from deconv_core.index_manifest import ComputePath, Manifest
-from deconv_core.index_summary import merge_blocks, write_summary
+from deconv_core.images.decoding import DECODING
+from deconv_core.index.blocks import ImageRow
+from deconv_core.index.folder import IndexFolder
+from deconv_core.index.manifest import ComputePath, Manifest
+from deconv_core.index.summary import merge_blocks, write_summary
+from deconv_core.layers import POOL, Layer, chain_layers
 from deconv_core.peaks import Peaks
-from deconv_core.receptive_field import POOL, Layer, chain_layers
-from deconv_core.scan_plan import learned
+from deconv_core.scanning.plan import learned
 
 CHAIN = (64, 64, POOL, 128, 128, POOL, *[256] * 4, POOL, *[512] * 4, POOL, *[512] * 4, POOL)
 BLOCK = 256
@@ -47,7 +47,7 @@ QUESTIONS = {
     "top 9 of a map in one label": "index.top('conv4_4', channel=350, label='label07')",
     "table of a layer's maps": "index.maps('conv4_4')",
     ALL_PEAKS: "index.peaks('conv4_4', 350)",
-    EVERY_BYTE: "from deconv_core.index_check import check_index; "
+    EVERY_BYTE: "from deconv_core.index.inspection import check_index; "
     "assert not check_index(index._folder.path)",
 }
 
@@ -163,7 +163,7 @@ def ask(folder: Path, question: str) -> tuple[float, float]:
 import time
 from pathlib import Path
 from deconv_core import ActivationIndex
-import deconv_core.activation_index
+import deconv_core.index.activation_index
 def resident():  # kB; the largest size of a child process starts at its parent's, so is no use
     return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0])
 before = resident()

@@ -14,7 +14,7 @@ from captum.attr import NeuronDeconvolution
 from torch import Tensor, nn
 
 from deconv_core import Activation, ImageFolder, Network
-from deconv_core.network import Convolution
+from deconv_core.network.network import Convolution
 
 
 def plain_model(network: Network, until: str | None = None) -> nn.Sequential:

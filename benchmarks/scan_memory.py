@@ -24,7 +24,7 @@ PROGRAM = """
 import sys, time
 from pathlib import Path
 import torch
-import deconv_core.compute, deconv_core.images, deconv_core.scanning, deconv_core.weights
+import deconv_core.scanning.compute, deconv_core.images.folder, deconv_core.scanning.scan, deconv_core.network.sources
 
 def status(name):  # MB
     text = Path("/proc/self/status").read_text()

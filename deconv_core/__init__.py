@@ -22,37 +22,37 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deconv_core.activation_index import ActivationIndex
     from deconv_core.errors import DeconvError
     from deconv_core.exact import exact_top
-    from deconv_core.images import ImageFolder
-    from deconv_core.network import Network
-    from deconv_core.reconstruction import Reconstruction, reconstruct
-    from deconv_core.reconstruction_cache import ReconstructionCache
-    from deconv_core.rendering import Scale, compose_grid
-    from deconv_core.scanning import scan
-    from deconv_core.tables import activation_table
+    from deconv_core.images.folder import ImageFolder
+    from deconv_core.index.activation_index import ActivationIndex
+    from deconv_core.network.network import Network
+    from deconv_core.network.sources import load_network
+    from deconv_core.output.rendering import Scale, compose_grid
+    from deconv_core.output.tables import activation_table
+    from deconv_core.reconstruction.cache import ReconstructionCache
+    from deconv_core.reconstruction.reconstruct import Reconstruction, reconstruct
+    from deconv_core.scanning.scan import scan
     from deconv_core.units import Activation, Box, Unit
-    from deconv_core.weights import load_network
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "load_network": "weights",
-    "Network": "network",
-    "ImageFolder": "images",
-    "scan": "scanning",
-    "ActivationIndex": "activation_index",
+    "load_network": "network.sources",
+    "Network": "network.network",
+    "ImageFolder": "images.folder",
+    "scan": "scanning.scan",
+    "ActivationIndex": "index.activation_index",
     "exact_top": "exact",
     "Unit": "units",
     "Activation": "units",
     "Box": "units",
-    "reconstruct": "reconstruction",
-    "Reconstruction": "reconstruction",
-    "ReconstructionCache": "reconstruction_cache",
-    "Scale": "rendering",
-    "compose_grid": "rendering",
-    "activation_table": "tables",
+    "reconstruct": "reconstruction.reconstruct",
+    "Reconstruction": "reconstruction.reconstruct",
+    "ReconstructionCache": "reconstruction.cache",
+    "Scale": "output.rendering",
+    "compose_grid": "output.rendering",
+    "activation_table": "output.tables",
     "DeconvError": "errors",
 }
 

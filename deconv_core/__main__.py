@@ -17,13 +17,13 @@ from deconv_core.errors import CancelledError, DeconvError
 from deconv_core.interrupts import CANCELLED, Interrupts
 
 if TYPE_CHECKING:
-    from deconv_core.activation_index import ActivationIndex
-    from deconv_core.images import ImageFolder
-    from deconv_core.index_files import IndexFolder
-    from deconv_core.index_manifest import Manifest
-    from deconv_core.network import Network
-    from deconv_core.ray_engine import RayEngine
-    from deconv_core.scanning import ScanProgress
+    from deconv_core.images.folder import ImageFolder
+    from deconv_core.index.activation_index import ActivationIndex
+    from deconv_core.index.folder import IndexFolder
+    from deconv_core.index.manifest import Manifest
+    from deconv_core.network.network import Network
+    from deconv_core.scanning.ray_engine import RayEngine
+    from deconv_core.scanning.scan import ScanProgress
     from deconv_core.storage import Location
 
 _PIPE_CLOSED = 141  # as of a process that SIGPIPE ended
@@ -197,9 +197,9 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _scan(options: argparse.Namespace, interrupts: Interrupts) -> int:
-    from deconv_core.activation_index import ActivationIndex
-    from deconv_core.images import ImageFolder
-    from deconv_core.scanning import scan
+    from deconv_core.images.folder import ImageFolder
+    from deconv_core.index.activation_index import ActivationIndex
+    from deconv_core.scanning.scan import scan
 
     images = ImageFolder(
         options.images,
@@ -265,7 +265,7 @@ def _reading(options: argparse.Namespace) -> dict[str, Any]:
 
 def _folder_at_work(options: argparse.Namespace) -> IndexFolder:
     """The index, or the new one that was begun and will take its place."""
-    from deconv_core.index_files import IndexFolder
+    from deconv_core.index.folder import IndexFolder
 
     folder = IndexFolder(options.index)
     return folder.anew if options.anew and folder.has_anew() else folder
@@ -280,7 +280,7 @@ def _place(options: argparse.Namespace, index: ActivationIndex) -> str:
 
 def _say_copies(index: ActivationIndex) -> None:
     """How many files are copies of each other, and a few by name."""
-    from deconv_core.copies import copies_text, groups_text
+    from deconv_core.index.copies import copies_text, groups_text
 
     if groups := index.equal_images:
         print(f"{copies_text(groups)}: {groups_text(groups, name=ascii)}")
@@ -301,7 +301,7 @@ def _say_notes(index: ActivationIndex) -> None:
 
 def _say_dead_maps(index: ActivationIndex) -> None:
     """After a whole scan: layers in which many maps never fire, and why that may be."""
-    from deconv_core.dead_maps import dead_maps_sentence, layers_with_many_dead_maps
+    from deconv_core.index.dead_maps import dead_maps_sentence, layers_with_many_dead_maps
 
     if index.complete and (found := layers_with_many_dead_maps(index)):
         print(f"note: {dead_maps_sentence(index, found)}")
@@ -317,7 +317,7 @@ def _say_listed(images: ImageFolder) -> None:
 
 
 def _passed_over(images: ImageFolder) -> str:
-    from deconv_core.passed_over import passed_over_line
+    from deconv_core.images.passed_over import passed_over_line
 
     line = passed_over_line(images.passed_over, "--follow-links takes links to folders")
     return _printable(line) if len(images) else ""
@@ -325,7 +325,7 @@ def _passed_over(images: ImageFolder) -> str:
 
 def _say_skipped(images: ImageFolder) -> None:
     """Name what was passed over, but for hidden files and other types, which are only counted."""
-    from deconv_core.passed_over import HIDDEN
+    from deconv_core.images.passed_over import HIDDEN
 
     named = [skipped for skipped in images.skipped if skipped.kind != HIDDEN]
     for skipped in named[:_MOST_NAMED]:
@@ -350,19 +350,19 @@ def _labels(listed: str | None, single: Sequence[str] | None) -> list[str] | Non
 def _engine(options: argparse.Namespace) -> RayEngine | None:
     if options.engine == "local":
         return None
-    from deconv_core.ray_engine import RayEngine
+    from deconv_core.scanning.ray_engine import RayEngine
 
     return RayEngine(options.address, options.workers, options.cpus, options.gpus)
 
 
 def _top(options: argparse.Namespace, interrupts: Interrupts) -> int:
-    from deconv_core.activation_index import ActivationIndex
     from deconv_core.exact import exact_top
-    from deconv_core.reconstruction import reconstruct
-    from deconv_core.rendering import Scale, check_tile, compose_grid
-    from deconv_core.result_files import ResultFiles
-    from deconv_core.scan_plan import scanned_folder
-    from deconv_core.tables import activation_table
+    from deconv_core.index.activation_index import ActivationIndex
+    from deconv_core.output.rendering import Scale, check_tile, compose_grid
+    from deconv_core.output.result_files import ResultFiles
+    from deconv_core.output.tables import activation_table
+    from deconv_core.reconstruction.reconstruct import reconstruct
+    from deconv_core.scanning.plan import scanned_folder
 
     check_tile("patch", options.tile_size)
     Scale.named(options.scale, ())
@@ -411,7 +411,7 @@ def _top(options: argparse.Namespace, interrupts: Interrupts) -> int:
 
 
 def _check(options: argparse.Namespace, interrupts: Interrupts) -> int:
-    from deconv_core.index_check import check_index
+    from deconv_core.index.inspection import check_index
 
     damages = check_index(options.index)
     for damage in damages:
@@ -428,9 +428,9 @@ def _check(options: argparse.Namespace, interrupts: Interrupts) -> int:
 
 def _repair(options: argparse.Namespace, interrupts: Interrupts) -> None:
     """Scan again as the manifest says; what is whole is kept."""
-    from deconv_core.index_files import IndexFolder
-    from deconv_core.scan_plan import scanned_folder
-    from deconv_core.scanning import scan
+    from deconv_core.index.folder import IndexFolder
+    from deconv_core.scanning.plan import scanned_folder
+    from deconv_core.scanning.scan import scan
 
     folder = IndexFolder(options.index)
     made = folder.read_manifest()
@@ -462,8 +462,8 @@ def _network_of(options: argparse.Namespace, made: Manifest) -> str:
 
 
 def _load(source: str, preprocessing: str | None, progress: str, interrupts: Interrupts) -> Network:
+    from deconv_core.network.sources import load_network
     from deconv_core.typed_paths import file_address_path
-    from deconv_core.weights import load_network
 
     def report(done: int, total: int) -> None:
         if progress == "json":

@@ -33,7 +33,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import Tensor
 
-from deconv_core.network import Convolution, Network
+from deconv_core.network.network import Convolution, Network
 
 _ALONE = 20_480
 """Numbers in a single input up to which torch does not call oneDNN."""

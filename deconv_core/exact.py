@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from deconv_core.activation_index import TOP, ActivationIndex, best_channel
 from deconv_core.arguments import callbacks, flag, instance, whole_number
-from deconv_core.decoding import DECODING
-from deconv_core.download import CancelFlag
 from deconv_core.errors import ANEW, CancelledError, ImageError, IndexMismatchError
-from deconv_core.image_passes import image_passes, peak_layer
-from deconv_core.images import ImageFolder, check_unchanged
-from deconv_core.network import Network
-from deconv_core.reconstruction_cache import ImagePass, ReconstructionCache
+from deconv_core.images.decoding import DECODING
+from deconv_core.images.folder import ImageFolder, check_unchanged
+from deconv_core.index.activation_index import TOP, ActivationIndex, best_channel
+from deconv_core.network.download import CancelFlag
+from deconv_core.network.network import Network
+from deconv_core.reconstruction.cache import ImagePass, ReconstructionCache
+from deconv_core.reconstruction.whole_image import image_passes, peak_layer
 from deconv_core.units import Activation, Unit
 
 SAFETY = 4.0

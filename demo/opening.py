@@ -7,14 +7,7 @@ anything is computed. Run it again after the weights, the pictures or the index 
 import json
 from dataclasses import asdict
 
-from deconv_core import (
-    ActivationIndex,
-    ImageFolder,
-    Scale,
-    compose_grid,
-    load_network,
-    reconstruct,
-)
+from deconv_core import ActivationIndex, ImageFolder, Scale, compose_grid, load_network, reconstruct
 from deconv_core.demo import demo_images, demo_index, opening_files
 from deconv_core.whole_files import whole_file, write_whole
 

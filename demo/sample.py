@@ -12,8 +12,8 @@ from pathlib import Path
 from deconv_core import ImageFolder, load_network, scan
 from deconv_core.demo import demo_images, demo_index
 from deconv_core.errors import DeconvError
-from deconv_core.index_files import IndexFolder
-from deconv_core.index_place import holds_index
+from deconv_core.index.folder import IndexFolder
+from deconv_core.index.place import holds_index
 
 from .draw import draw_folder
 from .pictures import SAMPLE_SEED

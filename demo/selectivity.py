@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from deconv_core.deconvnet import convnet_pass
-from deconv_core.network import Network
+from deconv_core.network.network import Network
 
 from .drawing import Drawing
 

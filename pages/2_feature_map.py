@@ -5,16 +5,22 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator as Place
 
-from dashboard import answers, exact, notes, pickers, pictures, resources, stories
-from dashboard.answers import Answer
-from dashboard.downloads import downloads, file_stem
-from dashboard.shell import Choice, heading, require_index, shell
-from dashboard.tiles import gallery
-from dashboard.where_it_fired import where_it_fired
-from deconv_core.activation_index import ActivationIndex
-from deconv_core.figures import peak_histogram
-from deconv_core.receptive_field import Layer
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.layers import Layer
+from deconv_core.output.figures import peak_histogram
 from deconv_core.units import Unit
+from deconv_dashboard.frame import messages as notes
+from deconv_dashboard.frame import pickers
+from deconv_dashboard.frame.shell import Choice, heading, require_index, shell
+from deconv_dashboard.gallery import answers
+from deconv_dashboard.gallery import refining as exact
+from deconv_dashboard.gallery import tour as stories
+from deconv_dashboard.gallery.answers import Answer
+from deconv_dashboard.gallery.downloads import downloads, file_stem
+from deconv_dashboard.gallery.tiles import gallery
+from deconv_dashboard.gallery.where_it_fired import where_it_fired
+from deconv_dashboard.server import reconstructing as pictures
+from deconv_dashboard.server import resources
 
 PAGE = "feature_map"
 BARS = "#7d94a8"  # quiet in light and dark: the accent belongs to the marks

@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from dashboard import address, answers, drawn, notes, pickers, pictures, resources
-from dashboard.choice import whole_number
-from dashboard.data_tables import data_table
-from dashboard.one_image import Shown, choose_image, image_menu
-from dashboard.shell import Choice, escape, heading, shell
-from dashboard.tiles import Mark, Panel, Tile, gallery, pick_position
-from dashboard.wording import activation_text
-from deconv_core.receptive_field import INPUT_SIDE, Layer
+from deconv_core.layers import INPUT_SIDE, Layer
 from deconv_core.units import Activation, Unit
+from deconv_dashboard.frame import address, pickers
+from deconv_dashboard.frame import messages as notes
+from deconv_dashboard.frame.choice import whole_number
+from deconv_dashboard.frame.data_tables import data_table
+from deconv_dashboard.frame.shell import Choice, escape, heading, shell
+from deconv_dashboard.gallery import answers
+from deconv_dashboard.gallery.choose_one import Shown, choose_image, image_menu
+from deconv_dashboard.gallery.tiles import Mark, Panel, Tile, gallery, pick_position
+from deconv_dashboard.server import drawn, resources
+from deconv_dashboard.server import reconstructing as pictures
+from deconv_dashboard.wording import activation_text
 
 if TYPE_CHECKING:
-    from deconv_core.network import Network
+    from deconv_core.network.network import Network
 
 PAGE, MOST = "image", 12
 

@@ -4,20 +4,28 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dashboard import notes, pickers
-from dashboard.address import SCALES
-from dashboard.export_panel import contents, export_list
-from dashboard.jobs.exports import start_export
-from dashboard.moved import folder_missing, weights_missing
-from dashboard.names import distinct
-from dashboard.serving import told
-from dashboard.shell import Choice, escape, heading, require_index, say_if_read_only, shell
-from dashboard.ways import offer_room
-from dashboard.wording import counted
-from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import DeconvError
-from deconv_core.selection import Selection, parse_units, strongest_maps
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.output.selection import Selection, parse_units, strongest_maps
 from deconv_core.units import Unit
+from deconv_dashboard.data.names import distinct
+from deconv_dashboard.frame import messages as notes
+from deconv_dashboard.frame import pickers
+from deconv_dashboard.frame.address import SCALES
+from deconv_dashboard.frame.moved import folder_missing, weights_missing
+from deconv_dashboard.frame.shell import (
+    Choice,
+    escape,
+    heading,
+    require_index,
+    say_if_read_only,
+    shell,
+)
+from deconv_dashboard.frame.ways import offer_room
+from deconv_dashboard.gallery.export_panel import contents, export_list
+from deconv_dashboard.jobs.exports import start_export
+from deconv_dashboard.server.serving import told
+from deconv_dashboard.wording import counted
 
 MOST = 1000
 SIZES = {0: "Native", 64: "64 pixels", 128: "128 pixels", 224: "224 pixels"}

@@ -3,13 +3,14 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import notes, resources
-from dashboard.data_tables import data_table
-from dashboard.drawing import method_drawing
-from dashboard.shell import escape, heading, shell
-from dashboard.wording import preprocessing_text
 from deconv_core.errors import DeconvError
-from deconv_core.preprocessing import expected_by
+from deconv_core.network.preprocessing import expected_by
+from deconv_dashboard.frame import messages as notes
+from deconv_dashboard.frame.data_tables import data_table
+from deconv_dashboard.frame.shell import escape, heading, shell
+from deconv_dashboard.gallery.method_drawing import method_drawing
+from deconv_dashboard.server import resources
+from deconv_dashboard.wording import preprocessing_text
 
 choice = shell("method", title="Method")
 heading(choice, "How a reconstruction is made")

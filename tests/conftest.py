@@ -14,11 +14,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # a core each; torch asks when it is im
 import numpy as np
 import pytest
 
-from deconv_core.activation_index import ActivationIndex
-from deconv_core.images import ImageFolder
-from deconv_core.network import Network
-from deconv_core.scanning import scan
-from deconv_core.weights import load_network, save_features
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.network.network import Network
+from deconv_core.network.sources import load_network, save_features
+from deconv_core.scanning.scan import scan
 from tests.core import drawings, networks
 from tests.warm import Warm
 
@@ -108,4 +108,4 @@ def run(popen: Popen) -> Run:
 def warm_jobs(popen: Popen, monkeypatch: pytest.MonkeyPatch) -> None:
     """The dashboard's background jobs are processes that have loaded torch already."""
     warm = SimpleNamespace(**{**vars(subprocess), "Popen": popen})
-    monkeypatch.setattr("dashboard.jobs.queue.subprocess", warm)
+    monkeypatch.setattr("deconv_dashboard.queue.queue.subprocess", warm)

@@ -88,11 +88,11 @@ ORDER = (
 # What each part of the product may import of the others.
 ALLOWED = {
     "deconv_core": {"deconv_core"},
-    "dashboard": {"deconv_core", "dashboard"},
-    "pages": {"deconv_core", "dashboard"},
-    "app": {"deconv_core", "dashboard"},
+    "deconv_dashboard": {"deconv_core", "deconv_dashboard"},
+    "pages": {"deconv_core", "deconv_dashboard"},
+    "app": {"deconv_core", "deconv_dashboard"},
 }
-PARTS = {"app", "benchmarks", "dashboard", "deconv_core", "demo", "pages", "tests"}
+PARTS = {"app", "benchmarks", "deconv_dashboard", "deconv_core", "demo", "pages", "tests"}
 
 PUBLIC = (
     *("load_network", "Network", "ImageFolder", "scan", "ActivationIndex", "exact_top"),
@@ -153,7 +153,7 @@ def test_parts_import_in_one_direction(part: str) -> None:
         assert used <= ALLOWED[part], f"{path} imports {used - ALLOWED[part]}"
 
 
-@pytest.mark.parametrize("part", ["dashboard", "pages", "app"])
+@pytest.mark.parametrize("part", ["deconv_dashboard", "pages", "app"])
 def test_pages_use_no_private_names_of_the_core(part: str) -> None:
     for path in files(part):
         private = [
@@ -168,8 +168,12 @@ def test_pages_use_no_private_names_of_the_core(part: str) -> None:
 # arrived in pieces (a download that goes on after a break, a folder that was unpacked), or what is
 # to be deleted together.
 RENAMING = {
-    *("deconv_core/whole_files.py", "deconv_core/download.py", "deconv_core/new_index.py"),
-    *("dashboard/jobs/caltech.py", "dashboard/deletion.py"),
+    *(
+        "deconv_core/whole_files.py",
+        "deconv_core/network/download.py",
+        "deconv_core/index/new_index.py",
+    ),
+    *("deconv_dashboard/jobs/caltech.py", "deconv_dashboard/data/deletion.py"),
 }
 
 
@@ -177,7 +181,7 @@ def test_one_module_replaces_files() -> None:
     renaming = set()
     for path in [
         path
-        for part in ("app", "deconv_core", "dashboard", "pages", "demo")
+        for part in ("app", "deconv_core", "deconv_dashboard", "pages", "demo")
         for path in files(part)
     ]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -233,11 +237,11 @@ def test_the_package_alone_loads_nothing_heavy() -> None:
 
 def test_one_module_shows_tables_and_the_built_in_download_is_off() -> None:
     showing = set()
-    for part in ("app", "dashboard", "pages"):
+    for part in ("app", "deconv_dashboard", "pages"):
         for path in files(part):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(node, ast.Attribute) and node.attr in ("dataframe", "data_editor"):
                     showing.add(path.relative_to(ROOT).as_posix())
-    assert showing == {"dashboard/data_tables.py"}
+    assert showing == {"deconv_dashboard/frame/data_tables.py"}
     config = tomllib.loads((ROOT / ".streamlit/config.toml").read_text("utf-8"))
     assert config["client"]["disableDataExport"] is True

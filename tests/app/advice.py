@@ -29,7 +29,7 @@ _TEXTS = ("help", "placeholder", "label", "description", "key", "icon", "key_", 
 def messages_with_advice() -> dict[str, str]:
     """Message, with {} for what is filled in -> the file that says it."""
     paths = [ROOT / "app.py", *(ROOT / "pages").glob("*.py")]
-    for part in ("dashboard", "deconv_core"):
+    for part in ("deconv_dashboard", "deconv_core"):
         paths += sorted((ROOT / part).rglob("*.py"))
     found = {}
     for path in paths:
@@ -45,7 +45,7 @@ def labels() -> set[str]:
     for path in [
         ROOT / "app.py",
         *(ROOT / "pages").glob("*.py"),
-        *(ROOT / "dashboard").rglob("*.py"),
+        *(ROOT / "deconv_dashboard").rglob("*.py"),
     ]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Constant | ast.JoinedStr):

@@ -11,9 +11,9 @@ import streamlit as st
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
-from dashboard.registry import Dataset, NetworkChoice, Registry
-from deconv_core.activation_index import ActivationIndex
-from deconv_core.images import ImageFolder
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
 
 APP = Path(__file__).parents[2] / "app.py"
 PAGES = {
@@ -54,7 +54,9 @@ def home(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Home:
     monkeypatch.setenv("DECONV_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("dashboard.pictures.PAINT_SECONDS", 0.0)  # nothing paints here
+    monkeypatch.setattr(
+        "deconv_dashboard.server.reconstructing.PAINT_SECONDS", 0.0
+    )  # nothing paints here
     made = Home(tmp_path / "home", images, weight_file)
     shutil.copytree(index._folder.path, made.index_path)
     st.cache_data.clear()

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.jobs.state import JobState
-from dashboard.registry import Dataset, NetworkChoice, Registry
-from deconv_core.activation_index import ActivationIndex
-from deconv_core.images import ImageFolder
-from deconv_core.index_files import IndexFolder
-from deconv_core.index_manifest import digest
-from deconv_core.new_index import new_index
-from deconv_core.scanning import scan
-from deconv_core.weights import save_features
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.folder import IndexFolder
+from deconv_core.index.manifest import digest
+from deconv_core.index.new_index import new_index
+from deconv_core.network.sources import save_features
+from deconv_core.scanning.scan import scan
+from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
+from deconv_dashboard.queue.state import JobState
 from tests.app.conftest import Home, OpenPage, words
 from tests.app.test_jobs import ended
 from tests.app.test_start import pressed, start
@@ -206,7 +206,8 @@ def test_a_new_index_is_left_alone_while_its_scan_is_at_work(
 ) -> None:
     shutil.copytree(pair.path, new_index(pair.path))
     monkeypatch.setattr(
-        "dashboard.jobs.queue.JobQueue.find", lambda self, key: JobState("running", "scan", key)
+        "deconv_dashboard.queue.queue.JobQueue.find",
+        lambda self, key: JobState("running", "scan", key),
     )
     open_page("layer", **pair.names)
     assert new_index(pair.path).exists()

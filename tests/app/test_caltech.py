@@ -6,12 +6,19 @@ from pathlib import Path
 import pytest
 from torchvision import datasets
 
-from dashboard.jobs import caltech
-from dashboard.jobs.caltech import Order, caltech_folder, download_state, drop_numbers, fetch, work
-from dashboard.jobs.state import Progress
-from dashboard.jobs.worker import Cancel
-from dashboard.registry import Registry
 from deconv_core.errors import CancelledError, DeconvError
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.jobs import caltech
+from deconv_dashboard.jobs.caltech import (
+    Order,
+    caltech_folder,
+    download_state,
+    drop_numbers,
+    fetch,
+    work,
+)
+from deconv_dashboard.queue.state import Progress
+from deconv_dashboard.queue.worker import Cancel
 from tests.core import drawings
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
-import dashboard
-from dashboard.captioned import drawable, fitted, font, not_drawn, sheet
+import deconv_dashboard
 from deconv_core import ActivationIndex, ImageFolder, Network, Scale, reconstruct
-from deconv_core.reconstruction import Reconstruction
+from deconv_core.reconstruction.reconstruct import Reconstruction
+from deconv_dashboard.gallery.captioned import drawable, fitted, font, not_drawn, sheet
 
-FONTS = Path(dashboard.__file__).parent / "fonts"
+FONTS = Path(deconv_dashboard.__file__).parent / "gallery" / "fonts"
 LETTERS = "éöüßñçøåĀčłőşžıİ" + "жЩёЇљ" + "αΩήψ" + "–—×±·°…“”‘’„«»€№™½²≈≤→" + "ԱՖაჰ"
 LACKED = "猫の写真한글ไทยहिन्दी🥑🦉" + "שלוםسلام"
 

@@ -8,8 +8,8 @@ import pytest
 import streamlit as st
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
-from dashboard import resources
 from deconv_core.errors import CancelledError
+from deconv_dashboard.server import resources
 from tests.browser.server import Server
 from tests.conftest import Popen
 from tests.faults.page_session import PageSession

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.code_pages import CODE_PAGES, guess_code_page, reads
+from deconv_dashboard.upload.code_pages import CODE_PAGES, guess_code_page, reads
 from tests.app.names import NAMES, names_in
 
 

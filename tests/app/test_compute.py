@@ -5,9 +5,9 @@ import threading
 import numpy as np
 import pytest
 
-from dashboard.compute import Newest, Store, Turn
 from deconv_core import Activation, Box, Reconstruction, Unit
 from deconv_core.errors import CancelledError
+from deconv_dashboard.server.locks import Newest, Store, Turn
 
 
 def test_a_new_request_cancels_the_one_before() -> None:

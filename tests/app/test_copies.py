@@ -10,12 +10,13 @@ import pytest
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
-from dashboard import found_copies, tiles
-from dashboard.jobs.exports import file_name
-from deconv_core.activation_index import ActivationIndex
-from deconv_core.copies import EqualFiles
 from deconv_core.exact import ExactTop
-from deconv_core.selection import Selection
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.copies import EqualFiles
+from deconv_core.output.selection import Selection
+from deconv_dashboard.gallery import tiles
+from deconv_dashboard.jobs.exports import file_name
+from deconv_dashboard.start import found_copies
 from tests.app.conftest import APP, Home, OpenPage, address, words
 from tests.app.test_export import finished
 from tests.core import drawings
@@ -38,7 +39,11 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tiles.Panel]:
         seen.extend(panels)
         return plain(panels, *rest, **how)  # type: ignore[arg-type]
 
-    for page in ("dashboard.tiles", "dashboard.hero", "dashboard.contact_sheet"):
+    for page in (
+        "deconv_dashboard.gallery.tiles",
+        "deconv_dashboard.start.hero",
+        "deconv_dashboard.gallery.contact_sheet",
+    ):
         monkeypatch.setattr(f"{page}.gallery", gallery)
     return seen
 
@@ -229,7 +234,7 @@ def test_a_search_that_is_stopped_says_so(
     assert "too many files of equal size to compare all of them" in words(app)
     found = EqualFiles((("a.png", "b.png"),), complete=False)
     monkeypatch.setattr(found_copies, "copies_in", lambda folder: found)
-    monkeypatch.setattr("dashboard.preview_panel.copies_in", lambda folder: found)
+    monkeypatch.setattr("deconv_dashboard.start.preview_panel.copies_in", lambda folder: found)
     assert "At least 1 copy of 1 picture: a.png = b.png" in words(app.run())
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import filelock
 import pytest
 
-from dashboard import deletion
-from dashboard.jobs.exports import delete_export, start_export
-from dashboard.jobs.scans import scan_state, start_scan
-from dashboard.registry import Dataset, NetworkChoice, Registry
 from deconv_core.errors import DeconvError
-from deconv_core.selection import Selection
+from deconv_core.output.selection import Selection
 from deconv_core.units import Unit
+from deconv_dashboard.data import deletion
+from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
+from deconv_dashboard.jobs.exports import delete_export, start_export
+from deconv_dashboard.jobs.scans import scan_state, start_scan
 from tests.app.tiny_queue import Jobs, until
 from tests.core import drawings
 

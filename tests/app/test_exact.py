@@ -5,10 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
-from dashboard import answers, exact, resources
-from dashboard.answers import Answer
 from deconv_core import ActivationIndex, ImageFolder, Network, exact_top, scan
 from deconv_core.exact import ExactTop
+from deconv_dashboard.gallery import answers
+from deconv_dashboard.gallery import refining as exact
+from deconv_dashboard.gallery.answers import Answer
+from deconv_dashboard.server import resources
 from tests.app.conftest import Home, OpenPage, words
 from tests.app.test_start import start
 

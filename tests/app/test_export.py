@@ -5,9 +5,9 @@ import zipfile
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.jobs.exports import Export, delete_export, exports, file_name, start_export
-from deconv_core.selection import Selection
+from deconv_core.output.selection import Selection
 from deconv_core.units import Unit
+from deconv_dashboard.jobs.exports import Export, delete_export, exports, file_name, start_export
 from tests.app.conftest import Home, OpenPage, words
 
 

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dashboard import downloads, stories
-from dashboard.wording import shortened
 from deconv_core import ImageFolder, Network, Scale, Unit, compose_grid, reconstruct
-from deconv_core.activation_index import ActivationIndex
-from deconv_core.receptive_field import chain_layers
-from deconv_core.weights import VGG19_CHAIN
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.layers import chain_layers
+from deconv_core.network.sources import VGG19_CHAIN
+from deconv_dashboard.gallery import downloads
+from deconv_dashboard.gallery import tour as stories
+from deconv_dashboard.wording import shortened
 from tests.app.conftest import OpenPage, address, words
 from tests.core.networks import DEAD
 
@@ -140,8 +141,8 @@ def test_pictures_paint_before_the_first_charts_of_a_session_only(
             waited.append(timeout or 0.0)
             return False
 
-    monkeypatch.setattr("dashboard.compute.Newest.begin", lambda self: Flag())
-    monkeypatch.setattr("dashboard.pictures.PAINT_SECONDS", 0.125)
+    monkeypatch.setattr("deconv_dashboard.server.locks.Newest.begin", lambda self: Flag())
+    monkeypatch.setattr("deconv_dashboard.server.reconstructing.PAINT_SECONDS", 0.125)
     app = open_page("feature_map", layer="conv4_4", map="3")
     assert waited == [0.125]
     app.button(key="next_map").click().run()

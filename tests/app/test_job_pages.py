@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import job_rows
-from dashboard.jobs.exports import exports, start_export
-from dashboard.jobs.scans import scan_state, start_scan
 from deconv_core.errors import DeconvError
-from deconv_core.selection import Selection
+from deconv_core.output.selection import Selection
 from deconv_core.units import Unit
+from deconv_dashboard.frame import job_rows
+from deconv_dashboard.jobs.exports import exports, start_export
+from deconv_dashboard.jobs.scans import scan_state, start_scan
 from tests.app.conftest import Home, OpenPage, words
 from tests.app.test_start import keys, pressed, start
 from tests.app.tiny_queue import Jobs, until
@@ -181,7 +181,7 @@ def test_names_that_may_not_be_seen_here_are_not_told(
     home: Home, jobs: Jobs, scanning: str, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server for everyone, with a job that was started on loopback."""
-    monkeypatch.setattr("dashboard.serving._LOOPBACK", ())
+    monkeypatch.setattr("deconv_dashboard.server.serving._LOOPBACK", ())
     monkeypatch.setenv("DECONV_FOLDERS", "")
     app = open_page("method", dataset="demo", network="demo")
     said = words(app) + "".join(part.proto.text for part in app.get("progress"))

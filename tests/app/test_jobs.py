@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.jobs.files import JobFiles
-from dashboard.jobs.scans import changes_since, scan_state, start_scan
-from dashboard.jobs.state import JobState
-from dashboard.registry import Dataset, NetworkChoice, Registry
 from deconv_core import ActivationIndex, ImageFolder
+from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
+from deconv_dashboard.jobs.scans import changes_since, scan_state, start_scan
+from deconv_dashboard.queue.files import JobFiles
+from deconv_dashboard.queue.state import JobState
 from tests.core import drawings
 
 

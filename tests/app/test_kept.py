@@ -22,32 +22,34 @@ import torch
 from PIL import Image, ImageCms
 from streamlit.testing.v1 import AppTest
 
-from dashboard import drawn, opening, pictures, resources
-from dashboard.answers import Answer
-from dashboard.choice import Choice
-from dashboard.jobs.scans import scan_state
-from dashboard.jobs.silence import Silence
-from dashboard.jobs.state import JobState
-from dashboard.overlays import plane_over
-from dashboard.registry import Dataset, NetworkChoice, Registry
 from deconv_core import demo
-from deconv_core.activation_index import ActivationIndex
-from deconv_core.colour_profiles import to_srgb
 from deconv_core.deconvnet import convnet_pass
 from deconv_core.errors import ImageChangedError
-from deconv_core.export import export
 from deconv_core.file_state import FileState
-from deconv_core.images import ImageFolder
-from deconv_core.index_files import IndexFolder
-from deconv_core.network import Network
-from deconv_core.scanning import scan
-from deconv_core.selection import Selection
+from deconv_core.images.colour_profiles import to_srgb
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.folder import IndexFolder
+from deconv_core.network.network import Network
+from deconv_core.network.sources import save_features
+from deconv_core.output.export import export
+from deconv_core.output.selection import Selection
+from deconv_core.scanning.scan import scan
 from deconv_core.units import Activation, Box, Unit
-from deconv_core.weights import save_features
+from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
+from deconv_dashboard.frame.choice import Choice
+from deconv_dashboard.gallery.answers import Answer
+from deconv_dashboard.jobs.scans import scan_state
+from deconv_dashboard.queue.silence import Silence
+from deconv_dashboard.queue.state import JobState
+from deconv_dashboard.server import drawn, resources
+from deconv_dashboard.server import reconstructing as pictures
+from deconv_dashboard.server.overlays import plane_over
+from deconv_dashboard.start import opening
 from tests.app.conftest import APP, Home, OpenPage, words
 from tests.core import drawings
+from tests.core.images.test_colour_profiles import P3
 from tests.core.networks import narrow_network
-from tests.core.test_colour_profiles import P3
 
 ROOT = Path(__file__).parents[2]
 LAYER = "conv3_1"
@@ -153,7 +155,9 @@ def test_network(shelf: Shelf, tmp_path: Path) -> None:
 
 
 def test_images(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dashboard.kept_folder._SHARE", 0)  # else a moment passes between two looks
+    monkeypatch.setattr(
+        "deconv_dashboard.server.kept_folder._SHARE", 0
+    )  # else a moment passes between two looks
     assert len(resources.images_of(shelf.dataset)) == 2
     write(shelf.dataset.root / "c.bmp", NEW)
     assert len(resources.images_of(shelf.dataset)) == 3
@@ -273,7 +277,7 @@ def test_found_copies_and_hashes(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("_FRESH", "_PATIENCE"):  # it may be some seconds old otherwise
-        monkeypatch.setattr(f"dashboard.found_copies.{name}", 0.0)
+        monkeypatch.setattr(f"deconv_dashboard.start.found_copies.{name}", 0.0)
     folder = tmp_path / "copies"
     for name, pixels in (("a.bmp", OLD), (NAME, OLD), ("c.bmp", NEW)):
         write(folder / name, pixels)
@@ -435,7 +439,7 @@ def tiles(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         given[key] = data
         return object()
 
-    monkeypatch.setattr("dashboard.tiles._tiles", draw)
+    monkeypatch.setattr("deconv_dashboard.gallery.tiles._tiles", draw)
     return given
 
 
@@ -569,7 +573,7 @@ def test_the_demos_first_answer_is_not_shown_over_other_pictures(
 ) -> None:
     copied = tmp_path / "images"
     shutil.copytree(demo.demo_images(), copied)
-    monkeypatch.setattr("dashboard.registry.demo_images", lambda: copied)
+    monkeypatch.setattr("deconv_dashboard.data.registry.demo_images", lambda: copied)
     registry = home.registry
     dataset, network = registry.dataset("demo"), registry.network("demo")
     choice = Shelf(registry, dataset, network).choice
@@ -663,12 +667,19 @@ def test_whatever_the_product_keeps_is_in_the_table() -> None:
 def test_streamlit_keeps_nothing_elsewhere() -> None:
     for name, where in _kept_by_the_product():
         if name in ("cache_data", "cache_resource"):
-            assert where in ("dashboard/resources.py", "dashboard/drawn.py")
+            assert where in (
+                "deconv_dashboard/server/resources.py",
+                "deconv_dashboard/server/drawn.py",
+            )
 
 
 def _keys_of_widgets() -> set[str]:
     """Every ``key=`` in the product; their values are what a person chose."""
-    files = [ROOT / "app.py", *(ROOT / "pages").glob("*.py"), *(ROOT / "dashboard").rglob("*.py")]
+    files = [
+        ROOT / "app.py",
+        *(ROOT / "pages").glob("*.py"),
+        *(ROOT / "deconv_dashboard").rglob("*.py"),
+    ]
     found = set()
     for tree in (ast.parse(path.read_text("utf-8")) for path in files):
         constants = _constants(tree)
@@ -690,7 +701,7 @@ def _constants(tree: ast.Module) -> dict[str, str]:
 
 def _kept_by_the_product() -> Iterator[tuple[str, str]]:
     """(name, file) of decorated functions, of dicts that objects hold, and of session state."""
-    parts = [ROOT / "pages", ROOT / "dashboard", ROOT / "deconv_core"]
+    parts = [ROOT / "pages", ROOT / "deconv_dashboard", ROOT / "deconv_core"]
     for path in [ROOT / "app.py", *(file for part in parts for file in sorted(part.rglob("*.py")))]:
         where = path.relative_to(ROOT).as_posix()
         tree = ast.parse(path.read_text("utf-8"))

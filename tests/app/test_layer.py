@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dashboard import contact_sheet
-from deconv_core.activation_index import ActivationIndex
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_dashboard.gallery import contact_sheet
 from tests.app.conftest import Home, OpenPage, words
 
 

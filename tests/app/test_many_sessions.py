@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.limits import OPEN_FILES
+from deconv_dashboard.limits import OPEN_FILES
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +25,7 @@ def test_as_many_files_may_be_open_as_the_system_allows(
     if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < allowed:
         pytest.skip("the system does not allow so many")
     program = (
-        "import resource as r; from dashboard.limits import allow_open_files\n"
+        "import resource as r; from deconv_dashboard.limits import allow_open_files\n"
         f"r.setrlimit(r.RLIMIT_NOFILE, ({begins}, {allowed}))\n"
         "allow_open_files(); print(r.getrlimit(r.RLIMIT_NOFILE))"
     )
@@ -38,7 +38,7 @@ def test_as_many_files_may_be_open_as_the_system_allows(
 def test_what_is_loaded_is_looked_through_once() -> None:
     """Streamlit collects garbage after each run: with all of torch that took half a second."""
     program = (
-        "import gc; from dashboard.resources import spare_collector\n"
+        "import gc; from deconv_dashboard.server.resources import spare_collector\n"
         "import torch\n"
         "spare_collector(); kept = gc.get_freeze_count()\n"
         "more = [[] for _ in range(1000)]; spare_collector()\n"

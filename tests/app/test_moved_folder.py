@@ -7,10 +7,10 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard.jobs.exports import exports, start_export
-from dashboard.registry import Dataset
-from deconv_core.selection import Selection
+from deconv_core.output.selection import Selection
 from deconv_core.units import Unit
+from deconv_dashboard.data.registry import Dataset
+from deconv_dashboard.jobs.exports import exports, start_export
 from tests.app.conftest import APP, PAGES, Home, words
 from tests.app.test_start import keys, start
 from tests.app.tiny_queue import until

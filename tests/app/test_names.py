@@ -11,15 +11,15 @@ import streamlit as st
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
-from dashboard import stories
-from dashboard.jobs.caltech import caltech_folder
-from dashboard.names import distinct
-from dashboard.registry import Registry
-from deconv_core.activation_index import ActivationIndex
-from deconv_core.images import ImageFolder
-from deconv_core.network import Network
-from deconv_core.scanning import scan
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.network.network import Network
+from deconv_core.scanning.scan import scan
 from deconv_core.units import Unit
+from deconv_dashboard.data.names import distinct
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.gallery import tour as stories
+from deconv_dashboard.jobs.caltech import caltech_folder
 from tests.app.conftest import Home, OpenPage, address, words
 from tests.app.test_start import pressed, start
 from tests.core import drawings
@@ -29,28 +29,37 @@ KINDS = ("selectbox", "multiselect", "radio", "segmented_control", "pills", "sel
 FIXED = "its options are written in the program"
 LAYERS = "its options are layers of one network, which are numbered"
 TESTED = {
-    ("dashboard/caltech_panel.py", "caltech_classes"): "test_folders_named_alike_as_labels",
-    ("dashboard/choose_images.py", "extensions"): FIXED,
-    ("dashboard/choose_images.py", "labels"): "test_folders_named_alike_as_labels",
-    ("dashboard/choose_images.py", "resize"): FIXED,
-    ("dashboard/choose_images.py", "source"): FIXED,
-    ("dashboard/contact_sheet.py", "maps_view"): FIXED,
-    ("dashboard/contact_sheet.py", "sheet_order"): FIXED,
-    ("dashboard/contact_sheet.py", "maps_table_{layer.name}"): "test_a_row_is_the_map_it_showed",
-    ("dashboard/hero.py", "start_layer"): LAYERS,
-    ("dashboard/add_weights.py", "weights_answer"): FIXED,
-    ("dashboard/add_weights.py", "weights_preprocessing"): FIXED,
-    ("dashboard/upload_panel.py", "key"): FIXED,
-    ("dashboard/pickers.py", "pick_layer"): LAYERS,
-    ("dashboard/pickers.py", "key"): "test_labels_called_as_no_label_is",
-    ("dashboard/pickers.py", "pick_scale"): FIXED,
-    ("dashboard/sidebar.py", "pick_dataset"): "test_datasets_of_one_name",
-    ("dashboard/sidebar.py", "pick_label"): "test_labels_called_as_no_label_is",
-    ("dashboard/sidebar.py", "pick_network"): "test_networks_of_one_name",
-    ("dashboard/stored_data.py", "delete_what"): "test_the_scan_that_is_chosen_is_deleted",
-    ("dashboard/stories.py", "tour"): "test_stops_of_one_name",
-    ("dashboard/upload_panel.py", "upload_way"): FIXED,
-    ("dashboard/value_range.py", "value_range"): FIXED,
+    (
+        "deconv_dashboard/start/caltech_panel.py",
+        "caltech_classes",
+    ): "test_folders_named_alike_as_labels",
+    ("deconv_dashboard/start/choose_images.py", "extensions"): FIXED,
+    ("deconv_dashboard/start/choose_images.py", "labels"): "test_folders_named_alike_as_labels",
+    ("deconv_dashboard/start/choose_images.py", "resize"): FIXED,
+    ("deconv_dashboard/start/choose_images.py", "source"): FIXED,
+    ("deconv_dashboard/gallery/contact_sheet.py", "maps_view"): FIXED,
+    ("deconv_dashboard/gallery/contact_sheet.py", "sheet_order"): FIXED,
+    (
+        "deconv_dashboard/gallery/contact_sheet.py",
+        "maps_table_{layer.name}",
+    ): "test_a_row_is_the_map_it_showed",
+    ("deconv_dashboard/start/hero.py", "start_layer"): LAYERS,
+    ("deconv_dashboard/start/add_weights.py", "weights_answer"): FIXED,
+    ("deconv_dashboard/start/add_weights.py", "weights_preprocessing"): FIXED,
+    ("deconv_dashboard/upload/panel.py", "key"): FIXED,
+    ("deconv_dashboard/frame/pickers.py", "pick_layer"): LAYERS,
+    ("deconv_dashboard/frame/pickers.py", "key"): "test_labels_called_as_no_label_is",
+    ("deconv_dashboard/frame/pickers.py", "pick_scale"): FIXED,
+    ("deconv_dashboard/frame/sidebar.py", "pick_dataset"): "test_datasets_of_one_name",
+    ("deconv_dashboard/frame/sidebar.py", "pick_label"): "test_labels_called_as_no_label_is",
+    ("deconv_dashboard/frame/sidebar.py", "pick_network"): "test_networks_of_one_name",
+    (
+        "deconv_dashboard/start/datasets_panel.py",
+        "delete_what",
+    ): "test_the_scan_that_is_chosen_is_deleted",
+    ("deconv_dashboard/gallery/tour.py", "tour"): "test_stops_of_one_name",
+    ("deconv_dashboard/upload/panel.py", "upload_way"): FIXED,
+    ("deconv_dashboard/start/value_range.py", "value_range"): FIXED,
     ("pages/4_export.py", "export_how"): FIXED,
     ("pages/4_export.py", "export_label"): "test_labels_called_as_no_label_is",
     ("pages/4_export.py", "export_layers"): LAYERS,
@@ -62,7 +71,11 @@ TESTED = {
 def lists_of_the_product() -> dict[tuple[str, str], ast.Call]:
     """(file, key) -> call, of every widget with options and every table with rows to choose."""
     found = {}
-    files = [ROOT / "app.py", *(ROOT / "pages").glob("*.py"), *(ROOT / "dashboard").rglob("*.py")]
+    files = [
+        ROOT / "app.py",
+        *(ROOT / "pages").glob("*.py"),
+        *(ROOT / "deconv_dashboard").rglob("*.py"),
+    ]
     for path in files:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call):
@@ -220,7 +233,7 @@ def test_no_path_of_the_server_is_in_a_name(
 ) -> None:
     for where in ("secret/holiday", "secret/work"):
         home.registry.add_folder(pics(where))
-    monkeypatch.setattr("dashboard.serving._LOOPBACK", ())
+    monkeypatch.setattr("deconv_dashboard.server.serving._LOOPBACK", ())
     monkeypatch.setenv("DECONV_FOLDERS", str(tmp_path / "secret" / "holiday"))
     app = start(network="demo")
     assert "secret" not in " ".join(by_label(app, "pick_dataset"))
@@ -306,7 +319,8 @@ def test_the_scan_that_is_chosen_is_deleted(home: Home, weight_file: Path, tmp_p
         shutil.copytree(home.index_path, paths[network.network_id])
 
     def dialog(dataset_id: str) -> None:
-        from dashboard import resources, stored_data
+        from deconv_dashboard.server import resources
+        from deconv_dashboard.start import datasets_panel as stored_data
 
         registry = resources.registry()
         ask = stored_data._ask_what_to_delete.__wrapped__  # type: ignore[attr-defined]
@@ -357,9 +371,10 @@ def test_a_row_is_the_map_it_showed(
 
 @pytest.mark.parametrize("place", [p for p, how in TESTED.items() if how == FIXED])
 def test_options_written_in_the_program_have_labels_of_their_own(place: tuple[str, str]) -> None:
-    from dashboard import add_weights, choose_images, upload_panel
-    from dashboard import address as where
-    from deconv_core.preprocessing import PREPROCESSINGS
+    from deconv_core.network.preprocessing import PREPROCESSINGS
+    from deconv_dashboard.frame import address as where
+    from deconv_dashboard.start import add_weights, choose_images
+    from deconv_dashboard.upload import panel as upload_panel
 
     fixed = {
         "resize": choose_images._RESIZES,

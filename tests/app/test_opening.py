@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from dashboard import opening, resources
-from dashboard.answers import Answer
-from dashboard.choice import Choice, choose
-from dashboard.registry import Registry
 from deconv_core.demo import demo_opening
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.frame.choice import Choice, choose
+from deconv_dashboard.gallery.answers import Answer
+from deconv_dashboard.server import resources
+from deconv_dashboard.start import opening
 
 ROOT = Path(__file__).parents[2]
 
 PROGRAM = """
 import sys
-from dashboard import resources
+from deconv_dashboard.server import resources
 resources._SHOWN_FIRST = 300
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file({app!r}, default_timeout=120).run()
@@ -43,7 +44,7 @@ def test_the_first_page_is_whole_without_torch(
 @pytest.fixture
 def choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Choice:
     monkeypatch.setenv("DECONV_HOME", str(tmp_path))
-    monkeypatch.setattr("dashboard.address.asked", lambda page: {})
+    monkeypatch.setattr("deconv_dashboard.frame.address.asked", lambda page: {})
     return choose("start", [])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
-from dashboard.own_pages import LOOPBACK, OwnNames, own_names
+from deconv_dashboard.server.own_pages import LOOPBACK, OwnNames, own_names
 from tests.browser.server import ROOT, Server
 
 LOCAL = OwnNames(frozenset(LOOPBACK))

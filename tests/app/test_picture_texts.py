@@ -15,12 +15,12 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from dashboard.previews import thumbnail
 from deconv_core import ActivationIndex, ImageFolder, Network, scan
 from deconv_core.__main__ import main
-from deconv_core.export import export
-from deconv_core.selection import Selection
+from deconv_core.output.export import export
+from deconv_core.output.selection import Selection
 from deconv_core.units import Unit
+from deconv_dashboard.start.previews import thumbnail
 from tests.app.conftest import Home, OpenPage
 from tests.app.test_start import start
 from tests.core.files import chunk, encoded, segment, with_chunks, with_segments

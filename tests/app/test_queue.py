@@ -15,14 +15,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dashboard import jobs
-from dashboard.jobs import queue as queue_module
-from dashboard.jobs import worker
-from dashboard.jobs.files import Line, from_json
-from dashboard.jobs.queue import NewJob
-from dashboard.jobs.silence import Silence
-from dashboard.jobs.state import JobState, Progress
 from deconv_core.errors import DeconvError
+from deconv_dashboard import jobs
+from deconv_dashboard.queue import queue as queue_module
+from deconv_dashboard.queue import worker
+from deconv_dashboard.queue.files import Line, from_json
+from deconv_dashboard.queue.queue import NewJob
+from deconv_dashboard.queue.silence import Silence
+from deconv_dashboard.queue.state import JobState, Progress
 from tests.app import tiny_job
 from tests.app.tiny_queue import Jobs, until
 
@@ -383,7 +383,10 @@ def test_files_of_another_time(tiny: Jobs, year: int) -> None:
 
 
 def test_nothing_of_the_jobs_asks_for_the_time_of_day() -> None:
-    places = [*Path(jobs.__file__).parent.glob("*.py"), ROOT / "dashboard" / "job_rows.py"]
+    places = [
+        *Path(jobs.__file__).parent.glob("*.py"),
+        ROOT / "deconv_dashboard" / "frame" / "job_rows.py",
+    ]
     for path in places:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = ("time", "now", "utcnow", "today", "st_mtime", "create_time")

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.jobs.exports import exports, start_export
-from dashboard.registry import Registry
-from dashboard.writing import can_write
-from deconv_core.images import ImageFolder
-from deconv_core.selection import Selection
+from deconv_core.images.folder import ImageFolder
+from deconv_core.output.selection import Selection
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.jobs.exports import exports, start_export
+from deconv_dashboard.writing import can_write
 from tests.app.conftest import APP, PAGES, Home, words
 from tests.app.raw_zips import png, raw_zip
 
@@ -148,7 +148,8 @@ def test_an_upload(home: Home, read_only: Callable[[], None], name: str) -> None
 
 def test_what_is_kept_is_not_deleted(home: Home, read_only: Callable[[], None]) -> None:
     def dialog(dataset_id: str) -> None:
-        from dashboard import resources, stored_data
+        from deconv_dashboard.server import resources
+        from deconv_dashboard.start import datasets_panel as stored_data
 
         registry = resources.registry()
         stored_data._say_trouble(registry)

@@ -6,10 +6,10 @@ from pathlib import Path
 import filelock
 import pytest
 
-from dashboard.folders import folder_size
-from dashboard.registry import Dataset, Registry
 from deconv_core.errors import DeconvError
 from deconv_core.storage import part_name
+from deconv_dashboard.data.registry import Dataset, Registry
+from deconv_dashboard.folder_rules import folder_size
 
 
 @pytest.fixture

@@ -9,20 +9,20 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.jobs import scans
-from dashboard.jobs.exports import Export
-from dashboard.jobs.state import JobState, Progress
-from dashboard.moved import FILE, FOLDER
-from dashboard.registry import Dataset, NetworkChoice
-from dashboard.ways import ASK
-from dashboard.ways import LABEL as ROOM
-from dashboard.wording import DATASETS_TAB
 from deconv_core.__main__ import _parser
-from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import DeconvError, PreprocessingUnclearError
-from deconv_core.images import ImageFolder
-from deconv_core.network import Network
-from deconv_core.scanning import scan
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.network.network import Network
+from deconv_core.scanning.scan import scan
+from deconv_dashboard.data.registry import Dataset, NetworkChoice
+from deconv_dashboard.frame.moved import FILE, FOLDER
+from deconv_dashboard.frame.ways import ASK
+from deconv_dashboard.frame.ways import LABEL as ROOM
+from deconv_dashboard.jobs import scans
+from deconv_dashboard.jobs.exports import Export
+from deconv_dashboard.queue.state import JobState, Progress
+from deconv_dashboard.wording import DATASETS_TAB
 from tests.app.advice import labels, messages_with_advice
 from tests.app.conftest import Home, OpenPage, address, words
 from tests.app.test_start import pressed, start
@@ -380,7 +380,7 @@ def test_weights_that_a_scan_cannot_use(
     home: Home, monkeypatch: pytest.MonkeyPatch, error: str
 ) -> None:
     state = JobState("failed", "scan", message="no", error=error, job_id="1")
-    monkeypatch.setattr("dashboard.scan_panel.scan_state", lambda *_: state)
+    monkeypatch.setattr("deconv_dashboard.start.scan_panel.scan_state", lambda *_: state)
     app = start(**home.names)
     if error == "WeightsError":
         assert app.text_input(key="moved_weights")
@@ -395,7 +395,7 @@ def test_weights_that_leave_doubt_on_another_page(
     def unclear(*_: object) -> None:
         raise PreprocessingUnclearError("a.pth", ("its name is that of Caffe's",), "caffe")
 
-    monkeypatch.setattr("dashboard.resources._network", unclear)
+    monkeypatch.setattr("deconv_dashboard.server.resources._network", unclear)
     app = open_page("layer", layer="conv2_1")
     assert "may need Caffe's preprocessing" in words(app)
     pressed(app, "question_weights")
@@ -406,7 +406,7 @@ def test_vgg19_is_downloaded_where_it_is_missed(
     home: Home, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[object] = []
-    monkeypatch.setattr("dashboard.weights_panel.start_weights_download", begun.append)
+    monkeypatch.setattr("deconv_dashboard.frame.weights_panel.start_weights_download", begun.append)
     vgg19 = home.registry.network("vgg19")
     shutil.copytree(home.index_path, home.registry.index_path(home.dataset, vgg19))
     app = open_page("layer", network="vgg19")
@@ -433,7 +433,7 @@ def refuse(*_: object, **__: object) -> None:
 def test_where_a_scan_has_no_room(
     home: Home, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, page: str
 ) -> None:
-    monkeypatch.setattr("dashboard.remedies.start_scan", refuse)
+    monkeypatch.setattr("deconv_dashboard.frame.remedies.start_scan", refuse)
     if page == "start":
         app = start(**home.names)
         pressed(app, "update_scan")
@@ -454,7 +454,7 @@ def test_where_a_scan_has_no_room(
 def test_where_a_scan_ran_out_of_room(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     message = "cannot write the index at x: No space left on device. Finished blocks are kept; make"
     state = JobState("failed", "scan", message=f"{message} room or choose a folder", job_id="1")
-    monkeypatch.setattr("dashboard.scan_panel.scan_state", lambda *_: state)
+    monkeypatch.setattr("deconv_dashboard.start.scan_panel.scan_state", lambda *_: state)
     app = start(**home.names)
     assert "No space left on device" in words(app)
     pressed(app, "room_scan_panel")
@@ -473,11 +473,12 @@ def listed(home: Home, monkeypatch: pytest.MonkeyPatch, **how: Any) -> list[bool
     names = {"dataset": home.dataset.dataset_id, "network": home.network.network_id}
     state = JobState(kind="export", key="export 12345678", job_id="1", **names, **how)
     monkeypatch.setattr(
-        "dashboard.export_panel.exports", lambda _: [Export("12345678", "a.zip", path, state)]
+        "deconv_dashboard.gallery.export_panel.exports",
+        lambda _: [Export("12345678", "a.zip", path, state)],
     )
     asked: list[bool] = []
     monkeypatch.setattr(
-        "dashboard.remedies.start_scan", lambda *_, update, **__: asked.append(update)
+        "deconv_dashboard.frame.remedies.start_scan", lambda *_, update, **__: asked.append(update)
     )
     return asked
 
@@ -536,7 +537,7 @@ def test_the_image_page_says_that_a_picture_is_not_as_it_was_scanned(
     name = first if how == "changed" else "new.png"
     asked: list[bool] = []
     monkeypatch.setattr(
-        "dashboard.remedies.start_scan", lambda *_, update, **__: asked.append(update)
+        "deconv_dashboard.frame.remedies.start_scan", lambda *_, update, **__: asked.append(update)
     )
     app = open_page("image", dataset=dataset.dataset_id, image=first, layer="conv1_1")
     assert "the scan. Shown here is" not in words(app)

@@ -8,9 +8,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard.jobs.scans import scan_state
-from dashboard.repair import LABEL
-from deconv_core.index_check import check_index
+from deconv_core.index.inspection import check_index
+from deconv_dashboard.frame.repair import LABEL
+from deconv_dashboard.jobs.scans import scan_state
 from tests.app.conftest import APP, PAGES, Home, OpenPage, words
 from tests.app.test_jobs import ended
 from tests.faults.indexes import everything
@@ -100,7 +100,7 @@ def test_the_shipped_index_is_not_repaired(
 ) -> None:
     shutil.copytree(home.index_path, tmp_path / "index")
     (tmp_path / "index" / "images.parquet").write_bytes(b"")
-    monkeypatch.setattr("dashboard.registry.demo_index", lambda: tmp_path / "index")
+    monkeypatch.setattr("deconv_dashboard.data.registry.demo_index", lambda: tmp_path / "index")
     app = open_page("layer", network="demo", dataset="demo")
     assert "install it again" in words(app)
     assert LABEL not in [button.label for button in app.button]

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.registry import Registry
-from dashboard.serving import rules
-from dashboard.uploads import store_files
 from deconv_core.demo import demo_images
 from deconv_core.errors import DeconvError
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.server.serving import rules
+from deconv_dashboard.upload.unpacking import store_files
 from tests.app.conftest import APP, words
 from tests.app.raw_zips import png
 from tests.core import drawings
@@ -26,7 +26,7 @@ def shared(
     drawings.save(tmp_path / "private", {"a.png": drawings.noise(1, 16)})
     monkeypatch.setenv("DECONV_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DECONV_FOLDERS", str(listed or ""))
-    monkeypatch.setattr("dashboard.serving._LOOPBACK", ())
+    monkeypatch.setattr("deconv_dashboard.server.serving._LOOPBACK", ())
     return Registry(tmp_path / "home", rules())
 
 

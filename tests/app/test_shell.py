@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-import dashboard
+import deconv_dashboard
 from deconv_core import ImageFolder, Network, scan
 from deconv_core.errors import CancelledError
-from deconv_core.scanning import ScanProgress
+from deconv_core.scanning.scan import ScanProgress
 from tests.app.conftest import Home, OpenPage, address, words
 
 ROOT = Path(__file__).parents[2]
@@ -135,16 +135,16 @@ def test_a_damaged_block_is_an_error_in_words(open_page: OpenPage, home: Home) -
 def test_a_frame_needs_no_torch() -> None:
     """Importing what every page imports first must not load torch: the frame would wait for it."""
     program = (
-        "import sys; import dashboard.shell, dashboard.pickers, dashboard.answers, "
-        "dashboard.contact_sheet, dashboard.downloads, dashboard.stories, "
-        "dashboard.where_it_fired; sys.exit('torch' in sys.modules)"
+        "import sys; import deconv_dashboard.frame.shell, deconv_dashboard.frame.pickers, deconv_dashboard.gallery.answers, "
+        "deconv_dashboard.gallery.contact_sheet, deconv_dashboard.gallery.downloads, deconv_dashboard.gallery.tour, "
+        "deconv_dashboard.gallery.where_it_fired; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False, cwd=ROOT).returncode == 0
 
 
 def test_no_style_asks_the_whole_page_what_is_in_it() -> None:
     """The browser would look through the page again whenever a file of an upload arrives."""
-    styles = (Path(dashboard.__file__).parent / "components").glob("*.css")
+    styles = Path(deconv_dashboard.__file__).parent.rglob("*.css")
     asked = [
         anchor
         for style in styles

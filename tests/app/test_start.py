@@ -4,13 +4,13 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from dashboard.job_words import progress_text
-from dashboard.jobs.scans import scan_state, start_scan
-from dashboard.jobs.state import Progress
-from dashboard.registry import Registry
-from dashboard.wording import counted
-from deconv_core.activation_index import ActivationIndex
-from deconv_core.images import ImageFolder
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.frame.job_words import progress_text
+from deconv_dashboard.jobs.scans import scan_state, start_scan
+from deconv_dashboard.queue.state import Progress
+from deconv_dashboard.wording import counted
 from tests.app.conftest import APP, Home, OpenPage, address, words
 from tests.app.test_jobs import ended
 from tests.core import drawings
@@ -138,7 +138,7 @@ def test_a_folder_without_pictures(home: Home, tmp_path: Path) -> None:
 def test_folders_and_paths_are_hidden_where_others_can_look(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dashboard.serving._LOOPBACK", ())
+    monkeypatch.setattr("deconv_dashboard.server.serving._LOOPBACK", ())
     app = start(**home.names)
     assert "folder_path" not in [field.key for field in app.text_input]
     assert str(home.dataset.root) not in words(app)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dashboard.previews import preview, thumbnail
-from deconv_core.images import ImageFolder
+from deconv_core.images.folder import ImageFolder
+from deconv_dashboard.start.previews import preview, thumbnail
 from tests.core.files import encoded, png_16, tiff
 
 DEEP = np.full((40, 60), 0x6400, np.uint16)

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.folders import folder_size
-from dashboard.registry import Registry
-from dashboard.upload_limits import MEGABYTE, UploadLimits
-from dashboard.upload_store import delete_interrupted_uploads
-from dashboard.uploads import store_files, store_zip
 from deconv_core.errors import DeconvError
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.data.upload_limits import MEGABYTE, UploadLimits
+from deconv_dashboard.data.uploads import delete_interrupted_uploads
+from deconv_dashboard.folder_rules import folder_size
+from deconv_dashboard.upload.unpacking import store_files, store_zip
 from tests.app.conftest import APP
 from tests.app.raw_zips import png, raw_zip
 
@@ -27,8 +27,8 @@ ROOT = Path(__file__).parents[2]
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from dashboard.registry import Registry
-from dashboard.uploads import store_zip
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.upload.unpacking import store_zip
 def die(done, total):
     if done == 2:
         os.kill(os.getpid(), signal.SIGKILL)

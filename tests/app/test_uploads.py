@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dashboard import archive_checks, upload_store
-from dashboard.registry import Registry
-from dashboard.upload_names import name_fault, safe_parts
-from dashboard.upload_store import Upload
-from dashboard.uploads import store_files, store_zip
 from deconv_core import ImageFolder
 from deconv_core.errors import DeconvError
+from deconv_dashboard.data import uploads as upload_store
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.data.uploads import Upload
+from deconv_dashboard.upload import archive_checks
+from deconv_dashboard.upload.names import name_fault, safe_parts
+from deconv_dashboard.upload.unpacking import store_files, store_zip
 
 
 def png(value: int = 0) -> bytes:

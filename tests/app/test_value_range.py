@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from dashboard.jobs.scans import start_scan
-from dashboard.registry import Registry
-from deconv_core.activation_index import ActivationIndex
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.jobs.scans import start_scan
 from tests.app.conftest import Home, OpenPage, address, words
 from tests.app.test_jobs import ended
 from tests.app.test_start import pressed, start

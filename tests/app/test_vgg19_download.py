@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from dashboard import weights_panel
-from dashboard.jobs.state import JobState
-from dashboard.jobs.vgg19_download import start_weights_download, weights_state
-from dashboard.registry import VGG19, Registry
-from deconv_core.weights import load_network, published_vgg19
+from deconv_core.network.sources import load_network, published_vgg19
+from deconv_dashboard.data.registry import VGG19, Registry
+from deconv_dashboard.frame import weights_panel
+from deconv_dashboard.jobs.vgg19_download import start_weights_download, weights_state
+from deconv_dashboard.queue.state import JobState
 from tests.app.conftest import Home, words
 from tests.app.test_start import keys, pressed, start
-from tests.core import test_download
-from tests.core.test_download import Handler, Server
-from tests.core.test_weights import assert_is_features
+from tests.core.network import test_download
+from tests.core.network.test_download import Handler, Server
+from tests.core.network.test_sources import assert_is_features
 
 published = test_download.published
 

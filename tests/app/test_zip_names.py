@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.registry import Registry
-from dashboard.upload_store import Upload
-from dashboard.uploads import look_into_zip, store_zip
 from deconv_core import ImageFolder
 from deconv_core.errors import DeconvError
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.data.uploads import Upload
+from deconv_dashboard.upload.unpacking import look_into_zip, store_zip
 from tests.app.raw_zips import UTF_8_FLAG, png, raw_zip, unicode_path
 
 JAPANESE = ["猫/写真 表.png", "犬/ソ.png"]

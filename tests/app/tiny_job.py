@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from dashboard.jobs.state import Progress
-from dashboard.jobs.worker import Cancel, Tell
 from deconv_core.errors import CancelledError, DeconvError
+from deconv_dashboard.queue.state import Progress
+from deconv_dashboard.queue.worker import Cancel, Tell
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from dashboard.jobs.files import JobFiles
-from dashboard.jobs.queue import JobQueue, NewJob
-from dashboard.jobs.state import JobState
+from deconv_dashboard.queue.files import JobFiles
+from deconv_dashboard.queue.queue import JobQueue, NewJob
+from deconv_dashboard.queue.state import JobState
 from tests.app import tiny_job
 
 

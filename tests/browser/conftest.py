@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from playwright.sync_api import Error as BrowserError
 
-from deconv_core.activation_index import ActivationIndex
-from deconv_core.images import ImageFolder
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.activation_index import ActivationIndex
 from tests.browser.server import Scanned, Server, filled, serving
 from tests.conftest import Popen
 

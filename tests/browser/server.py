@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from dashboard.registry import Registry
-from deconv_core.activation_index import ActivationIndex
-from deconv_core.images import ImageFolder
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_dashboard.data.registry import Registry
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,7 +85,7 @@ class Server:
 def tracebacks_of_ours(log: str) -> list[str]:
     """The tracebacks in a log that have a frame in a file of the dashboard or the core."""
     place = re.escape(str(ROOT))
-    ours = re.compile(rf'File "{place}/(app\.py|(dashboard|deconv_core|pages)/[^"]*)"')
+    ours = re.compile(rf'File "{place}/(app\.py|(deconv_dashboard|deconv_core|pages)/[^"]*)"')
     found = re.findall(r"Traceback \(most recent.*(?:\n(?:[ \t].*)?)*.*", log)
     return [traceback for traceback in found if ours.search(traceback)]
 

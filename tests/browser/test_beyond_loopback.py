@@ -15,10 +15,10 @@ import pytest
 from playwright.sync_api import Page, WebSocket, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from dashboard.registry import Dataset
-from deconv_core.images import ImageFolder
-from deconv_core.network import Network
-from deconv_core.scanning import scan
+from deconv_core.images.folder import ImageFolder
+from deconv_core.network.network import Network
+from deconv_core.scanning.scan import scan
+from deconv_dashboard.data.registry import Dataset
 from tests.browser.conftest import OpenPage
 from tests.browser.server import Server
 from tests.core import drawings

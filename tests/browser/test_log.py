@@ -18,7 +18,13 @@ def logged(path: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", ["app.py", "pages/1_layer.py", "dashboard/shell.py", "deconv_core/images.py"]
+    "name",
+    [
+        "app.py",
+        "pages/1_layer.py",
+        "deconv_dashboard/frame/shell.py",
+        "deconv_core/images/folder.py",
+    ],
 )
 def test_ours(name: str) -> None:
     (found,) = tracebacks_of_ours(logged(Path("/usr/lib/server.py")) + logged(ROOT / name))

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from deconv_core.images import ImageFolder
-from deconv_core.network import Network
-from deconv_core.scanning import scan
+from deconv_core.images.folder import ImageFolder
+from deconv_core.network.network import Network
+from deconv_core.scanning.scan import scan
 from tests.browser.conftest import OpenPage
 from tests.browser.server import Server
 from tests.core import drawings

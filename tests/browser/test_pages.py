@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from deconv_core.activation_index import ActivationIndex
+from deconv_core.index.activation_index import ActivationIndex
 from tests.browser.conftest import OpenPage
 from tests.browser.server import Scanned
 

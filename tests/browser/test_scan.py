@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from dashboard.jobs.files import JobFiles
 from deconv_core import ImageFolder, Network, scan
+from deconv_dashboard.queue.files import JobFiles
 from tests.browser.conftest import OpenPage
 from tests.browser.server import Server
 from tests.core import drawings

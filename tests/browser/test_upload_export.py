@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from dashboard.jobs.scans import scan_state, start_scan
 from deconv_core import ImageFolder
+from deconv_dashboard.jobs.scans import scan_state, start_scan
 from tests.browser.conftest import OpenPage
 from tests.browser.server import Server
 from tests.core import drawings

@@ -10,8 +10,8 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from deconv_core.picture_files import read_picture
-from deconv_core.pixel_values import ValueRange
+from deconv_core.images.picture_files import read_picture
+from deconv_core.images.pixel_values import ValueRange
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from deconv_core.network import Convolution, Network
+from deconv_core.network.network import Convolution, Network
 
 LAYERS = (
     *("conv1_1", "conv1_2", "pool1", "conv2_1", "conv2_2", "pool2"),

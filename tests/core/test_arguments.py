@@ -29,9 +29,9 @@ from deconv_core import (
     reconstruct,
     scan,
 )
-from deconv_core.ray_engine import RayEngine
-from deconv_core.rendering import tile
-from tests.core.test_index_place import tree
+from deconv_core.output.rendering import tile
+from deconv_core.scanning.ray_engine import RayEngine
+from tests.core.index.test_place import tree
 
 LAYER = "conv2_1"
 MANY = 10**4000

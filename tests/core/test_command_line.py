@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 
 from deconv_core.__main__ import main
-from deconv_core.activation_index import ActivationIndex
-from deconv_core.weights import save_features
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.network.sources import save_features
 from tests.conftest import Popen, Run
 from tests.core import drawings
 from tests.core.networks import DEAD, narrow_network

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from deconv_core.deconvnet import convnet_pass, deconvnet_pass, keep_only
 from deconv_core.errors import DeconvError
-from deconv_core.network import Network, build_network
-from deconv_core.receptive_field import POOL
+from deconv_core.layers import POOL
+from deconv_core.network.network import Network, build_network
 from tests.core import drawings, independent
 from tests.core.networks import PLAIN, random_chain
 from tests.thorough import examples

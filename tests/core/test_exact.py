@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from deconv_core import exact as exact_module
-from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import CancelledError, DeconvError, ImageChangedError, IndexMismatchError
 from deconv_core.exact import exact_top
-from deconv_core.images import ImageFolder
-from deconv_core.network import Network
-from deconv_core.reconstruction import reconstruct
-from deconv_core.reconstruction_cache import ReconstructionCache
-from deconv_core.scanning import scan
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.network.network import Network
+from deconv_core.reconstruction.cache import ReconstructionCache
+from deconv_core.reconstruction.reconstruct import reconstruct
+from deconv_core.scanning.scan import scan
 from tests.core import drawings, independent
 from tests.core.networks import narrow_network, whole_number_network
 

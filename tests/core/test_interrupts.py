@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from deconv_core.activation_index import ActivationIndex
-from deconv_core.images import ImageFolder
-from deconv_core.index_check import check_index
-from deconv_core.network import Network
-from deconv_core.scanning import scan
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.inspection import check_index
+from deconv_core.network.network import Network
+from deconv_core.scanning.scan import scan
 from tests.conftest import Popen
 from tests.core import drawings
 
@@ -107,13 +107,13 @@ def test_while_torch_is_imported(
 @pytest.mark.parametrize(
     ("command", "where"),
     [
-        ("scan", "import deconv_core.weights as m; m.read_weight_file = stuck"),
-        ("scan", "import deconv_core.images as m; m.ImageFolder.__init__ = stuck"),
-        ("scan", "import deconv_core.scan_engine as m; m.choose_compute = stuck"),
-        ("top", "import deconv_core.weights as m; m.read_weight_file = stuck"),
+        ("scan", "import deconv_core.network.sources as m; m.read_weight_file = stuck"),
+        ("scan", "import deconv_core.images.folder as m; m.ImageFolder.__init__ = stuck"),
+        ("scan", "import deconv_core.scanning.engine as m; m.choose_compute = stuck"),
+        ("top", "import deconv_core.network.sources as m; m.read_weight_file = stuck"),
         ("top", "import deconv_core.exact as m; m.exact_top = stuck"),
-        ("top", "import deconv_core.reconstruction as m; m.reconstruct = stuck"),
-        ("check", "import deconv_core.index_check as m; m.check_index = stuck"),
+        ("top", "import deconv_core.reconstruction.reconstruct as m; m.reconstruct = stuck"),
+        ("check", "import deconv_core.index.inspection as m; m.check_index = stuck"),
     ],
 )
 def test_where_nothing_was_written_nothing_is_left(
@@ -137,7 +137,7 @@ def test_a_scan_that_does_not_hear_is_ended_and_goes_on_later(
 ) -> None:
     """As in one long call of torch; a stubborn one does not even leave at an exception."""
     where = """
-import deconv_core.scan_engine as m
+import deconv_core.scanning.engine as m
 really, made = m.scan_block, []
 
 def second_is_stuck(*arguments):
@@ -168,7 +168,7 @@ def test_a_second_time_ends_it_at_once(
 ) -> None:
     where = """
 import deconv_core.interrupts as i
-import deconv_core.scan_engine as m
+import deconv_core.scanning.engine as m
 i._ASKED = 3600.0  # so that nothing else can end it
 
 def asked(prepared, images, entries, count, cancel):
@@ -191,7 +191,7 @@ def test_results_that_are_being_written_are_written_whole(
 ) -> None:
     where = """
 import os
-import deconv_core.result_files as m
+import deconv_core.output.result_files as m
 really = m.write_whole
 
 def interrupted(*arguments):

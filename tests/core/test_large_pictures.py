@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deconv_core import picture_files
-from deconv_core.decoding import decode_image
 from deconv_core.errors import ImageError
-from deconv_core.metadata import jpeg_parts
-from deconv_core.picture_files import read_picture
+from deconv_core.images import picture_files
+from deconv_core.images.decoding import decode_image
+from deconv_core.images.metadata import jpeg_parts
+from deconv_core.images.picture_files import read_picture
 from tests.core import drawings
 from tests.core.files import chunk, encoded, tiff_of
 
@@ -50,7 +50,7 @@ def test_photographs_of_108_and_400_megapixels_take_bounded_memory(
 ) -> None:
     (tmp_path / "large.jpg").write_bytes(grey_jpeg(width, height))
     program = (
-        "import sys; from pathlib import Path; from deconv_core.decoding import decode_image\n"
+        "import sys; from pathlib import Path; from deconv_core.images.decoding import decode_image\n"
         "def most(): return int(Path('/proc/self/status').read_text()"
         ".split('VmHWM:')[1].split()[0]) / 1000\n"
         "content = Path(sys.argv[1]).read_bytes(); before = most()\n"

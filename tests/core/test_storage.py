@@ -10,14 +10,14 @@ import pytest
 from pyarrow import fs
 
 from deconv_core import storage
-from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import DeconvError, ImageError, StorageError
-from deconv_core.images import ImageFolder, read_content
-from deconv_core.index_check import check_index
-from deconv_core.index_files import IndexFolder
-from deconv_core.network import Network
-from deconv_core.reconstruction import reconstruct
-from deconv_core.scanning import scan
+from deconv_core.images.folder import ImageFolder, read_content
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.folder import IndexFolder
+from deconv_core.index.inspection import check_index
+from deconv_core.network.network import Network
+from deconv_core.reconstruction.reconstruct import reconstruct
+from deconv_core.scanning.scan import scan
 from deconv_core.storage import RemotePath, beside, location
 
 
@@ -172,8 +172,8 @@ def test_a_remote_scan_goes_on_where_it_was_stopped_and_merges(
     monkeypatch.undo()
     assert len(ActivationIndex.open(store / "index").images) == 4
 
-    monkeypatch.setattr("deconv_core.index_summary.MERGE_FROM", 5)
-    monkeypatch.setattr("deconv_core.index_summary.MERGED_IMAGES", 8)
+    monkeypatch.setattr("deconv_core.index.summary.MERGE_FROM", 5)
+    monkeypatch.setattr("deconv_core.index.summary.MERGED_IMAGES", 8)
     last = []
     monkeypatch.setattr(RemotePath, "write_bytes", lambda p, c: (last.append(p.name), write(p, c)))
     done = scan(network, images, store / "index")

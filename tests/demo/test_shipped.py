@@ -17,7 +17,7 @@ from deconv_core.demo import (
     demo_weights,
     opening_files,
 )
-from deconv_core.rendering import tile
+from deconv_core.output.rendering import tile
 from demo.opening import LAYER, SCALE
 from demo.stories import LEAST_CROSSED_SCORE, LEAST_GAIN, LEAST_SCORE, SCORE_SEED, Set
 

@@ -16,16 +16,16 @@ from typing import Any
 
 import pytest
 
-from deconv_core import ray_engine
 from deconv_core.__main__ import main
-from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import DeconvError, IndexMismatchError
-from deconv_core.images import ImageFolder
-from deconv_core.index_files import IndexFolder
-from deconv_core.network import Network
-from deconv_core.ray_engine import RayEngine
-from deconv_core.scan_engine import BlockDone, BlockWork
-from deconv_core.scanning import ScanProgress, scan
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.folder import IndexFolder
+from deconv_core.network.network import Network
+from deconv_core.scanning import ray_engine
+from deconv_core.scanning.engine import BlockDone, BlockWork
+from deconv_core.scanning.ray_engine import RayEngine
+from deconv_core.scanning.scan import ScanProgress, scan
 from deconv_core.storage import RemotePath
 from tests.distributed.conftest import TwoNodes
 

@@ -1,8 +1,8 @@
 """A scan that raises in its first block what nobody has foreseen: a program error."""
 
-from dashboard.jobs import scans
-from dashboard.jobs.worker import Cancel, Tell
-from deconv_core import scan_engine
+from deconv_core.scanning import engine as scan_engine
+from deconv_dashboard.jobs import scans
+from deconv_dashboard.queue.worker import Cancel, Tell
 
 Order = scans.Order
 

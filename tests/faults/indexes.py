@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from deconv_core.activation_index import ActivationIndex
+from deconv_core.index.activation_index import ActivationIndex
 
 
 def everything(path: Path) -> dict[str, str]:

@@ -21,13 +21,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deconv_core import index_summary
-from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import IndexMismatchError
-from deconv_core.images import ImageFolder
-from deconv_core.index_check import check_index
-from deconv_core.scanning import scan
-from deconv_core.weights import load_network, save_features
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index import summary as index_summary
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.inspection import check_index
+from deconv_core.network.sources import load_network, save_features
+from deconv_core.scanning.scan import scan
 from tests.core import drawings
 from tests.core.networks import narrow_network
 from tests.faults.indexes import contents, everything

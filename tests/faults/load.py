@@ -28,13 +28,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dashboard.jobs.scans import scan_state, start_scan
-from deconv_core.activation_index import ActivationIndex
 from deconv_core.demo import demo_images, demo_index
-from deconv_core.images import ImageFolder
-from deconv_core.reconstruction import reconstruct
-from deconv_core.rendering import Scale, tile
-from deconv_core.weights import load_network
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.network.sources import load_network
+from deconv_core.output.rendering import Scale, tile
+from deconv_core.reconstruction.reconstruct import reconstruct
+from deconv_dashboard.jobs.scans import scan_state, start_scan
 from tests.browser.server import Server, tracebacks_of_ours
 from tests.core import drawings
 from tests.faults.page_session import PageRun, PageSession

@@ -19,17 +19,17 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from dashboard.jobs.exports import start_export
-from dashboard.jobs.scans import scan_state, start_scan
-from dashboard.jobs.state import JobState
-from dashboard.registry import Registry
-from dashboard.upload_store import Upload
-from dashboard.uploads import store_files
-from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import DeconvError
-from deconv_core.index_check import check_index
-from deconv_core.selection import Selection
-from deconv_core.weights import save_features
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.inspection import check_index
+from deconv_core.network.sources import save_features
+from deconv_core.output.selection import Selection
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.data.uploads import Upload
+from deconv_dashboard.jobs.exports import start_export
+from deconv_dashboard.jobs.scans import scan_state, start_scan
+from deconv_dashboard.queue.state import JobState
+from deconv_dashboard.upload.unpacking import store_files
 from tests.core import drawings
 from tests.core.networks import narrow_network
 from tests.faults.indexes import contents, everything

@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import DeconvError, IndexDamagedError, IndexForeignError
-from deconv_core.images import ImageFolder
-from deconv_core.index_check import check_index
-from deconv_core.index_files import IndexFolder
-from deconv_core.network import Network
-from deconv_core.scanning import scan
-from deconv_core.weights import load_network
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.folder import IndexFolder
+from deconv_core.index.inspection import check_index
+from deconv_core.network.network import Network
+from deconv_core.network.sources import load_network
+from deconv_core.scanning.scan import scan
 from tests.core import drawings
 from tests.core.networks import narrow_network
 from tests.faults.indexes import contents, everything
@@ -344,7 +344,7 @@ def test_a_lost_list_of_images_of_an_updated_index_is_made_again_from_the_blocks
 def test_a_damaged_merged_block(
     network: Network, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from deconv_core import index_summary
+    from deconv_core.index import summary as index_summary
 
     monkeypatch.setattr(index_summary, "MERGE_FROM", 2)
     monkeypatch.setattr(index_summary, "MERGED_IMAGES", 4)

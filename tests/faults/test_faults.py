@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import DeconvError
-from deconv_core.images import ImageFolder
-from deconv_core.index_check import check_index
-from deconv_core.network import Network
-from deconv_core.scanning import ScanProgress, scan
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.inspection import check_index
+from deconv_core.network.network import Network
+from deconv_core.scanning.scan import ScanProgress, scan
 from tests.conftest import Popen
 from tests.core import drawings
 from tests.faults.indexes import contents, everything

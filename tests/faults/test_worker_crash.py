@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.jobs.files import JobFiles
-from dashboard.jobs.queue import NewJob
-from dashboard.jobs.scans import scan_state, start_scan
-from dashboard.registry import Dataset, NetworkChoice, Registry
-from deconv_core.activation_index import ActivationIndex
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
+from deconv_dashboard.jobs.scans import scan_state, start_scan
+from deconv_dashboard.queue.files import JobFiles
+from deconv_dashboard.queue.queue import NewJob
 from tests.app.conftest import APP, words
 from tests.app.test_jobs import ended
 from tests.core import drawings

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["deconv_core", "dashboard", "PIL", "zipfile"]):
+with atheris.instrument_imports(include=["deconv_core", "deconv_dashboard", "PIL", "zipfile"]):
     from tests.fuzz.targets import TARGETS
 
 

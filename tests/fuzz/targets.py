@@ -24,16 +24,16 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from dashboard.registry import Registry
-from dashboard.uploads import store_zip
-from deconv_core.activation_index import ActivationIndex
-from deconv_core.decoding import decode_image
 from deconv_core.errors import DeconvError, ImageError, WeightsError
-from deconv_core.images import ImageFolder
-from deconv_core.network import build_network, preprocessing_named
-from deconv_core.scanning import scan
-from deconv_core.sealed import sealed
-from deconv_core.weight_files import read_weight_file
+from deconv_core.images.decoding import decode_image
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.seals import sealed
+from deconv_core.network.network import build_network, preprocessing_named
+from deconv_core.network.weight_files import read_weight_file
+from deconv_core.scanning.scan import scan
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.upload.unpacking import store_zip
 from tests.core import drawings
 from tests.core.networks import narrow_network
 from tests.core.weight_writers import caffe_arrays, features, python2_npy

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deconv_core.sealed import sealed
+from deconv_core.index.seals import sealed
 
 Change = Callable[[Path], None]
 

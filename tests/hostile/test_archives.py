@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.folders import folder_size
-from dashboard.registry import Registry
-from dashboard.upload_limits import MEGABYTE, UploadLimits, upload_limits
-from dashboard.uploads import store_files, store_zip
 from deconv_core.errors import DeconvError
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.data.upload_limits import MEGABYTE, UploadLimits, upload_limits
+from deconv_dashboard.folder_rules import folder_size
+from deconv_dashboard.upload.unpacking import store_files, store_zip
 from tests.hostile.archives import ARCHIVES, zipped
 from tests.hostile.canary import nothing_happens
 from tests.hostile.images import png

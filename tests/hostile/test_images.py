@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dashboard.previews import preview
-from dashboard.registry import Registry
-from dashboard.uploads import store_files
 from deconv_core.errors import ImageError
-from deconv_core.images import ImageFolder
-from deconv_core.network import Network
-from deconv_core.scanning import scan
+from deconv_core.images.folder import ImageFolder
+from deconv_core.network.network import Network
+from deconv_core.scanning.scan import scan
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.start.previews import preview
+from deconv_dashboard.upload.unpacking import store_files
 from tests.conftest import Run
 from tests.hostile.canary import nothing_happens
 from tests.hostile.images import IMAGES, encoded, png
@@ -82,7 +82,7 @@ def test_the_whole_corpus_is_decoded_within_a_gigabyte(run: Run, corpus: Path) -
     # Limits on the address space, not the memory used: what is only claimed counts too.
     program = (
         "import resource, sys, warnings; warnings.simplefilter('ignore')\n"
-        "from deconv_core.images import ImageFolder, ImageError\n"
+        "from deconv_core.images.folder import ImageFolder, ImageError\n"
         "images = ImageFolder(sys.argv[1]); reads = 0\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + 2**30,) * 2)\n"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from deconv_core.activation_index import ActivationIndex
 from deconv_core.errors import DeconvError
-from deconv_core.index_check import check_index
-from deconv_core.index_files import IndexFolder
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.folder import IndexFolder
+from deconv_core.index.inspection import check_index
 from tests.hostile.canary import nothing_happens
 from tests.hostile.indexes import INDEXES
 from tests.hostile.memory import forget_peak, peak

@@ -14,22 +14,22 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from dashboard.choice import escape, whole_number
-from dashboard.folders import FolderRules, without_paths
-from dashboard.upload_names import name_fault, safe_parts
-from deconv_core.activation_index import ActivationIndex
-from deconv_core.decoding import readable_extensions
 from deconv_core.errors import DeconvError
-from deconv_core.images import ImageFolder
-from deconv_core.index_blocks import ImageRow
-from deconv_core.index_manifest import Manifest
-from deconv_core.network import Network
-from deconv_core.receptive_field import POOL, chain_layers
-from deconv_core.selection import parse_units
-from deconv_core.support import supports
-from deconv_core.typed_json import from_json
+from deconv_core.images.decoding import readable_extensions
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.blocks import ImageRow
+from deconv_core.index.manifest import Manifest
+from deconv_core.index.typed_json import from_json
+from deconv_core.layers import POOL, chain_layers
+from deconv_core.network.network import Network
+from deconv_core.output.selection import parse_units
+from deconv_core.reconstruction.windows import supports
 from deconv_core.typed_paths import file_address_path, typed_path, unwrapped
 from deconv_core.units import Unit
+from deconv_dashboard.folder_rules import FolderRules, without_paths
+from deconv_dashboard.frame.choice import escape, whole_number
+from deconv_dashboard.upload.names import name_fault, safe_parts
 from tests.core.independent import LAYERS
 from tests.thorough import examples
 

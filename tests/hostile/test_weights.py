@@ -8,7 +8,7 @@ import pytest
 
 from deconv_core import load_network
 from deconv_core.errors import DeconvError
-from deconv_core.weight_files import _ArrayUnpickler
+from deconv_core.network.weight_files import _ArrayUnpickler
 from tests.conftest import Run
 from tests.hostile.canary import nothing_happens
 from tests.hostile.weights import WEIGHTS

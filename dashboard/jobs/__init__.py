@@ -1,1 +1,0 @@
-"""Background jobs: one kind, and what scans, exports and downloads do in it."""

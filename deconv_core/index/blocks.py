@@ -1,0 +1,287 @@
+"""The blocks of an index: the peaks of a few images, and what was learned about each of them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from deconv_core.errors import IndexDamagedError
+from deconv_core.index import limits as index_limits
+from deconv_core.index.manifest import Manifest
+from deconv_core.index.parquet_pages import open_parquet
+from deconv_core.index.parts import (
+    MISTAKES,
+    REPAIR,
+    Identity,
+    check_identity,
+    identified,
+)
+from deconv_core.index.seals import check_seal, sealed
+from deconv_core.layers import Layer
+from deconv_core.storage import Location, source
+
+GROUP_CHANNELS = 64
+"""Channels in a row group: what a question about one feature map has to read at least."""
+
+_IMAGES_KEY = b"deconv_images"
+_SCHEMA = pa.schema(
+    [
+        ("layer", pa.dictionary(pa.int8(), pa.string())),
+        ("channel", pa.uint16()),
+        ("image", pa.uint32()),
+        ("value", pa.float32()),
+        ("row", pa.uint8()),
+        ("column", pa.uint8()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """What a scan learned about one image.
+
+    ``error`` is "" when it was read; ``note`` says what is odd about its values, or is "".
+    """
+
+    ordinal: int
+    image_id: str
+    label: str
+    width: int
+    height: int
+    error: str
+    content_hash: str
+    note: str = ""
+
+    @property
+    def possible(self) -> bool:
+        """False if a stranger's file says what no scan does."""
+        numbers, texts = (
+            (self.ordinal, self.width, self.height),
+            (self.image_id, self.label, self.error, self.content_hash, self.note),
+        )
+        return all(type(number) is int and 0 <= number < 2**32 for number in numbers) and all(
+            type(text) is str for text in texts
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class LayerPeaks:
+    """Peaks of ``channels`` of one layer as arrays (images, channels); ordinals (images,)."""
+
+    ordinals: np.ndarray
+    channels: range
+    values: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFile:
+    """One file of peaks and the numbers of the blocks in it."""
+
+    path: Location
+    numbers: range
+
+    @property
+    def part(self) -> str:
+        """What the file says it is."""
+        return f"blocks {self.numbers.start} to {self.numbers.stop - 1}"
+
+
+class AnyPeaks(Protocol):
+    """Peaks of one layer: arrays (images, channels)."""
+
+    @property
+    def values(self) -> np.ndarray:
+        """Activations."""
+        ...
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Rows of the peaks in the map."""
+        ...
+
+    @property
+    def columns(self) -> np.ndarray:
+        """Columns of the peaks in the map."""
+        ...
+
+
+def row_groups(layers: Sequence[Layer]) -> list[tuple[str, range]]:
+    """(layer, channels) of each row group of a block, in order."""
+    return [
+        (layer.name, range(first, min(first + GROUP_CHANNELS, layer.channels)))
+        for layer in layers
+        if not layer.is_pool
+        for first in range(0, layer.channels, GROUP_CHANNELS)
+    ]
+
+
+def open_writer(sink: Any, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer of tables whose numbers are small and repeat, but for the values."""
+    return pq.ParquetWriter(
+        sink,
+        schema,
+        compression=dict.fromkeys(schema.names, "zstd") | {"value": "none"},
+        use_dictionary=[name for name in schema.names if name != "value"],
+        write_page_checksum=True,
+    )
+
+
+def block_content(
+    file: BlockFile,
+    images: Sequence[ImageRow],
+    manifest: Manifest,
+    peaks: Callable[[str], AnyPeaks],
+) -> bytes:
+    """The bytes of a block, sealed.
+
+    Args:
+        file: where it will lie.
+        images: what was learned about each image of the block, also the unreadable.
+        manifest: of the index; says which layers there are.
+        peaks: gives the peaks (N, C) of the readable images, in order, for a layer's name.
+    """
+    described = json.dumps([asdict(row) for row in images]).encode()
+    identity = identified(Identity.of(manifest, file.part))
+    schema = _SCHEMA.with_metadata({_IMAGES_KEY: described, **identity})
+    ordinals = np.array([row.ordinal for row in images if not row.error], np.uint32)
+    groups_of_layers = row_groups(manifest.layers)
+    buffer = pa.BufferOutputStream()
+    with open_writer(buffer, schema) as writer:
+        for name, groups in itertools.groupby(groups_of_layers, key=lambda group: group[0]):
+            found = peaks(name)
+            for _, channels in groups:
+                writer.write_table(_group_table(schema, name, channels, ordinals, found))
+    return sealed(memoryview(buffer.getvalue()))
+
+
+def check_block(file: BlockFile, manifest: Manifest, *, whole: bool = False) -> list[ImageRow]:
+    """Check that a block is as it was written, and in its place.
+
+    Args:
+        file: the block.
+        manifest: of the index it has to belong to.
+        whole: check every byte; otherwise what says how to read the rest, and whose it is.
+
+    Returns:
+        What it learned about its images.
+
+    Raises:
+        IndexDamagedError: it is missing or damaged.
+        IndexForeignError: it is another block, or one of another index.
+    """
+    try:
+        with file.path.open("rb") as opened:
+            check_seal(opened, whole=whole)
+        schema = pq.read_schema(source(file.path))
+    except MISTAKES as error:
+        raise _damaged(file.path, error) from error
+    check_identity(file.path, schema, manifest, file.part)
+    return read_block_images(file)
+
+
+def read_block_images(file: BlockFile) -> list[ImageRow]:
+    """What a block learned about its images.
+
+    Raises:
+        IndexDamagedError: the block cannot be read.
+    """
+    path = file.path
+    try:
+        described = (pq.read_schema(source(path)).metadata or {}).get(_IMAGES_KEY, b"")
+        rows = [ImageRow(**row) for row in json.loads(described)]
+        if not all(row.possible for row in rows):
+            raise ValueError("it describes an impossible image")
+        return rows
+    except MISTAKES as error:
+        raise _damaged(path, error) from error
+
+
+def read_peaks(
+    file: BlockFile, layers: Sequence[Layer], layer: str, channel: int | None
+) -> LayerPeaks:
+    """Peaks of one channel of a layer, or of all (``channel`` None), in one block.
+
+    Raises:
+        IndexDamagedError: the block is missing, truncated or fails its checksums.
+    """
+    groups = [
+        (number, channels)
+        for number, (name, channels) in enumerate(row_groups(layers))
+        if name == layer and (channel is None or channel in channels)
+    ]
+    try:
+        with open_parquet(file.path, index_limits.PEAKS_SWELLING) as opened:
+            index_limits.check_peak_rows(opened.metadata, file.path.stat().st_size)
+            here = next(found for found in layers if found.name == layer)
+            read = [_read_group(opened, number, here, channels) for number, channels in groups]
+        if len({len(part.ordinals) for part in read}) > 1:
+            raise ValueError("its feature maps have different numbers of images")
+    except MISTAKES as error:
+        raise _damaged(file.path, error) from error
+    if channel is not None:
+        (only,), start = read, groups[0][1].start
+        one = slice(channel - start, channel - start + 1)
+        return replace(
+            only,
+            channels=range(channel, channel + 1),
+            values=only.values[:, one],
+            rows=only.rows[:, one],
+            columns=only.columns[:, one],
+        )
+    return LayerPeaks(
+        read[0].ordinals,
+        range(read[-1].channels.stop),
+        np.concatenate([part.values for part in read], axis=1),
+        np.concatenate([part.rows for part in read], axis=1),
+        np.concatenate([part.columns for part in read], axis=1),
+    )
+
+
+def _group_table(
+    schema: pa.Schema, layer: str, channels: range, ordinals: np.ndarray, peaks: AnyPeaks
+) -> pa.Table:
+    here = slice(channels.start, channels.stop)
+    count = len(ordinals) * len(channels)
+    names = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int8)), pa.array([layer]))
+    columns = [
+        names,
+        np.repeat(np.arange(channels.start, channels.stop, dtype=np.uint16), len(ordinals)),
+        np.tile(ordinals, len(channels)),
+        *(array[:, here].T.ravel() for array in (peaks.values, peaks.rows, peaks.columns)),
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _read_group(file: pq.ParquetFile, number: int, layer: Layer, channels: range) -> LayerPeaks:
+    if number >= file.num_row_groups:
+        raise ValueError(f"it has no row group {number}")
+    table = file.read_row_group(number, columns=["channel", "image", "value", "row", "column"])
+    index_limits.check_peak_columns(table, _SCHEMA, layer)
+    images = table.num_rows // len(channels)
+    numbers = table["channel"].to_numpy()
+    if table.num_rows and (
+        table.num_rows % len(channels)
+        or numbers[0] != channels.start
+        or numbers[-1] != channels.stop - 1
+    ):
+        raise ValueError(f"row group {number} does not hold channels {channels}")
+    shape = (len(channels), images)
+    values, rows, columns = (
+        table[name].to_numpy().reshape(shape).T for name in ("value", "row", "column")
+    )
+    return LayerPeaks(table["image"].to_numpy()[:images], channels, values, rows, columns)
+
+
+def _damaged(path: Location, error: Exception) -> IndexDamagedError:
+    return IndexDamagedError(
+        f"block {path} is missing or damaged ({error}); {REPAIR}: only its images are read again"
+    )

@@ -1,0 +1,228 @@
+"""Copies: files of equal content. Which there are, and how people are told."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from deconv_core.file_state import FileState
+
+if TYPE_CHECKING:
+    from deconv_core.images.folder import ImageEntry
+
+Groups = tuple[tuple[str, ...], ...]
+"""Ids of images of equal content, each group in the order of the ids, by its first."""
+
+MOST_BYTES = 2 * 2**30
+"""Bytes that a search for copies reads at most."""
+MOST_SECONDS = 10.0
+"""Seconds that it takes at most."""
+_ENDING = 2**16
+"""Bytes at the end of larger files that are compared first."""
+
+
+@dataclass(frozen=True, slots=True)
+class EqualFiles:
+    """What a search for copies found; ``complete`` is False if a limit stopped it."""
+
+    groups: Groups = ()
+    complete: bool = True
+
+
+def equal_groups(image_ids: Iterable[str], hashes: Iterable[str]) -> Groups:
+    """Group ids by the hash of their content; an image alone, or without a hash, is in none."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for image_id, content_hash in zip(image_ids, hashes, strict=True):
+        if content_hash:
+            found[content_hash].append(image_id)
+    return tuple(sorted(tuple(sorted(group)) for group in found.values() if len(group) > 1))
+
+
+def is_repeated(hashes: pd.Series) -> np.ndarray:
+    """Where a hash was there before; a content that is not known ("") is never repeated."""
+    return (hashes.duplicated() & (hashes != "")).to_numpy(bool)
+
+
+class KnownCopies:
+    """Which of some images have equal content.
+
+    Attributes:
+        groups: their ids.
+    """
+
+    def __init__(self, images: pd.DataFrame) -> None:
+        """Compare images: image_id, label and content_hash, in the order of the ids."""
+        hashes = images["content_hash"]
+        self._rows = images[hashes.duplicated(keep=False) & (hashes != "")]
+        ids = self._rows["image_id"]
+        self.groups = equal_groups(ids, self._rows["content_hash"])
+        labels = dict(zip(ids, self._rows["label"], strict=True))
+        self._labels: dict[str, dict[str, str]] = {}  # of the whole group, by each of its ids
+        for group in self.groups:
+            members = {image_id: labels[image_id] for image_id in group}
+            self._labels.update((image_id, members) for image_id in group)
+
+    def others(self, image_id: str, label: str | None) -> tuple[str, ...]:
+        """The other images of equal content, of a label or all, in order."""
+        group = self._labels.get(image_id, {})
+        return tuple(o for o, its in group.items() if o != image_id and label in (None, its))
+
+    def repeated(self, label: str | None) -> int:
+        """How many images, of a label or all, have the content of one before them."""
+        rows = self._rows if label is None else self._rows[self._rows["label"] == label]
+        return int(is_repeated(rows["content_hash"]).sum())
+
+
+def copies_text(groups: Groups, *, complete: bool = True) -> str:
+    """For example "12 copies of 3 pictures", "at least 1 copy of 1 picture"; "" for none."""
+    if not groups:
+        return ""
+    copies = sum(len(group) - 1 for group in groups)
+    least = "" if complete else "at least "
+    return (
+        f"{least}{copies:,} {'copy' if copies == 1 else 'copies'} of "
+        f"{len(groups):,} picture{'' if len(groups) == 1 else 's'}"
+    )
+
+
+def groups_text(groups: Groups, most: int = 3, name: Callable[[str], str] = str) -> str:
+    """The first groups by name: "a.jpg = b/a.jpg, c.jpg = d.jpg = e.jpg = …, …".
+
+    Args:
+        groups: what to name.
+        most: of how many groups how many ids.
+        name: what an id is called where it is shown.
+    """
+    named = [
+        " = ".join([*map(name, group[:most]), *["…"][: len(group) > most]])
+        for group in groups[:most]
+    ]
+    return ", ".join([*named, *["…"][: len(groups) > most]])
+
+
+def and_copies(number: int) -> str:
+    """For the caption of a picture that stands for its copies: "and 10 copies"; "" for none."""
+    return f"and {number:,} {'copy' if number == 1 else 'copies'}" if number else ""
+
+
+def names_text(image_ids: Sequence[str], most: int = 20) -> str:
+    """Ids on lines of their own, the first ``most`` of them."""
+    rest = len(image_ids) - most
+    return "\n".join([*image_ids[:most], *([f"and {rest:,} more"] if rest > 0 else [])])
+
+
+def equal_files(
+    images: Iterable[ImageEntry],
+    *,
+    most_bytes: int = MOST_BYTES,
+    seconds: float = MOST_SECONDS,
+    progress: Callable[[int, int], None] | None = None,
+    known: MutableMapping[FileState, str] | None = None,
+) -> EqualFiles:
+    """Find the files of equal content among images on this computer.
+
+    Only files of equal size are read; of these the small ones first, and of large ones only the
+    end where that tells them apart. Files that cannot be read are left out.
+
+    Args:
+        images: of an ``ImageFolder``; those in a remote store are not looked at.
+        most_bytes: where to stop.
+        seconds: where to stop, too.
+        progress: called with (files compared, files to compare).
+        known: hashes by file, to take and to add to.
+    """
+    search = _Search(most_bytes, time.monotonic() + seconds, {} if known is None else known)
+    candidates, stopped = _of_equal_size(images, search)
+    total, done = sum(len(files) for files in candidates), 0
+    groups: list[tuple[str, ...]] = []
+    for files in candidates:
+        groups += [tuple(sorted(file.image_id for file in same)) for same in search.split(files)]
+        done += len(files)
+        if progress is not None:
+            progress(done, total)
+        if search.stopped:
+            break
+    return EqualFiles(tuple(sorted(groups)), complete=not (search.stopped or stopped))
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    image_id: str
+    state: FileState
+
+
+@dataclass(eq=False)
+class _Search:
+    """Reads files until a limit stops it."""
+
+    bytes_left: int
+    ends: float
+    known: MutableMapping[FileState, str]
+    stopped: bool = False
+
+    def split(self, files: Sequence[_File]) -> list[list[_File]]:
+        """The groups of equal content among files of equal size."""
+        alike = [list(files)]
+        if files[0].state.size > _ENDING:
+            alike = self._grouped(files, self._ending)
+        return [same for some in alike for same in self._grouped(some, self._content)]
+
+    def _grouped(
+        self, files: Sequence[_File], read: Callable[[_File], str | None]
+    ) -> list[list[_File]]:
+        found: dict[str, list[_File]] = defaultdict(list)
+        for file in files:
+            if (digest := read(file)) is not None:
+                found[digest].append(file)
+        return [same for same in found.values() if len(same) > 1]
+
+    def _content(self, file: _File) -> str | None:
+        if (kept := self.known.get(file.state)) is not None:
+            return kept
+        digest = self._read(file, file.state.size)
+        if digest is not None:
+            self.known[file.state] = digest
+        return digest
+
+    def _ending(self, file: _File) -> str | None:
+        return self._read(file, _ENDING)
+
+    def _read(self, file: _File, size: int) -> str | None:
+        """Hash of the last ``size`` bytes; None if it cannot be read, or a limit is reached."""
+        self.stopped = self.stopped or size > self.bytes_left or time.monotonic() >= self.ends
+        if self.stopped:
+            return None
+        self.bytes_left -= size
+        try:
+            with Path(file.state.path).open("rb") as opened:
+                opened.seek(file.state.size - size)
+                return hashlib.file_digest(opened, "sha256").hexdigest()
+        except OSError:
+            return None
+
+
+def _of_equal_size(images: Iterable[ImageEntry], search: _Search) -> tuple[list[list[_File]], bool]:
+    """Files that share their size with another, the smallest first; True if some were left out."""
+    by_size: dict[int, list[_File]] = defaultdict(list)
+    left_out = False
+    for entry in images:
+        if not isinstance(entry.path, Path) or time.monotonic() >= search.ends:
+            left_out = True
+            continue
+        try:
+            known = entry.path.stat()
+        except OSError:
+            continue
+        if stat.S_ISREG(known.st_mode) and known.st_size:
+            state = FileState.of(entry.path, known)
+            by_size[known.st_size].append(_File(entry.image_id, state))
+    return [files for _, files in sorted(by_size.items()) if len(files) > 1], left_out

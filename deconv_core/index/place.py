@@ -1,0 +1,155 @@
+"""Where an index may lie: what somebody else put there is neither replaced nor deleted.
+
+An index begins in a new or empty folder, outside the folder of images. A scan goes on in a folder
+that is provably an index: by its manifest, or by what this program writes into Parquet files, so
+that a lost manifest can be made again. Files of other programs beside those are left alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from enum import Enum
+from itertools import islice
+from pathlib import Path
+
+import filelock
+import pyarrow.parquet as pq
+
+from deconv_core.errors import DeconvError
+from deconv_core.images.passed_over import hidden_place, made_by_a_system
+from deconv_core.index.folder import IndexFolder, is_of_an_index
+from deconv_core.index.parts import MISTAKES
+from deconv_core.storage import Location, names_below, source, written_name
+
+LOCK = "scan.lock"
+_NAMED = 3
+_ELSEWHERE = "choose a folder that is new or empty"
+
+
+class _Writer(Enum):
+    THIS_PROGRAM = "its metadata says so"
+    ANOTHER = "a whole Parquet file without that"
+    UNKNOWN = "no readable Parquet file"
+
+
+def holds_index(folder: IndexFolder) -> bool:
+    """True if a folder is provably an index, even one without a readable manifest."""
+    return folder.has_own_manifest() or any(
+        _writer(path) is _Writer.THIS_PROGRAM for path in folder.parquet_files()
+    )
+
+
+def check_place(folder: IndexFolder, image_root: Location) -> None:
+    """Check that an index may begin, or go on, in a folder; nothing is changed.
+
+    Raises:
+        DeconvError: it is a file, holds something else, or lies in the folder of images.
+    """
+    path = folder.path
+    for above in (path, *path.parents) if isinstance(path, Path) else ():
+        if os.path.lexists(above) and not above.is_dir():
+            what = "a link that leads nowhere" if above.is_symlink() else "a file"
+            named = "it" if above == path else above
+            raise DeconvError(f"cannot write the index at {path}: {named} is {what}; {_ELSEWHERE}")
+    if holds_index(folder):
+        return
+    _check_apart(path, image_root)
+    others = sorted(islice(_other_things(folder), 1000))
+    if others:
+        named = ", ".join(map(ascii, others[:_NAMED]))
+        more = f" and {len(others) - _NAMED:,} more" if len(others) > _NAMED else ""
+        raise DeconvError(
+            f"cannot write the index at {path}: the folder holds {named}{more} and is no index; "
+            f"{_ELSEWHERE}"
+        )
+
+
+def check_written_here(paths: Iterable[Location]) -> None:
+    """Check that files about to be replaced or deleted are not those of another program.
+
+    Raises:
+        DeconvError: one is.
+    """
+    for path in paths:
+        if _writer(path) is _Writer.ANOTHER:
+            raise DeconvError(
+                f"{path} was not written by this program; move it out of the index, and scan again"
+            )
+
+
+@contextmanager
+def begun_folder(path: Location) -> Iterator[None]:
+    """Make a folder; if nothing was written into it when the block ends, it is gone again."""
+    if not isinstance(path, Path):
+        yield
+        return
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    had_lock = (path / LOCK).exists()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        yield
+    except filelock.Timeout:  # the folder is another's
+        raise
+    except BaseException:
+        with suppress(OSError):
+            if not had_lock and [entry.name for entry in path.iterdir()] == [LOCK]:
+                (path / LOCK).unlink()
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()  # only if it is empty
+        raise
+
+
+def _writer(path: Location) -> _Writer:
+    """Who wrote a Parquet file."""
+    try:
+        metadata = pq.read_schema(source(path)).metadata or {}
+    except MISTAKES:
+        return _Writer.UNKNOWN
+    ours = any(key.startswith(b"deconv_") for key in metadata)
+    return _Writer.THIS_PROGRAM if ours else _Writer.ANOTHER
+
+
+def _check_apart(index: Location, images: Location) -> None:
+    """Check that neither folder lies in the other."""
+    inside = names_below(index, images)
+    if inside is not None and not hidden_place(inside):
+        where = "in the folder of images" if inside else "in the place of the folder of images"
+        raise DeconvError(
+            f"the index {index} would lie {where}, {images}; choose a folder beside it, for "
+            f"example {_beside(images)}"
+        )
+    if not inside and names_below(images, index) is not None:
+        raise DeconvError(
+            f"the folder of images {images} lies in the folder of the index, {index}; choose a "
+            f"folder beside it, for example {_beside(images)}"
+        )
+
+
+def _beside(images: Location) -> str:
+    name = f"{images.name or 'images'}-index"
+    return str(images.with_name(name)) if isinstance(images, Path) and images.name else name
+
+
+def _other_things(folder: IndexFolder) -> Iterator[str]:
+    """Names in the folder that no scan that was killed at its beginning leaves."""
+    for name, size in folder.entries():
+        empty_lock = name == LOCK and size == 0
+        blocks = name == "blocks" and not list(_other_blocks(folder))
+        if not (empty_lock or blocks or _unfinished(name) or made_by_a_system(name)):
+            yield name
+
+
+def _other_blocks(folder: IndexFolder) -> Iterator[str]:
+    if not folder.blocks.is_dir():
+        yield folder.blocks.name
+        return
+    for name, _ in folder.entries("blocks"):
+        if not (_unfinished(name) or made_by_a_system(name)):
+            yield name
+
+
+def _unfinished(name: str) -> bool:
+    return is_of_an_index(written_name(name) or "")

@@ -1,0 +1,1 @@
+"""Networks: their layers and steps, and the weight files they come from."""

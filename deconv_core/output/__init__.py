@@ -1,0 +1,1 @@
+"""What a person takes away: grids, tables, figures, a zip that shows itself."""

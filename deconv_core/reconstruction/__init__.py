@@ -1,0 +1,1 @@
+"""From activations back to pixels, on the windows that matter."""

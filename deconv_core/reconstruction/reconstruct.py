@@ -1,0 +1,264 @@
+"""From an activation back to pixels, computing only what that activation can see.
+
+One activation depends only on its receptive field, and its reconstruction is zero outside it, so
+both passes are made on its support (``support``): a few locations of each layer.
+
+Switches of a whole image serve every activation in it, so they are worth keeping. An image is
+passed whole, and that pass kept, once the work on supports in it has come to most of a whole pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from deconv_core.arguments import (
+    callbacks,
+    instance,
+    listed,
+    real_number,
+    shown,
+    text,
+    whole_number,
+)
+from deconv_core.errors import ANEW, UPDATE, CancelledError, DeconvError, IndexMismatchError
+from deconv_core.images.decoding import Pixels
+from deconv_core.images.folder import ImageFolder, check_unchanged
+from deconv_core.layers import INPUT_SIDE, Layer
+from deconv_core.network.download import CancelFlag
+from deconv_core.network.network import Network
+from deconv_core.reconstruction.cache import ImagePass, ReconstructionCache, SeenImage
+from deconv_core.reconstruction.switches import Switches
+from deconv_core.reconstruction.whole_image import image_passes, peak_layer
+from deconv_core.reconstruction.windowed_passes import ascend, descend
+from deconv_core.reconstruction.windows import share_of_work
+from deconv_core.units import Activation, Box, Unit
+
+FLOAT32_TOLERANCE = 1e-4
+BFLOAT16_TOLERANCE = 0.1
+"""Largest relative difference between a stored activation and the one recomputed here."""
+
+_WHOLE_IMAGE_FROM = 0.6
+"""Work on supports in an image, as a share of a whole pass, from which that pass is made."""
+_BATCH_PIXELS = 9 * INPUT_SIDE**2
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """One activation mapped back to pixels.
+
+    Attributes:
+        activation: what was asked for.
+        window: the receptive field in the 224x224 input, unclipped.
+        box: the part of it inside the input.
+        pixels: float32 (3, box.height, box.width), RGB, signed, unscaled, in input units.
+        patch: uint8 (box.height, box.width, 3), RGB: the image in the same place.
+    """
+
+    activation: Activation
+    window: Box
+    box: Box
+    pixels: npt.NDArray[np.float32]
+    patch: Pixels
+
+
+@dataclass(frozen=True, eq=False)
+class _Seed:
+    """What goes down: an activation's value in float32, with the switches it came up by."""
+
+    value: float
+    switches: Switches
+
+
+def reconstruct(
+    network: Network,
+    images: ImageFolder,
+    activations: Iterable[Activation],
+    cache: ReconstructionCache | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    cancel: CancelFlag | None = None,
+    scanned: Mapping[str, str] | None = None,
+) -> list[Reconstruction]:
+    """Reconstruct activations: any mix of layers and images.
+
+    Each activation is recomputed on the way up; its float32 value is what goes down.
+
+    Args:
+        network: what the activations were found with.
+        images: where their images are.
+        activations: from ``index.top``, ``exact_top`` or made by hand.
+        cache: keeps pictures and switches, so that other maps of the same images come faster.
+        progress: called with (reconstructions finished, in all).
+        cancel: set it to stop between batches.
+        scanned: SHA-256 of the images' files when they were scanned
+            (``ActivationIndex.content_hashes``); None does not ask whether they have changed.
+
+    Returns:
+        One Reconstruction an activation, in the same order.
+
+    Raises:
+        DeconvError: an address that does not exist, an activation that is not above 0, or one
+            whose recomputed value is another than was given.
+        ImageError: an image is gone or cannot be read.
+        ImageChangedError: an image is not the one that was scanned.
+        CancelledError: ``cancel`` was set.
+    """
+    instance("network", network, Network, "load_network('demo')")
+    instance("images", images, ImageFolder, "ImageFolder('photos')")
+    if cache is not None:
+        instance("cache", cache, ReconstructionCache, "ReconstructionCache()")
+    callbacks(progress, cancel)
+    if scanned is not None and not isinstance(scanned, Mapping):
+        raise DeconvError(f"scanned is {shown(scanned)}; give index.content_hashes(image_ids)")
+    given = listed("activations", activations, (Activation,), "index.top('conv4_4')")
+    activations = [_checked(network, activation) for activation in given]
+    kept = cache or ReconstructionCache(0)
+    pictures: dict[int, Reconstruction] = {}
+    for places in _batches(network, activations):
+        if cancel is not None and cancel.is_set():
+            raise CancelledError(f"stopped after {len(pictures)} of {len(activations)}")
+        batch = [activations[place] for place in places]
+        layer = network.layers[batch[0].unit.layer]
+        seen = [kept.image(images, images.position(found.image_id)) for found in batch]
+        for activation, image in zip(batch, seen, strict=True):
+            check_unchanged(activation.image_id, image.content_hash, scanned)
+        seeds = _seeds(network, images, layer, batch, seen, kept)
+        pixels = [image.pixels for image in seen]
+        pictures |= zip(places, _pictures(network, layer, batch, seeds, pixels), strict=True)
+        if progress is not None:
+            progress(len(pictures), len(activations))
+    return [pictures[place] for place in range(len(activations))]
+
+
+def _checked(network: Network, activation: Activation) -> Activation:
+    """The same activation in plain numbers: those of numpy may be too short to count pixels with.
+
+    Raises:
+        DeconvError: there is no such place, or its value is not above 0.
+    """
+    unit = instance("the unit of an activation", activation.unit, Unit, "Unit('conv4_4', 171)")
+    layer = network.layer(unit.layer)
+    channel = whole_number("the channel of an activation", unit.channel, None)
+    row = whole_number("the row of an activation", activation.row, None)
+    column = whole_number("the column of an activation", activation.column, None)
+    image_id = text("the image_id of an activation", activation.image_id, "an id, 'dog/1.jpg'")
+    inside = 0 <= row < layer.height and 0 <= column < layer.width
+    if not 0 <= channel < layer.channels or not inside:
+        place = f"{layer.name}/{shown(channel)} at row {shown(row)}, column {shown(column)}"
+        raise DeconvError(
+            f"{place} does not exist: {layer.name} has maps 0 to {layer.channels - 1} of "
+            f"{layer.height} x {layer.width}"
+        )
+    allowed = "a finite number above 0"
+    value = real_number("the value of an activation", activation.value, allowed, finite=False)
+    if not value > 0:
+        raise DeconvError(
+            f"the activation of {unit} in {activation.image_id} is {activation.value}; only one "
+            "above 0 can be reconstructed (the map does not respond to this image)"
+        )
+    real_number("the value of an activation", value, allowed)
+    return Activation(Unit(layer.name, channel), image_id, row, column, value)
+
+
+def _batches(network: Network, activations: Sequence[Activation]) -> Iterator[list[int]]:
+    """Places of activations that can go together: one layer, a bounded number of pixels."""
+    for name in dict.fromkeys(activation.unit.layer for activation in activations):
+        places = [place for place, a in enumerate(activations) if a.unit.layer == name]
+        field = network.layers[name].receptive_field
+        size = max(1, min(64, _BATCH_PIXELS // min(field.size, INPUT_SIDE) ** 2))
+        for first in range(0, len(places), size):
+            yield places[first : first + size]
+
+
+def _seeds(
+    network: Network,
+    images: ImageFolder,
+    layer: Layer,
+    batch: Sequence[Activation],
+    seen: Sequence[SeenImage],
+    cache: ReconstructionCache,
+) -> list[_Seed]:
+    """Switches and recomputed value of each activation, from the cache or by a pass up."""
+    if cache.max_bytes > 0:
+        share = share_of_work(network, layer.name)
+        contents = {a.image_id: image.content for a, image in zip(batch, seen, strict=True)}
+        worth = [
+            images.position(image_id)
+            for image_id, content in contents.items()
+            if cache.work(network, content, share) >= _WHOLE_IMAGE_FROM
+        ]
+        image_passes(network, images, layer.name, worth, cache)
+    seeds: dict[int, _Seed] = {}
+    for place, (activation, image) in enumerate(zip(batch, seen, strict=True)):
+        passed = cache.image_pass(network, image.content, layer.name)
+        value = _known_value(network, layer, activation, passed)
+        if passed is not None and value is not None:
+            seeds[place] = _Seed(value, passed.switches)
+    unknown = [place for place in range(len(batch)) if place not in seeds]
+    if unknown:
+        places = [(batch[place].row, batch[place].column) for place in unknown]
+        pixels = [seen[place].pixels for place in unknown]
+        values, switches = ascend(network, layer, pixels, places)
+        for place, answers, recorded in zip(unknown, values.numpy(), switches, strict=True):
+            seeds[place] = _Seed(float(answers[batch[place].unit.channel]), recorded)
+    for place, seed in seeds.items():
+        _check_value(batch[place], seed.value)
+    return [seeds[place] for place in range(len(batch))]
+
+
+def _known_value(
+    network: Network, layer: Layer, activation: Activation, passed: ImagePass | None
+) -> float | None:
+    """The float32 value of an activation that is a peak of a pass already made."""
+    if passed is None:
+        return None
+    peaks = passed.peaks[peak_layer(network, layer.name)]
+    channel, shrink = activation.unit.channel, 2 if layer.is_pool else 1
+    place = int(peaks.rows[0, channel]) // shrink, int(peaks.columns[0, channel]) // shrink
+    same = place == (activation.row, activation.column)
+    return float(peaks.values[0, channel]) if same else None
+
+
+def _check_value(activation: Activation, value: float) -> None:
+    if np.float32(activation.value).view(np.uint32) & 0xFFFF:
+        tolerance = FLOAT32_TOLERANCE
+    else:  # a number that bfloat16 can hold: it comes from a bfloat16 scan
+        tolerance = BFLOAT16_TOLERANCE
+    if abs(value - activation.value) > tolerance * max(abs(value), activation.value):
+        raise IndexMismatchError(
+            f"{activation.unit} in {activation.image_id} at row {activation.row}, column "
+            f"{activation.column} was given as {activation.value:.6g} but is {value:.6g}: the "
+            "image, network or preprocessing is not the one that was scanned; "
+            f"{UPDATE}, or {ANEW}"
+        )
+
+
+def _pictures(
+    network: Network,
+    layer: Layer,
+    batch: Sequence[Activation],
+    seeds: Sequence[_Seed],
+    pixels: Sequence[Pixels],
+) -> list[Reconstruction]:
+    """Take activations of one layer down and cut everything to the receptive field."""
+    signal, square = descend(
+        network,
+        layer,
+        [activation.unit.channel for activation in batch],
+        [(activation.row, activation.column) for activation in batch],
+        [seed.value for seed in seeds],
+        [seed.switches for seed in seeds],
+    )
+    pictures = []
+    for activation, image, plane, (top, left) in zip(
+        batch, pixels, signal.numpy(), square.starts, strict=True
+    ):
+        window = layer.receptive_field.box(activation.row, activation.column)
+        box = window.clip(INPUT_SIDE, INPUT_SIDE)
+        cut = plane[:, box.top - top : box.bottom - top, box.left - left : box.right - left]
+        patch = image[box.top : box.bottom, box.left : box.right].copy()
+        pictures.append(Reconstruction(activation, window, box, cut.copy(), patch))
+    return pictures

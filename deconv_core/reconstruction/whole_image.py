@@ -1,0 +1,76 @@
+"""The reference pass over whole images: peaks of every map and all switches, made once and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from torch import Tensor
+
+from deconv_core.deconvnet import convnet_pass
+from deconv_core.images.decoding import Pixels
+from deconv_core.images.folder import ImageFolder
+from deconv_core.network.network import Convolution, Network
+from deconv_core.peaks import Peaks, find_peaks
+from deconv_core.reconstruction.cache import ImagePass, ReconstructionCache
+from deconv_core.reconstruction.switches import Switches, pool
+from deconv_core.scanning.compute import to_batch
+
+
+def peak_layer(network: Network, layer: str) -> str:
+    """The convolution whose peaks are a layer's: itself, or the one below a pooling."""
+    names = list(network.layers)
+    return names[names.index(layer) - 1] if network.layer(layer).is_pool else layer
+
+
+def image_passes(
+    network: Network,
+    images: ImageFolder,
+    layer: str,
+    positions: Sequence[int],
+    cache: ReconstructionCache,
+) -> list[ImagePass]:
+    """The reference pass over each image up to a layer: from the cache, or made and kept there.
+
+    Raises:
+        ImageError: an image is gone or cannot be read.
+    """
+    found: dict[int, ImagePass] = {}
+    for position in dict.fromkeys(positions):
+        passed = cache.image_pass(network, images.content(position), layer)
+        if passed is None:
+            seen = cache.image(images, position)
+            (passed,) = pass_images(network, [seen.pixels], layer)
+            passed = replace(passed, content_hash=seen.content_hash)
+            cache.keep_pass(network, seen.content, passed)
+        found[position] = passed
+    return [found[position] for position in positions]
+
+
+def pass_images(network: Network, pixels: Sequence[Pixels], layer: str) -> list[ImagePass]:
+    """The reference pass over whole images (each uint8 (224, 224, 3)) up to a layer.
+
+    A pooling right above the layer is passed too: it costs next to nothing.
+    """
+    stages = network.stages_to(layer)
+    above = network.stages[len(stages) : len(stages) + 1]
+    if above and not isinstance(above[0], Convolution):
+        stages = (*stages, *above)
+    found: dict[str, Peaks] = {}
+
+    def watch(name: str, feature_maps: Tensor) -> None:
+        found[name] = find_peaks(feature_maps)
+
+    reached = frozenset(stage.name for stage in stages)
+    passes = []
+    for picture in pixels:  # one by one: what a layer gives then stays in the processor's cache
+        passed = convnet_pass(
+            network,
+            network.normalise(to_batch([picture]).contiguous()),
+            stages[-1].name,
+            watch,
+            pool,
+        )
+        codes = [code[0] for code in passed.switches]
+        passes.append(ImagePass(reached, Switches.pack(codes), dict(found)))
+    return passes

@@ -1,0 +1,186 @@
+"""Both passes on no more than the support of one activation.
+
+``ascend`` and ``descend`` are ``convnet_pass`` and ``deconvnet_pass`` on the squares of
+``support``. Borders of the image stay borders: beyond them filters see zeros.
+
+Going up is float32, NCHW, the reference, in which switches are made; it gives the bits of the whole
+image. Going down has its channels last in memory: faster, and different by rounding only.
+
+Small planes are passed for all items of a batch together, since every call rearranges the weights;
+large ones for a few items at a time, so that they stay in the processor's cache.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import torch
+import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
+from torch import Tensor
+
+from deconv_core.deconvnet import convolve
+from deconv_core.images.decoding import Pixels
+from deconv_core.layers import Layer
+from deconv_core.network.network import Convolution, Network, Pooling, Stage
+from deconv_core.reconstruction.switches import Switches, crops, pack, pool, unpool
+from deconv_core.reconstruction.windows import Place, Support, cut, move, supports
+
+_TOGETHER = 2**21
+"""Numbers of a signal, in all items of a batch, up to which these are passed together."""
+
+
+@torch.inference_mode()
+def ascend(
+    network: Network, layer: Layer, pixels: Sequence[Pixels], places: Sequence[Place]
+) -> tuple[Tensor, list[Switches]]:
+    """See one location of a layer in each of several images.
+
+    Args:
+        network: what looks.
+        layer: of which one location is wanted.
+        pixels: uint8 (224, 224, 3) of each image.
+        places: the location in each.
+
+    Returns:
+        All activations (N, C) at those locations, and the switches of each item's support.
+    """
+    stages = network.stages_to(layer.name)
+    squares = supports(stages, layer, places)
+    signal, codes = _up(network, stages, squares, pixels)
+    poolings = [
+        (stage, above)
+        for stage, above in zip(stages, squares[1:], strict=True)
+        if isinstance(stage, Pooling)
+    ]
+    channels = tuple(network.layer(stage.name).channels for stage, _ in poolings)
+    switches = [
+        Switches(
+            tuple(packed[item] for packed in codes),
+            channels,
+            tuple(above.starts[item] for _, above in poolings),
+        )
+        for item in range(len(places))
+    ]
+    return signal[..., 0, 0], switches
+
+
+def _up(
+    network: Network, stages: Sequence[Stage], squares: Sequence[Support], pixels: Sequence[Pixels]
+) -> tuple[Tensor, list[Tensor]]:
+    """See pictures up through these stages: feature maps, and packed codes of each pooling."""
+    large = len(stages)  # so many stages are passed a few items at a time
+    while large and len(pixels) <= _few(network, stages[large - 1], squares[large - 1]):
+        large -= 1
+    if large:
+        parts = [
+            _up(network, stages[:large], [s.part(some) for s in squares[: large + 1]], pixels[some])
+            for some in _parts(len(pixels), _few(network, stages[large - 1], squares[large - 1]))
+        ]
+        signal = torch.cat([part for part, _ in parts])
+        recorded = [torch.cat(codes) for codes in zip(*(c for _, c in parts), strict=True)]
+    else:
+        signal, recorded = network.normalise(cut(pixels, squares[0])), []
+    sides = itertools.pairwise(squares[large:])
+    for stage, (below, above) in zip(stages[large:], sides, strict=True):
+        if isinstance(stage, Convolution):
+            signal = _filter(signal, stage, below, above).relu_()
+        else:
+            signal, codes = pool(signal)
+            recorded.append(pack(codes))
+    return signal, recorded
+
+
+@torch.inference_mode()
+def descend(
+    network: Network,
+    layer: Layer,
+    channels: Sequence[int],
+    places: Sequence[Place],
+    values: Sequence[float],
+    switches: Sequence[Switches],
+) -> tuple[Tensor, Support]:
+    """Take one activation of each of several images down to pixels.
+
+    Args:
+        network: with whose weights.
+        layer: of the activations.
+        channels: the feature map of each.
+        places: the location of each.
+        values: the activations.
+        switches: of each item, covering its support: of the support alone, or of the whole image.
+
+    Returns:
+        Signed pixels (N, 3, side, side), and the square of the input that they are.
+    """
+    stages = network.stages_to(layer.name)
+    squares = supports(stages, layer, places)
+    signal = torch.tensor(values).view(-1, 1, 1, 1)
+    top = stages[-1]
+    if isinstance(top, Convolution):  # of one activation: its filter
+        signal = _on_the_plane(signal * top.weight[list(channels)], squares[-1], squares[-2])
+        stages, squares = stages[:-1], squares[:-1]
+    else:
+        signal = signal * F.one_hot(torch.tensor(channels), layer.channels)[..., None, None]
+    signal = signal.contiguous(memory_format=torch.channels_last)
+    return _down(network, signal, stages, squares, switches), squares[0]
+
+
+def _down(
+    network: Network,
+    signal: Tensor,
+    stages: Sequence[Stage],
+    squares: Sequence[Support],
+    switches: Sequence[Switches],
+) -> Tensor:
+    """Take signals down through these stages."""
+    pooling = sum(isinstance(stage, Pooling) for stage in stages)
+    for place in reversed(range(len(stages))):
+        stage, below, above = stages[place], squares[place], squares[place + 1]
+        few = _few(network, stage, below)
+        if len(signal) > few:
+            left, sides = stages[: place + 1], squares[: place + 2]
+            parts = [
+                _down(network, signal[some], left, [s.part(some) for s in sides], switches[some])
+                for some in _parts(len(signal), few)
+            ]
+            return torch.cat(parts)
+        signal = signal.relu_()  # before unpooling the same as after: what is zero stays zero
+        if isinstance(stage, Convolution):
+            signal = _filter_down(signal, stage, above, below)
+        else:
+            pooling -= 1
+            signal = unpool(signal, crops(switches, pooling, above.starts, above.side))
+    return signal
+
+
+def _few(network: Network, stage: Stage, below: Support) -> int:
+    """How many items pass a stage at a time."""
+    return max(1, _TOGETHER // (network.layer(stage.name).channels * below.side**2))
+
+
+def _parts(count: int, few: int) -> Iterator[slice]:
+    return (slice(first, first + few) for first in range(0, count, few))
+
+
+def _filter(signal: Tensor, stage: Convolution, below: Support, above: Support) -> Tensor:
+    """Convolve: from the square below to the square above."""
+    if above.side == above.plane:
+        return convolve(signal, stage)
+    around = above.around()
+    if around != below:  # an edge of the plane is near: beyond it the filter sees zeros
+        signal = move(signal, below, around)
+    return convolve(signal, stage, padding=0)
+
+
+def _filter_down(signal: Tensor, stage: Convolution, above: Support, below: Support) -> Tensor:
+    """Transposed convolution: from the square above to the square below."""
+    if above.side == above.plane:
+        return F.conv_transpose2d(signal, stage.weight, padding=1)
+    return _on_the_plane(F.conv_transpose2d(signal, stage.weight), above, below)
+
+
+def _on_the_plane(signal: Tensor, above: Support, below: Support) -> Tensor:
+    """What was filtered down, without the part beyond the plane."""
+    around = above.around()
+    return signal if around == below else move(signal, around, below)

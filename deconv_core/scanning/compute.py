@@ -1,0 +1,232 @@
+"""How a scan computes: where, in which precision and layout, and how far that is from float32.
+
+Only scans use an accelerator. Reconstructions and exact answers are always made on the CPU in
+float32, so that a picture does not depend on the machine that shows it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
+from torch import Tensor
+
+from deconv_core.errors import DeconvError, ImageError
+from deconv_core.images.decoding import Pixels
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.manifest import ComputePath
+from deconv_core.network.network import Convolution, Network
+from deconv_core.peaks import Peaks, locate, peaks_at
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+_BATCH_SIZES = {"cpu": 8, "mps": 16, "cuda": 64}
+"""Images at once. On two cores the time an image takes was the same from 2 to 16."""
+
+WORTH_APPROXIMATING = 1000
+"""Images from which "auto" considers bfloat16: below, exact answers at once are worth the wait."""
+_LEAST_SPEEDUP = 1.5
+_SAMPLE = 8
+_TRUSTED = 1e-3
+"""Largest difference from the CPU, as a share of a layer's highest peak, of a device to use."""
+
+Step = tuple[Tensor, Tensor] | None
+"""Weight and bias of a convolution, or None for a pooling."""
+Walk = Callable[[Tensor, Sequence[Step]], list[tuple[Tensor, Tensor]]]
+
+
+def walk(signal: Tensor, steps: Sequence[Step]) -> list[tuple[Tensor, Tensor]]:
+    """Up through all steps: value and flat index (N, C) of the peaks after each convolution."""
+    found = []
+    for step in steps:
+        if step is None:
+            signal = F.max_pool2d(signal, 2)
+        else:
+            signal = F.conv2d(signal, *step, padding=1).relu_()
+            found.append(locate(signal))
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class ScanNetwork:
+    """A network laid out in memory as a compute path asks."""
+
+    network: Network
+    compute: ComputePath
+    steps: tuple[Step, ...]
+    walk: Walk
+
+    @classmethod
+    def prepare(cls, network: Network, compute: ComputePath) -> ScanNetwork:
+        """Lay the weights out once; the network itself is left as it is."""
+        device, dtype = torch.device(compute.device), _dtype(compute)
+        steps = tuple(
+            (
+                stage.weight.to(device, dtype).to(memory_format=torch.channels_last),
+                stage.bias.to(device, dtype),
+            )
+            if isinstance(stage, Convolution)
+            else None
+            for stage in network.stages
+        )
+        compiled: Walk = torch.compile(walk) if compute.compiled else walk
+        return cls(network, compute, steps, compiled)
+
+    @torch.inference_mode()
+    def peaks(self, pixels: Tensor) -> dict[str, Peaks]:
+        """Peaks of every convolution for uint8 RGB pixels (N, 3, 224, 224)."""
+        signal = self.network.normalise(pixels.to(self.compute.device)).to(_dtype(self.compute))
+        signal = signal.contiguous(memory_format=torch.channels_last)
+        layers = [layer for layer in self.network.layers.values() if not layer.is_pool]
+        with _full_float32(self.compute.device):
+            found = self.walk(signal, self.steps)
+        return {
+            layer.name: peaks_at(highest, where, layer.width)
+            for layer, (highest, where) in zip(layers, found, strict=True)
+        }
+
+
+def _full_float32(device: str) -> AbstractContextManager[None]:
+    """CUDA's float32 convolutions round their inputs to 10 bits unless told not to."""
+    if device != "cuda":
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+
+
+def choose_compute(
+    network: Network,
+    images: ImageFolder,
+    precision: str,
+    device: str = "auto",
+    *,
+    compiled: bool = False,
+) -> ComputePath:
+    """The compute path of a new index.
+
+    "auto" takes an accelerator if there is one that, tried, gives what the CPU gives. It takes
+    float32 for up to ``WORTH_APPROXIMATING`` images, and beyond that bfloat16 if it is measured to
+    be at least 1.5 times faster here. For bfloat16 the error bounds are measured.
+
+    Raises:
+        DeconvError: the device asked for is not there, or computes something else.
+    """
+    chosen = _choose_device(network, images, device)
+    wide = ComputePath(
+        precision="float32",
+        memory_format="channels_last",
+        device=chosen,
+        compiled=compiled,
+        batch_size=_BATCH_SIZES[chosen],
+        torch_version=torch_version(),
+    )
+    narrow = replace(wide, precision="bfloat16")
+    if precision == "float32" or (precision == "auto" and len(images) <= WORTH_APPROXIMATING):
+        return wide
+    sample = _sample(images)
+    if not sample:
+        return wide
+    if precision == "auto" and _speedup(network, sample, wide, narrow) < _LEAST_SPEEDUP:
+        return wide
+    return replace(narrow, error_bounds=_error_bounds(network, sample, wide, narrow))
+
+
+def _choose_device(network: Network, images: ImageFolder, device: str) -> str:
+    """The device to use, tried on one image."""
+    if device not in DEVICES:
+        raise DeconvError(f"device {device!r} is not known; choose {', '.join(DEVICES)}")
+    if device == "cpu":
+        return device
+    if device != "auto" and not device_there(device):
+        raise DeconvError(
+            f"device {device!r} is not available to torch {torch.__version__} here; choose 'cpu', "
+            "or 'auto' to use what there is"
+        )
+    for name in ("cuda", "mps") if device == "auto" else (device,):
+        sample = _sample(images) if device_there(name) else []
+        if not sample:
+            continue
+        trouble = _trouble_on(network, sample[0], name)
+        if not trouble:
+            return name
+        if device != "auto":
+            raise DeconvError(f"device {device!r} cannot be used: {trouble}; choose 'cpu'")
+    return "cpu"
+
+
+def device_there(device: str) -> bool:
+    """True if torch can compute on "cpu", "cuda" or "mps" here."""
+    if device == "cpu":
+        return True
+    return torch.cuda.is_available() if device == "cuda" else torch.backends.mps.is_available()
+
+
+def _trouble_on(network: Network, picture: Pixels, device: str) -> str:
+    """Why a device cannot be trusted with this network, or ""."""
+    cpu = ComputePath("float32", "channels_last", "cpu", False, 1, torch_version())
+    pixels = to_batch([picture])
+    try:
+        other = ScanNetwork.prepare(network, replace(cpu, device=device)).peaks(pixels)
+    except RuntimeError as error:
+        return str(error).partition("\n")[0]
+    for name, peaks in ScanNetwork.prepare(network, cpu).peaks(pixels).items():
+        allowed = _TRUSTED * float(peaks.values.max(initial=0.0))
+        worst = float(np.abs(other[name].values - peaks.values).max())
+        if not worst <= allowed:
+            return f"its peaks of {name} differ from the CPU's by up to {worst:.3g}"
+    return ""
+
+
+def torch_version() -> str:
+    """Torch's version without its build."""
+    return str(torch.__version__).partition("+")[0]
+
+
+def to_batch(pixels: Sequence[Pixels]) -> Tensor:
+    """Pictures (H, W, 3) of one size as uint8 (N, 3, H, W)."""
+    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
+
+
+def _dtype(compute: ComputePath) -> torch.dtype:
+    return torch.bfloat16 if compute.precision == "bfloat16" else torch.float32
+
+
+def _sample(images: ImageFolder) -> list[Pixels]:
+    """A few readable images spread over the folder."""
+    found: list[Pixels] = []
+    step = max(1, len(images) // (2 * _SAMPLE))
+    for position in range(0, len(images), step):
+        try:
+            found.append(images.read(position))
+        except ImageError:
+            continue
+        if len(found) == _SAMPLE:
+            break
+    return found
+
+
+def _speedup(
+    network: Network, sample: Sequence[Pixels], wide: ComputePath, narrow: ComputePath
+) -> float:
+    seconds = []
+    for compute in (wide, narrow):
+        prepared = ScanNetwork.prepare(network, compute)
+        prepared.peaks(to_batch(sample[:1]))  # what is done once is not counted
+        began = time.perf_counter()
+        prepared.peaks(to_batch(sample[:4]))
+        seconds.append(time.perf_counter() - began)
+    return seconds[0] / seconds[1]
+
+
+def _error_bounds(
+    network: Network, sample: Sequence[Pixels], wide: ComputePath, narrow: ComputePath
+) -> dict[str, float]:
+    """Layer -> largest difference of a peak between the two precisions, on the sample."""
+    exact, near = (
+        ScanNetwork.prepare(network, compute).peaks(to_batch(sample)) for compute in (wide, narrow)
+    )
+    return {name: float(np.abs(exact[name].values - near[name].values).max()) for name in exact}

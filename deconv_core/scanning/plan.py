@@ -1,0 +1,131 @@
+"""Which images a scan covers, in which block, and what changed since it began."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+
+from deconv_core.errors import UPDATE, ImageError, IndexOutdatedError
+from deconv_core.images.decoding import content_hash
+from deconv_core.images.folder import ImageEntry, ImageFolder, read_content
+from deconv_core.index.blocks import read_block_images
+from deconv_core.index.folder import IndexFolder
+from deconv_core.index.manifest import Manifest
+from deconv_core.storage import Location
+
+
+def scanned_folder(root: Location, manifest: Manifest) -> ImageFolder:
+    """A folder of images, listed and read as the scan that made an index did.
+
+    Raises:
+        DeconvError: no such folder.
+    """
+    return ImageFolder(
+        root,
+        manifest.extensions,
+        manifest.labels,
+        resize="crop" if manifest.resize == "crop" else "stretch",
+        value_range="file" if manifest.value_range == "file" else "type",
+        follow_links=manifest.follow_links,
+    )
+
+
+def plan_rows(entries: Sequence[ImageEntry], first_block: int, block_size: int) -> pd.DataFrame:
+    """Rows for images not scanned yet, ``block_size`` of them a block."""
+    return pd.DataFrame(
+        {
+            "image_id": pd.Series([e.image_id for e in entries], dtype="str"),
+            "label": pd.Series([e.label for e in entries], dtype="str"),
+            "block": first_block + np.arange(len(entries)) // block_size,
+            "removed": np.zeros(len(entries), bool),
+            "width": np.zeros(len(entries), np.int64),
+            "height": np.zeros(len(entries), np.int64),
+            "error": pd.Series([""] * len(entries), dtype="str"),
+            "note": pd.Series([""] * len(entries), dtype="str"),
+            "content_hash": pd.Series([""] * len(entries), dtype="str"),
+        }
+    )
+
+
+def learned(folder: IndexFolder, plan: pd.DataFrame) -> pd.DataFrame:
+    """The plan with what the finished blocks say about their images."""
+    plan = plan.copy()
+    rows = [row for file in folder.block_files() for row in read_block_images(file)]
+    where = plan.index[[row.ordinal for row in rows]]
+    for name in ("width", "height", "error", "note", "content_hash"):
+        plan.loc[where, name] = [getattr(row, name) for row in rows]
+    return plan
+
+
+def updated_plan(
+    folder: IndexFolder,
+    manifest: Manifest,
+    plan: pd.DataFrame,
+    images: ImageFolder,
+    update: bool,
+) -> pd.DataFrame | None:
+    """The plan for the images as they are now, or None if they are as they were.
+
+    Images that were removed, or whose content changed, keep their row and their peaks but no
+    longer count; what was added or changed gets rows and blocks of its own at the end.
+
+    Raises:
+        IndexOutdatedError: they differ and ``update`` is False; or images would be left out only
+            because links are not followed any more, and nobody said that they should not be.
+    """
+    known = learned(folder, plan)
+    done = set(folder.done_blocks())
+    live = known[~known["removed"]]
+    now = {entry.image_id: entry for entry in images}
+    removed = live[~live["image_id"].isin(list(now))]
+    scanned = live[live["block"].isin(done) & live["image_id"].isin(list(now))]
+    with ThreadPoolExecutor() as pool:
+        hashes = list(pool.map(_current_hash, [now[str(name)] for name in scanned["image_id"]]))
+    changed = scanned[scanned["content_hash"].to_numpy() != np.array(hashes, dtype=object)]
+    kept = set(live["image_id"]) - set(changed["image_id"])
+    added = [entry for entry in images if entry.image_id not in kept]
+    if not len(removed) and not added:
+        return None
+    if len(removed) and manifest.follow_links and images.links_unsaid:
+        raise IndexOutdatedError(
+            f"this index was made with links to folders followed; without, {len(removed)} of its "
+            "images would be left out. Give follow_links=True (--follow-links) to keep them, or "
+            "follow_links=False (--no-follow-links) and update=True (--update) to leave them out"
+        )
+    if not update:
+        new = len(added) - len(changed)
+        raise IndexOutdatedError(
+            f"the images in {images.root} are not those of this index: {new} added, "
+            f"{len(removed)} removed, {len(changed)} changed{_listed_otherwise(manifest, images)}. "
+            f"To scan only those, {UPDATE}; to keep both, give another index folder"
+        )
+    known.loc[[*removed.index, *changed.index], "removed"] = True
+    rows = plan_rows(added, int(known["block"].max()) + 1, manifest.block_size)
+    return pd.concat([known, rows], ignore_index=True)
+
+
+def _listed_otherwise(manifest: Manifest, images: ImageFolder) -> str:
+    """How the folder was listed by the scan and how it is now, where that differs."""
+    followed = {True: "followed", False: "not followed"}
+    compared = (
+        ("file types", _or_all(manifest.extensions), _or_all(images.extensions)),
+        ("labels", _or_all(manifest.labels), _or_all(images.wanted_labels)),
+        ("links to folders", followed[manifest.follow_links], followed[images.follow_links]),
+    )
+    return "".join(
+        f"; {what}: {made} in the scan, {now} now" for what, made, now in compared if made != now
+    )
+
+
+def _or_all(names: Sequence[str] | None) -> str:
+    return "all" if names is None else ", ".join(name or '""' for name in names) or "none"
+
+
+def _current_hash(entry: ImageEntry) -> str:
+    try:
+        return content_hash(read_content(entry.path))
+    except ImageError:
+        return ""

@@ -1,0 +1,1 @@
+"""The data folder: datasets, networks and scans that are kept, and how they are deleted."""

@@ -1,0 +1,204 @@
+"""The folder of an upload: filled by one upload at a time, and registered, or deleted again.
+
+While an upload is stored it holds a lock, which the system lets go of however it ends. So whoever
+holds the lock may delete what no dataset names: an upload was interrupted there.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import shutil
+import struct
+import uuid
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import filelock
+
+from deconv_core.errors import MAKE_ROOM, DeconvError
+from deconv_core.images.folder import LARGEST_FILE
+from deconv_core.images.passed_over import Skipped
+from deconv_dashboard.data.registry import Dataset, Registry
+from deconv_dashboard.data.upload_limits import UploadLimits
+from deconv_dashboard.folder_rules import folder_size
+from deconv_dashboard.upload import archive_checks as checks
+from deconv_dashboard.writing import why_not_written
+
+_PIECE = 2**20
+_PATIENCE = 60.0  # seconds
+_FOLDER = re.compile(r"[0-9a-f]{8}")
+DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError),
+    *(RuntimeError, ValueError, IndexError),
+)
+"""What Python's zipfile raises on entries that are not what they claim."""
+_BAD_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
+"""What a disk says of a name that it cannot store."""
+
+
+_NO_ROOM = (
+    f"the uploads on this server would take more room than they may; to {MAKE_ROOM}, delete one "
+    "under Datasets and scans, or ask whoever runs the server"
+)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What became of an upload: its dataset, and the files that were passed over."""
+
+    dataset: Dataset
+    images: int
+    passed_over: tuple[Skipped, ...]
+
+
+@dataclass
+class Intake:
+    """Writes pictures below one folder and counts what it wrote."""
+
+    folder: Path
+    room: int
+    images: int = 0
+    bytes: int = 0
+    passed_over: list[Skipped] = field(default_factory=list)
+
+    def skip(self, name: str, reason: str) -> None:
+        """Note a file that is not kept."""
+        self.passed_over.append(Skipped(name, reason))
+
+    def write(self, parts: Sequence[str], source: BinaryIO) -> None:
+        """Keep one picture, or note why not.
+
+        Raises:
+            OSError: the disk fails, whatever the file.
+            DeconvError: the upload as a whole is too large.
+        """
+        name, target = "/".join(parts), self.folder.joinpath(*parts)
+        try:
+            if target.exists() or not self._can_hold(target.parent):
+                self.skip(name, "a file of this name is there already; only the first is kept")
+                return
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._copy(source, target)
+        except (_TooLargeError, *DAMAGED) as error:
+            target.unlink(missing_ok=True)
+            self.skip(
+                name, str(error) if isinstance(error, _TooLargeError) else f"damaged: {error}"
+            )
+        except OSError as error:
+            if error.errno not in _BAD_NAME:
+                raise
+            self.skip(name, f"its name cannot be stored on this disk ({error.strerror})")
+        else:
+            self.images += 1
+
+    def _can_hold(self, folder: Path) -> bool:
+        """False where a picture has the name that a folder would need."""
+        above = [folder, *folder.parents]
+        return not any(path.is_file() for path in above[: above.index(self.folder)])
+
+    def _copy(self, source: BinaryIO, target: Path) -> None:
+        size = 0
+        with target.open("xb") as file:
+            while piece := source.read(_PIECE):
+                size += len(piece)
+                self.bytes += len(piece)
+                if self.bytes > checks.LARGEST_UNPACKED:
+                    raise DeconvError(
+                        "unpacked, the upload is larger than "
+                        f"{checks.megabytes(checks.LARGEST_UNPACKED)}; upload fewer pictures at "
+                        "once, or scan them as a folder"
+                    )
+                if self.bytes > self.room:
+                    raise DeconvError(_NO_ROOM)
+                if size > LARGEST_FILE:
+                    raise _TooLargeError(f"larger than {checks.megabytes(LARGEST_FILE)}")
+                file.write(piece)
+
+
+class _TooLargeError(Exception):
+    """One file is; the others may be kept."""
+
+
+def stored(
+    registry: Registry, limits: UploadLimits, name: str, fill: Callable[[Intake], None]
+) -> Upload:
+    """Fill a fresh folder and register it; if anything goes wrong before the end, delete it.
+
+    One upload at a time, so that two cannot both take the room that is left.
+
+    Args:
+        registry: where the dataset goes.
+        limits: of this server.
+        name: of the dataset, for people.
+        fill: writes the pictures.
+
+    Raises:
+        DeconvError: it cannot be stored, or has no pictures.
+    """
+    uploads = _folder(registry)
+    try:
+        uploads.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(uploads / ".lock", timeout=_PATIENCE):
+            _delete_interrupted(registry)
+            folder = uploads / uuid.uuid4().hex[:8]
+            try:
+                room = limits.total - folder_size(uploads), registry.jobs.room()
+                intake = Intake(folder, min(left for left in room if left is not None))
+                return _filled(registry, intake, name, fill)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+    except filelock.Timeout:
+        raise DeconvError("another upload is being stored; try again in a minute") from None
+    except OSError as error:
+        raise DeconvError(f"the upload could not be stored: {why_not_written(error)}") from error
+
+
+def delete_interrupted_uploads(registry: Registry) -> None:
+    """Delete what uploads left that were killed, unless one is being stored now."""
+    uploads = _folder(registry)
+    with suppress(OSError):  # another one holds the lock, or nothing can be written here
+        if any(_FOLDER.fullmatch(path.name) for path in uploads.iterdir()):
+            with filelock.FileLock(uploads / ".lock", blocking=False):
+                _delete_interrupted(registry)
+
+
+def _delete_interrupted(registry: Registry) -> None:
+    """Delete folders that no dataset names; only for the holder of the lock.
+
+    Datasets name folders by paths, of which the last part counts: the data folder may have been
+    moved. While one dataset cannot be read, nothing is deleted.
+    """
+    try:
+        named = {part for root in registry.roots() for part in root.parts}
+    except (OSError, ValueError, TypeError, KeyError):
+        return
+    for path in _folder(registry).iterdir():
+        if _FOLDER.fullmatch(path.name) and path.name not in named:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _folder(registry: Registry) -> Path:
+    return registry.home / "uploads"
+
+
+def _filled(
+    registry: Registry, intake: Intake, name: str, fill: Callable[[Intake], None]
+) -> Upload:
+    intake.folder.mkdir()
+    fill(intake)
+    if not intake.images:
+        others = "; ".join(f"{s.name[:80]}: {s.reason}" for s in intake.passed_over[:3])
+        raise DeconvError(
+            "there are no pictures in this upload"
+            + (f" ({others})" if others else "")
+            + "; give JPEG, PNG or other pictures, or a zip of them"
+        )
+    dataset = registry.add_folder(intake.folder, name=name or "Upload", kind="upload")
+    return Upload(dataset, intake.images, tuple(intake.passed_over))

@@ -1,0 +1,1 @@
+"""What is around every page: shell, sidebar, links, pickers, messages."""

@@ -1,0 +1,211 @@
+"""What is to be shown: the address, checked against what is on this computer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deconv_core.errors import DeconvError
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.layers import Layer
+from deconv_core.names import visible
+from deconv_core.units import as_stored
+from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
+from deconv_dashboard.frame import address
+from deconv_dashboard.jobs.scans import finish_new_index
+from deconv_dashboard.server import resources
+
+_LONGEST_QUOTE = 60
+# Markdown makes links of these after it has taken the backslashes away; an unseen letter keeps it.
+_BECOMES_A_LINK = re.compile(r"www(?=\.)|:(?=//)|@(?=\w)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the sidebar says.
+
+    Attributes:
+        registry: datasets, networks, indexes.
+        network: chosen weights.
+        dataset: chosen images.
+        label: only these images, or None for all.
+        index: their index, finished or not; None if they were never scanned together.
+        index_path: where it is, or will be.
+        index_stamp: names the state of the index.
+        problem: why the index cannot be read, or None.
+        values: the query parameters of this page, checked: ``layer`` and ``map`` among them.
+        page: which page asks.
+        notes: what the address asked for and did not get, in words.
+    """
+
+    registry: Registry
+    network: NetworkChoice
+    dataset: Dataset
+    label: str | None
+    index: ActivationIndex | None
+    index_path: Path
+    index_stamp: str = ""
+    problem: DeconvError | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    page: str = "start"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def layers(self) -> Mapping[str, Layer]:
+        """The layers of the index, or nothing without one."""
+        return self.index.layers if self.index else {}
+
+    @property
+    def layer(self) -> Layer | None:
+        """The layer in the address; None without an index."""
+        return self.layers.get(self.values.get("layer", ""))
+
+    @property
+    def approximate(self) -> bool:
+        """True if the numbers of the index are a little off, until they are checked in float32."""
+        return self.index is not None and self.index.precision != "float32"
+
+    @property
+    def has_copies(self) -> bool:
+        """True if pictures of the dataset have copies: files of equal content."""
+        return self.index is not None and bool(self.index.equal_images)
+
+    @property
+    def copies(self) -> bool:
+        """True if every copy counts in an answer; on Start each picture counts once."""
+        return self.page != "start" and self.values.get("copies") == address.EACH
+
+    @property
+    def map(self) -> int:
+        """The feature map in the address."""
+        return int(self.values.get("map", "0"))
+
+
+def choose(page: str, notes: list[str]) -> Choice:
+    """Read the address; what it got wrong is corrected, with a note."""
+    asked, registry = address.asked(page), resources.registry()
+    network = _network(registry, asked, notes)
+    dataset = _dataset(registry, asked, notes)
+    path = registry.index_path(dataset, network)
+    finish_new_index(registry, path)
+    stamp = resources.index_stamp(path)
+    index, problem = _opened(path, stamp)
+    values = {**asked, "network": network.network_id, "dataset": dataset.dataset_id}
+    if index is not None:
+        _check_labels(index, values, notes)
+        _check_unit(page, index, values, notes)
+    if values.get("label2") and values.get("label2") == values.get("label"):
+        values.pop("label2")
+    _check_display(values, notes)
+    label = values.get("label") or None
+    return Choice(registry, network, dataset, label, index, path, stamp, problem, values, page)
+
+
+def _opened(path: Path, stamp: str) -> tuple[ActivationIndex | None, DeconvError | None]:
+    try:
+        return resources.index_of(path, stamp), None
+    except DeconvError as error:
+        return None, error
+
+
+def _network(registry: Registry, asked: Mapping[str, str], notes: list[str]) -> NetworkChoice:
+    try:
+        return registry.network(asked.get("network", "demo"))
+    except DeconvError:
+        network = registry.networks()[0]
+        notes.append(
+            f"This computer has no network “{_quoted(asked['network'])}”; "
+            f"showing {escape(short_name(network))} instead."
+        )
+        return network
+
+
+def _dataset(registry: Registry, asked: Mapping[str, str], notes: list[str]) -> Dataset:
+    try:
+        return registry.dataset(asked.get("dataset", "demo"))
+    except DeconvError:
+        dataset = registry.datasets()[0]
+        notes.append(
+            f"This computer has no dataset “{_quoted(asked['dataset'])}”; showing "
+            f"{escape(dataset.name)} instead."
+        )
+        return dataset
+
+
+def _check_labels(index: ActivationIndex, values: dict[str, str], notes: list[str]) -> None:
+    for name in ("label", "label2"):
+        label = values.get(name)
+        if not label:
+            continue
+        meant = as_stored(label, index.labels)
+        if len(meant) == 1:
+            values[name] = meant[0]
+        else:
+            notes.append(
+                f"No image of this dataset has the label “{_quoted(label)}”; showing all images."
+            )
+            values.pop(name)
+
+
+def _check_unit(
+    page: str, index: ActivationIndex, values: dict[str, str], notes: list[str]
+) -> None:
+    names = list(index.layers)
+    layer = values.get("layer", "")
+    if layer not in names:
+        default = "conv4_4" if "conv4_4" in names else names[-1]
+        if layer:
+            notes.append(f"This network has no layer “{_quoted(layer)}”; showing {default}.")
+            values.pop("map", None)
+        values["layer"] = layer = default
+    channels, asked = index.layers[layer].channels, values.get("map", "0")
+    if not 0 <= whole_number(asked) < channels:
+        notes.append(
+            f"{layer} has no feature map “{_quoted(asked)}”; its maps count from 0 to "
+            f"{channels - 1}. Showing map 0."
+        )
+        asked = "0"
+    if "map" in values or page == "feature_map":
+        values["map"] = str(int(asked))
+
+
+def _check_display(values: dict[str, str], notes: list[str]) -> None:
+    scale, k = values.get("scale", "clipped"), values.get("k", "9")
+    if scale not in address.SCALES:
+        notes.append(f"There is no scale “{_quoted(scale)}”; using the shared one.")
+        values.pop("scale")
+    if not 1 <= whole_number(k) <= address.MOST:
+        notes.append(
+            f"“{_quoted(k)}” pictures cannot be shown; choose 1 to {address.MOST}. Showing 9."
+        )
+        values.pop("k")
+    if values.get("copies", address.EACH) != address.EACH:
+        notes.append(
+            f"Copies cannot be counted “{_quoted(values['copies'])}”: the address takes "
+            f"{address.EACH}, or nothing to count them once. Counting them once."
+        )
+        values.pop("copies")
+
+
+def short_name(network: NetworkChoice) -> str:
+    """A network's name without what stands in brackets, where that leaves no doubt."""
+    return network.name.partition(" (")[0] if network.network_id == "demo" else network.name
+
+
+def whole_number(text: str) -> int:
+    """The number that a part of the address is, or -1 if it is none that a page could mean."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else -1
+
+
+def _quoted(text: str) -> str:
+    """What somebody wrote into the address, short, as plain text in Markdown."""
+    return escape(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…")
+
+
+def escape(text: str) -> str:
+    """Names from files as plain text in Markdown, on one line and in their own direction."""
+    special = "\\`*_{}[]()<>#+-.!|$~:&=@\"'^"
+    shown = _BECOMES_A_LINK.sub("\\g<0>\N{WORD JOINER}", visible(text))
+    return "".join(f"\\{letter}" if letter in special else letter for letter in shown)

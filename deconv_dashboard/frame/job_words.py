@@ -1,0 +1,76 @@
+"""Background jobs in words: what one is, how far it is, which place it has."""
+
+from __future__ import annotations
+
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.queue.state import JobState, Progress
+from deconv_dashboard.wording import counted, duration, file_size, ordinal
+
+_DOING = {
+    "scan": "Scanning",
+    "export": "Exporting",
+    "weights": "Downloading VGG19's weights",
+    "caltech256": "Downloading Caltech-256",
+}
+_NOUNS = {
+    "scan": "the scan",
+    "export": "the export",
+    "weights": "the download of VGG19's weights",
+    "caltech256": "the download of Caltech-256",
+}
+
+
+def job_doing(registry: Registry, state: JobState) -> str:
+    """For example "Scanning dogs with VGG19 (ImageNet)"; plain text."""
+    doing = _DOING.get(state.kind, "Working")
+    if not state.dataset:
+        return doing
+    networks = {network.network_id: network.name for network in registry.networks()}
+    network = networks.get(state.network, "another network")
+    return f"{doing} {_images_of(registry, state)} with {network}"
+
+
+def job_noun(registry: Registry, state: JobState) -> str:
+    """For example "the scan of dogs"; plain text."""
+    noun = _NOUNS.get(state.kind, "another job")
+    return f"{noun} of {_images_of(registry, state)}" if state.dataset else noun
+
+
+def _images_of(registry: Registry, state: JobState) -> str:
+    """The name of what a job reads; what may not be seen here has none."""
+    names = {dataset.dataset_id: dataset.name for dataset in registry.datasets()}
+    return names.get(state.dataset, "other images")
+
+
+def job_text(registry: Registry, state: JobState) -> str:
+    """How far a job is, or which place it has; plain text."""
+    if state.status == "waiting":
+        if state.after is None:
+            return "Starting"
+        before = job_noun(registry, state.after)
+        return f"{ordinal(state.place + 1)} in line, after {before}"
+    if state.status == "cancelling":
+        return "Cancelling: what is at hand is finished first"
+    return progress_text(state.progress)
+
+
+def progress_text(progress: Progress) -> str:
+    """One line: what is done, how far, how fast, how long still."""
+    parts = [_amount(progress)] if progress.total else []
+    if progress.per_second:
+        parts.append(f"{progress.per_second:.1f} {progress.unit}s/s")
+    if progress.seconds_left is not None:
+        parts.append(f"{duration(progress.seconds_left)} left")
+    if progress.found:
+        parts.append(f"{progress.found:,} done before")
+    if progress.failed:
+        what = "left out" if progress.unit == "map" else "not readable"
+        parts.append(f"{progress.failed:,} {what}")
+    return ": ".join(filter(None, [progress.step, " · ".join(parts)]))
+
+
+def _amount(progress: Progress) -> str:
+    done, total = progress.done, progress.total
+    if progress.unit == "byte":
+        return f"{file_size(done)} of {file_size(total)}"
+    return f"{done:,} of {counted(total, progress.unit)}"

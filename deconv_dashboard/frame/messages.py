@@ -1,0 +1,176 @@
+"""What pages say besides pictures: what is missing, what changed, what went wrong; and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import streamlit as st
+
+from deconv_core.errors import DeconvError, IndexDamagedError, IndexOutdatedError
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.dead_maps import dead_maps_sentence, layers_with_many_dead_maps
+from deconv_core.layers import Layer
+from deconv_core.units import Unit
+from deconv_dashboard.frame import address
+from deconv_dashboard.frame.choice import Choice, escape
+from deconv_dashboard.frame.data_tables import data_table
+from deconv_dashboard.frame.moved import folder_missing, weights_missing, weights_unusable
+from deconv_dashboard.frame.remedies import offer_scan
+from deconv_dashboard.frame.repair import damage_note
+from deconv_dashboard.jobs.scans import changes_since
+from deconv_dashboard.server import resources
+from deconv_dashboard.server.serving import told
+from deconv_dashboard.wording import activation_text
+
+if TYPE_CHECKING:
+    from deconv_dashboard.gallery.answers import Answer
+
+
+@contextmanager
+def explained(choice: Choice) -> Iterator[None]:
+    """What goes wrong inside is said in words instead of a traceback."""
+    try:
+        yield
+    except DeconvError as error:
+        trouble(choice, error)
+
+
+def trouble(choice: Choice, error: DeconvError) -> None:
+    """Say why there are no pictures, and where to go."""
+    if isinstance(error, IndexDamagedError):
+        damage_note(choice, str(error))
+        return
+    if not choice.registry.ready(choice.network):
+        left = "Values and places are in the table."
+        weights_missing(choice.registry, choice.network, left)
+    elif not choice.dataset.root.is_dir():
+        left = "Values and places are in the table."
+        folder_missing(choice.registry, choice.dataset, left)
+    else:
+        st.error(escape(told(error)), icon=":material/error:")
+        offer_scan(choice, error, "trouble")
+        weights_unusable(choice.registry, choice.network, error)
+        st.page_link(
+            address.PAGE_FILES["start"],
+            label="Open Start",
+            icon=":material/arrow_forward:",
+            query_params=address.link_to(),
+        )
+
+
+def missing_note(choice: Choice, answers: Sequence[Answer]) -> None:
+    """Say which pictures are missing and why."""
+    missing: list[tuple[str, DeconvError]] = [
+        (answer.activations[rank - 1].image_id, why)
+        for answer in answers
+        for rank, why in answer.pictures.missing.items()
+    ]
+    if missing:
+        with st.expander(
+            f"{len(missing)} of the images are gone or were changed since the scan",
+            icon=":material/warning:",
+        ):
+            for image_id, why in missing:
+                st.caption(f"{escape(image_id)}: {escape(told(why))}")
+            offer_scan(choice, missing[0][1], "missing")
+
+
+def as_scanned(choice: Choice) -> str:
+    """What to say of numbers that come straight from the index; "" if they are exact."""
+    return "≈ As scanned, in bfloat16." if choice.approximate else ""
+
+
+def of_all_images(choice: Choice) -> str:
+    """What to say of numbers over all images: as scanned, and with every copy; or ""."""
+    copies = "Every file counts here, copies too." if choice.has_copies else ""
+    return " ".join(filter(None, [as_scanned(choice), copies]))
+
+
+def fires_in_line(choice: Choice, unit: Unit, found: Sequence[Answer]) -> None:
+    """A line of numbers about a map for each answer, or that it never fires there."""
+    near = choice.approximate
+    lines = []
+    for answer in found:
+        total = _images(choice, answer.label)
+        whose = f" with label {escape(answer.label)}" if answer.label else ""
+        if not answer.activations:
+            st.info(f"Fires in none of {total:,} images{whose}.", icon=":material/block:")
+            continue
+        row = resources.maps_of(choice, unit.layer, answer.label).iloc[unit.channel]
+        lines.append(
+            f"Fires in {round(row['share'] * total):,} of {total:,} images{whose} · strongest "
+            f"{activation_text(row['max'], approximate=near)} · mean peak "
+            f"{activation_text(row['mean'], approximate=near)}"
+        )
+    if lines:
+        copies = " · every file counts here, copies too" if choice.has_copies else ""
+        st.caption("  \n".join(line + copies for line in lines))
+
+
+def _images(choice: Choice, label: str | None) -> int:
+    """Readable images, of a label or of all."""
+    labels = choice.index.labels if choice.index else {}
+    return labels.get(label, 0) if label else sum(labels.values())
+
+
+def dead_maps_note(index: ActivationIndex, layer: str) -> None:
+    """Say if more than a quarter of a layer's maps never fires, once all images are scanned."""
+    found = [dead for dead in layers_with_many_dead_maps(index) if dead.layer == layer]
+    if found and index.complete:
+        st.caption(f":material/warning: {escape(dead_maps_sentence(index, found))}.")
+
+
+def changed_note(choice: Choice) -> None:
+    """Say if files came or went since the scan, by their names."""
+    try:
+        names = [entry.image_id for entry in resources.images_of(choice.dataset)]
+        changes = changes_since(choice.index_path, names)
+    except DeconvError:
+        return
+    if not changes or (choice.index is not None and not choice.index.complete):
+        return
+    words = [
+        f"{number:,} {verb}"
+        for number, verb in ((changes.added, "added"), (changes.removed, "removed"))
+        if number
+    ]
+    st.caption(f":material/sync_problem: Images changed since the scan: {', '.join(words)}.")
+    offer_scan(choice, IndexOutdatedError(), "changed")
+
+
+def since_the_scan(choice: Choice, image_id: str, content_hash: str) -> None:
+    """Say if one image is not as it was scanned, and offer an update."""
+    index = choice.index
+    if index is None or not index.complete:
+        return
+    scanned = index.content_hashes([image_id])
+    if scanned.get(image_id) == content_hash:
+        return
+    said = "was changed since" if scanned else "came after"
+    st.warning(
+        f"This picture {said} the scan. Shown here is the file as it is now; the other pages "
+        f"{'know it as it was' if scanned else 'do not know it'} until the scan is updated.",
+        icon=":material/sync_problem:",
+    )
+    offer_scan(choice, IndexOutdatedError(), "image")
+
+
+def table(
+    answers: Sequence[Answer], layers: Mapping[str, Layer], name: str, key: str, **how: Any
+) -> None:
+    """Answers as one table: rank, image, location, value, box in pixels, copies."""
+    from deconv_core.output.tables import activation_table  # loads torch
+
+    parts = [activation_table(one.activations, layers, one.copies) for one in answers]
+    listed = pd.concat(parts, ignore_index=True)
+    data_table(
+        listed.assign(rank=range(1, len(listed) + 1)),
+        name,
+        key,
+        alt=f"Activations of {listed['layer'].iat[0]}",
+        column_config={"value": st.column_config.NumberColumn("value", format="%.4g")},
+        **how,
+    )

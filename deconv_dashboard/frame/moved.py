@@ -1,0 +1,142 @@
+"""A folder of images, or a weight file, that is not where it was: asked for where it is missed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from deconv_core.errors import DeconvError, PreprocessingUnclearError, WeightsError
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.folder import IndexFolder
+from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
+from deconv_dashboard.frame import address
+from deconv_dashboard.frame.choice import escape
+from deconv_dashboard.frame.ways import offer_question
+from deconv_dashboard.frame.weights_panel import weights_download
+from deconv_dashboard.server import resources
+from deconv_dashboard.server.serving import told
+
+FOLDER = "Choose the folder where it is now"
+FILE = "Choose the weight file where it is now"
+_HELPS = {
+    "upload": "Upload the pictures again on Start.",
+    "caltech256": "Download it again on Start.",
+    "demo": "It ships with the program: install it again.",
+}
+
+
+def folder_missing(registry: Registry, dataset: Dataset, what_is_left: str = "") -> None:
+    """Say that the folder of a dataset is gone, and ask where it is."""
+    asked = dataset.kind == "folder" and registry.rules.offered
+    helps = _HELPS.get(dataset.kind, "Put it back.")
+    if asked:
+        helps = "Put it back, or choose the folder where it is now."
+    st.warning(
+        f"The folder of {escape(dataset.name)} is not where it was. {helps} {what_is_left}",
+        icon=":material/folder_off:",
+    )
+    if asked:
+        _ask("folder", FOLDER, registry.rules.shown(dataset.root), partial(_move_folder, dataset))
+    else:
+        st.page_link(
+            address.PAGE_FILES["start"],
+            label="Open Start",
+            icon=":material/arrow_forward:",
+            query_params=address.link_to(),
+        )
+
+
+def weights_missing(registry: Registry, network: NetworkChoice, what_is_left: str = "") -> None:
+    """Say that the weights of a network are not there, and offer what brings them."""
+    name = escape(network.name)
+    said = f"The weights of {name} are not on this computer, so nothing can be computed."
+    if network.source == "demo":
+        said += " They ship with the program: install it again."
+    elif network.source != "vgg19":
+        said = f"The file of {name} is not where it was, so nothing can be computed. Put it back"
+        said += ", or choose it where it is now." if registry.rules.offered else "."
+    st.warning(" ".join(filter(None, [said, what_is_left])), icon=":material/download:")
+    if network.source == "vgg19":
+        if _first_time():
+            weights_download(registry, lambda: None, "missing_weights")
+    elif network.source != "demo" and registry.rules.offered:
+        _ask(
+            "weights",
+            FILE,
+            registry.rules.shown(Path(network.source)),
+            partial(_move_weights, network),
+        )
+
+
+def weights_unusable(registry: Registry, network: NetworkChoice, error: DeconvError) -> None:
+    """Beside the message that a weight file cannot be used: ask what it leaves open, or for one."""
+    own = network.source not in ("demo", "vgg19", "random") and registry.rules.offered
+    if not own or not isinstance(error, WeightsError):
+        return
+    if isinstance(error, PreprocessingUnclearError):
+        offer_question(network, "weights")
+    else:
+        was = registry.rules.shown(Path(network.source))
+        _ask("weights", FILE, was, partial(_move_weights, network))
+
+
+def _first_time() -> bool:
+    """False if another part of this run of the page has asked already."""
+    request = st.session_state.get("request_flag")
+    again = request is not None and st.session_state.get("moved_asked") is request
+    st.session_state["moved_asked"] = request
+    return not again
+
+
+def _ask(kind: str, label: str, was: str, move: Callable[[Registry, str], None]) -> None:
+    """A place to type the path, and the button that takes it."""
+    if not _first_time():
+        return
+    if message := st.session_state.pop("moved_error", ""):
+        st.error(message, icon=":material/error:")
+    with st.popover(label, icon=":material/drive_file_move:", key=f"moved_{kind}_open"):
+        st.text_input("Its path now", key=f"moved_{kind}", placeholder=was, width=420)
+        st.button(
+            "Use it", key=f"use_moved_{kind}", type="primary", on_click=_take, args=(kind, move)
+        )
+
+
+def _take(kind: str, move: Callable[[Registry, str], None]) -> None:
+    typed = str(st.session_state.get(f"moved_{kind}", ""))
+    if not typed.strip():
+        return
+    try:
+        move(resources.registry(), typed)
+    except DeconvError as error:
+        message = told(error)
+        st.session_state["moved_error"] = escape(f"{message[:1].upper()}{message[1:]}.")
+
+
+def _move_folder(dataset: Dataset, registry: Registry, typed: str) -> None:
+    root = registry.rules.meant(typed)
+    registry.check_folder(root)
+    there = {
+        entry.image_id
+        for entry in ImageFolder(
+            *(root, dataset.extensions, dataset.labels),
+            within=registry.within,
+            follow_links=dataset.follow_links,
+        )
+    }
+    scanned: set[str] = set()
+    for path in registry.index_paths(dataset).values():
+        if IndexFolder(path).exists():
+            scanned |= set(IndexFolder(path).read_plan()["image_id"])
+    if scanned and not scanned & there:
+        raise DeconvError(
+            f"none of the {len(scanned):,} images that were scanned is in "
+            f"{registry.rules.shown(root)}; choose the folder where they are now"
+        )
+    registry.move_dataset(dataset, root)
+
+
+def _move_weights(network: NetworkChoice, registry: Registry, typed: str) -> None:
+    registry.move_weights(network, registry.rules.meant(typed))

@@ -1,0 +1,228 @@
+"""Widgets in, places in the network out. Every choice ends up in the address."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from deconv_core.layers import Layer
+from deconv_dashboard.data.names import distinct
+from deconv_dashboard.frame import address
+from deconv_dashboard.frame.address import SCALES
+from deconv_dashboard.frame.choice import whole_number
+from deconv_dashboard.frame.shell import Choice
+
+_FILES = Path(__file__).parent / "components"
+COPIES_HELP = (
+    "Some files of this dataset have equal content. On: only the first of them, by name, takes a "
+    "place among the strongest, within the label if one is chosen. Numbers over all images "
+    "(shares, means, the histogram) count every file."
+)
+
+
+def _inline(name: str) -> Any:
+    return st.components.v2.component(
+        f"deconv_{name}",
+        css=(_FILES / f"{name}.css").read_text("utf-8"),
+        js=(_FILES / f"{name}.js").read_text("utf-8"),
+    )
+
+
+_strip = _inline("strip")
+_keys = _inline("keys")
+
+
+def layer_strip(page: str, layers: Mapping[str, Layer], chosen: str) -> None:
+    """The network as a clickable strip, layers with their sizes and receptive fields."""
+    blocks = [
+        {"size": f"{side} × {side} · {channels} maps", "layers": [_cell(layer) for layer in group]}
+        for (_, side, channels), group in _stages(layers.values())
+    ]
+
+    def picked() -> None:
+        name = st.session_state["layer_strip"].get("picked")
+        if name:
+            kept = {"map": None} if page == "image" else _map_within(layers[name])
+            address.visit(page, layer=name, **kept)
+
+    _strip(key="layer_strip", data={"blocks": blocks, "chosen": chosen}, on_picked_change=picked)
+
+
+def _stages(layers: Iterable[Layer]) -> list[tuple[tuple[str, int, int], list[Layer]]]:
+    """Layers by block; the pooling that ends a block stands with it."""
+    grouped = groupby(layers, key=lambda layer: layer.name[4])
+    return [
+        ((block, group[0].height, group[0].channels), group)
+        for block, members in grouped
+        if (group := list(members))
+    ]
+
+
+def _cell(layer: Layer) -> dict[str, object]:
+    size = layer.receptive_field.size
+    return {
+        "name": layer.name,
+        "short": "pool" if layer.is_pool else layer.name.removeprefix("conv"),
+        "field": size,
+        "title": f"{layer.channels} maps of {layer.height} × {layer.width}; one location sees "
+        f"{size} × {size} pixels",
+    }
+
+
+def _map_within(layer: Layer) -> dict[str, int | None]:
+    """The remembered map, kept inside a layer."""
+    remembered = address.target().get("map", "0")
+    return {"map": min(max(whole_number(remembered), 0), layer.channels - 1)}
+
+
+def arrow_keys(page: str, choice: Choice) -> None:
+    """← → change the map and ↑ ↓ the layer; on the Layer page only the layer."""
+
+    def pressed() -> None:
+        goal = st.session_state["arrow_keys"].get("goal")
+        if goal:
+            layer, _, channel = str(goal).partition("/")
+            address.visit(page, layer=layer, map=channel)
+
+    data = {
+        "layers": [
+            {"name": layer.name, "maps": layer.channels} for layer in choice.layers.values()
+        ],
+        "layer": choice.values["layer"],
+        "map": choice.map,
+        "maps": page == "feature_map",
+    }
+    _keys(key="arrow_keys", data=data, height=1, on_goal_change=pressed)
+
+
+def step(page: str, layer: Layer, by: int) -> None:
+    """Move to a neighbouring map, counted from what was asked for last."""
+    remembered = address.target().get("map", "0")
+    here = max(whole_number(remembered), 0)
+    address.visit(page, map=min(layer.channels - 1, max(0, here + by)))
+
+
+def map_picker(page: str, layer: Layer, channel: int) -> None:
+    """The number, previous, next, random; call it inside a row."""
+    st.session_state["pick_map"] = channel
+    st.number_input(
+        f"Feature map (0 to {layer.channels - 1})",
+        min_value=0,
+        max_value=layer.channels - 1,
+        step=1,
+        key="pick_map",
+        on_change=lambda: address.visit(page, map=st.session_state["pick_map"]),
+        width=150,
+    )
+    for label, arrow, by, edge in (
+        ("Previous", "back", -1, 0),
+        ("Next", "forward", 1, layer.channels - 1),
+    ):
+        st.button(
+            label,
+            icon=f":material/arrow_{arrow}:",
+            key=f"{label.lower()}_map",
+            help=f"Key: {'←' if by < 0 else '→'}",
+            disabled=channel == edge,
+            on_click=step,
+            args=(page, layer, by),
+        )
+    st.button(
+        "Random",
+        icon=":material/shuffle:",
+        key="random_map",
+        on_click=lambda: address.visit(page, map=random.randrange(layer.channels)),
+    )
+
+
+def layer_picker(page: str, layers: Mapping[str, Layer], chosen: str) -> None:
+    """A layer from a list."""
+    st.session_state["pick_layer"] = chosen
+
+    def changed() -> None:
+        name = st.session_state["pick_layer"]
+        address.visit(page, layer=name, **_map_within(layers[name]))
+
+    st.selectbox(
+        "Layer",
+        list(layers),
+        key="pick_layer",
+        on_change=changed,
+        width=130,
+        help="Keys: ↑ deeper, ↓ earlier",
+    )
+
+
+def label_picker(
+    page: str,
+    name: str,
+    title: str,
+    labels: Sequence[str],
+    chosen: str,
+    nothing: str,
+) -> None:
+    """A label, or ``nothing``; ``name`` is its query parameter."""
+    key = f"pick_{name}_here"
+    shown = distinct(["", *labels], lambda label: label or nothing)
+    st.session_state[key] = chosen
+
+    def changed() -> None:
+        address.visit(page, **{name: st.session_state[key] or None})
+
+    st.selectbox(
+        title, list(shown), format_func=shown.__getitem__, key=key, on_change=changed, width=170
+    )
+
+
+def scale_picker(page: str, chosen: str) -> None:
+    """How signed pixels become colours."""
+    st.session_state["pick_scale"] = chosen
+
+    def changed() -> None:
+        picked = st.session_state["pick_scale"]
+        address.visit(page, scale=None if picked in (None, "clipped") else picked)
+
+    st.segmented_control(
+        "Scale of the reconstructions",
+        list(SCALES),
+        format_func=SCALES.__getitem__,
+        key="pick_scale",
+        on_change=changed,
+        help="Shared: one scale, so strengths can be compared between tiles. Per tile: shapes are "
+        "seen best. Both clip the strongest 1 % of the pixels; Unclipped is shared and clips none.",
+    )
+
+
+def count_picker(page: str, chosen: int) -> None:
+    """How many activations, 1 to 25."""
+    st.session_state["pick_k"] = chosen
+    st.number_input(
+        "How many",
+        min_value=1,
+        max_value=25,
+        step=1,
+        key="pick_k",
+        on_change=lambda: address.visit(page, k=_unless(st.session_state["pick_k"], 9)),
+        width=120,
+    )
+
+
+def copies_switch(page: str, choice: Choice) -> None:
+    """Whether copies count once; only where there are any."""
+    if not choice.has_copies:
+        return
+    st.session_state["pick_copies"] = not choice.copies
+
+    def changed() -> None:
+        address.visit(page, copies=None if st.session_state["pick_copies"] else address.EACH)
+
+    st.toggle("Count copies once", key="pick_copies", on_change=changed, help=COPIES_HELP)
+
+
+def _unless(value: int, usual: int) -> int | None:
+    return None if value == usual else value

@@ -1,0 +1,75 @@
+"""What helps where a page has no pictures: an update of the scan, or a scan anew."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from deconv_core.errors import (
+    DeconvError,
+    ImageError,
+    IndexDamagedError,
+    IndexMismatchError,
+    IndexOutdatedError,
+)
+from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
+from deconv_dashboard.frame.choice import Choice, escape
+from deconv_dashboard.frame.ways import offer_room
+from deconv_dashboard.jobs.scans import scan_state, start_scan
+from deconv_dashboard.server import resources
+from deconv_dashboard.server.serving import told
+
+UPDATE = "Update the scan"
+ANEW = "Scan anew"
+ANEW_HELP = (
+    "Scans all images into a new index. The one that is there is kept until the new one is done."
+)
+
+
+def begin(
+    registry: Registry,
+    dataset: Dataset,
+    network: NetworkChoice,
+    update: bool = False,
+    images: int = 0,
+    anew: bool = False,
+) -> None:
+    """Start a scan of so many images from a button; what goes wrong is said on the page."""
+    resources.list_again()  # the scan lists the folder anew; what is said beside it must agree
+    try:
+        start_scan(registry, dataset, network, update=update, images=images, anew=anew)
+    except DeconvError as error:
+        st.session_state["scan_error"] = escape(f"The scan did not start: {told(error)}.")
+
+
+def offer_scan(choice: Choice, error: DeconvError, key: str) -> None:
+    """The scan that helps against an error, as a button; nothing if none does."""
+    outdated = isinstance(error, ImageError | IndexOutdatedError)
+    if not outdated and not isinstance(error, IndexMismatchError | IndexDamagedError):
+        return
+    if choice.index_path.parent != choice.registry.home / "indexes":
+        return  # the demo's ships with the program
+    request = st.session_state.get("request_flag")
+    if request is not None and st.session_state.get("scan_offered") is request:
+        return  # several parts of a page may meet the same trouble
+    st.session_state["scan_offered"] = request
+    scan_button(choice.registry, choice.dataset, choice.network, key, update=outdated)
+    if message := st.session_state.pop("scan_error", ""):
+        st.error(message, icon=":material/error:")
+        offer_room(message, f"scan_{key}")
+
+
+def scan_button(
+    registry: Registry, dataset: Dataset, network: NetworkChoice, key: str, *, update: bool
+) -> None:
+    """A button that updates a scan, or scans anew."""
+    state = scan_state(registry, registry.index_path(dataset, network))
+    st.button(
+        "A scan is running" if state.active else UPDATE if update else ANEW,
+        key=f"{'update' if update else 'anew'}_{key}",
+        icon=":material/sync:" if update else ":material/restart_alt:",
+        help="Scans only what was added or changed." if update else ANEW_HELP,
+        disabled=state.active or not registry.ready(network),
+        on_click=begin,
+        args=(registry, dataset, network, update),
+        kwargs={"anew": not update},
+    )

@@ -1,0 +1,150 @@
+"""The frame of every page: page setup, sidebar, heading. Each page calls ``shell`` first.
+
+It paints before anything heavy happens, and it opens no weights and no images. ``heading`` comes
+next, with the words that only the page knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator as Place
+
+from deconv_core.errors import IndexDamagedError
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_dashboard.frame import address
+from deconv_dashboard.frame.choice import Choice, choose, escape, short_name
+from deconv_dashboard.frame.remedies import offer_scan
+from deconv_dashboard.frame.repair import damage_note
+from deconv_dashboard.frame.sidebar import PAGES, PRODUCT, sidebar
+from deconv_dashboard.frame.ways import go_where_wanted
+from deconv_dashboard.server import reconstructing as pictures
+from deconv_dashboard.server import resources
+from deconv_dashboard.server.serving import told
+from deconv_dashboard.writing import can_write
+
+__all__ = [
+    "PAGES",
+    "Choice",
+    "escape",
+    "heading",
+    "require_index",
+    "say_if_read_only",
+    "shell",
+    "short_name",
+]
+_FILES = Path(__file__).parent / "components"
+ICON = str(_FILES / "icon.png")
+
+
+def shell(page: str, *, title: str) -> Choice:
+    """Set the page up, draw sidebar and header, and say what is to be shown.
+
+    Args:
+        page: "start", "layer", "feature_map", "image", "export" or "method".
+        title: for the browser's tab.
+    """
+    st.set_page_config(
+        page_title=f"{title} · {PRODUCT}",
+        page_icon=ICON,
+        layout="wide",
+        initial_sidebar_state=268,
+    )
+    go_where_wanted(page)
+    st.html(_FILES / "page.css")
+    pictures.begin_request()
+    notes: list[str] = []
+    choice = choose(page, notes)
+    resources.prepared(choice.registry.home)
+    address.settle(page, choice.values)
+    with st.sidebar:
+        sidebar(page, choice)
+    return replace(choice, notes=tuple(notes))
+
+
+def heading(choice: Choice, title: str, *, names_dataset: bool = True) -> Place:
+    """The title row of a page, then what the address got wrong and what is not finished yet.
+
+    Args:
+        choice: from ``shell``.
+        title: what the page shows, in plain text.
+        names_dataset: the small print says whose images are shown.
+
+    Returns:
+        The right end of the row, for buttons.
+    """
+    around = [short_name(choice.network), *([choice.dataset.name] if names_dataset else [])]
+    if choice.page in ("layer", "feature_map") and choice.label:
+        around.append(f"label {choice.label}")
+    with st.container(horizontal=True, key="page_heading", vertical_alignment="center"):
+        st.markdown(f"## {escape(title)}", width="content")
+        st.caption(escape(" · ".join(around)), width="stretch")
+        buttons = st.container(horizontal=True, width="content", gap="small")
+    for note in choice.notes:
+        st.warning(note, icon=":material/link_off:")
+    if choice.index is not None and not choice.index.complete:
+        st.info(
+            f"Answers so far: {len(choice.index.images):,} of {choice.index.total:,} images are "
+            "scanned. They can still change.",
+            icon=":material/hourglass_top:",
+        )
+    return buttons
+
+
+def say_if_read_only(home: Path) -> None:
+    """Say before anything is tried that nothing can be written to the data folder."""
+    if not can_write(home):
+        st.warning(
+            "The data folder cannot be written to. What is there can be looked at; nothing can be "
+            "scanned, uploaded, exported, added or deleted. Allow it to the account that runs this "
+            "program, or set `DECONV_HOME` to another folder.",
+            icon=":material/lock:",
+        )
+
+
+def require_index(choice: Choice) -> ActivationIndex:
+    """The index; without one, says what to do and ends the page."""
+    if choice.index is not None:
+        return choice.index
+    if isinstance(choice.problem, IndexDamagedError):
+        damage_note(choice, str(choice.problem))
+    elif choice.problem:
+        said = escape(f"The index cannot be read: {told(choice.problem)}.")
+        st.error(said, icon=":material/error:")
+        offer_scan(choice, choice.problem, "unread")
+    else:
+        if choice.dataset.kind == "demo" and not choice.dataset.root.is_dir():
+            st.info(
+                "This copy of the program came without the demo's pictures. Choose a folder of "
+                "your own on Start.",
+                icon=":material/inventory_2:",
+            )
+        st.markdown("### Nothing has been scanned yet")
+        names = escape(choice.dataset.name), escape(short_name(choice.network))
+        st.write(
+            f"{names[0]} has not been scanned with {names[1]}. "
+            "One scan answers for every layer and every feature map."
+        )
+    return _ways_out(choice)
+
+
+def _ways_out(choice: Choice) -> NoReturn:
+    """Links to what can be done instead, and the end of the page."""
+    for network in choice.registry.networks():
+        if (choice.registry.index_path(choice.dataset, network) / "manifest.json").is_file():
+            st.page_link(
+                address.PAGE_FILES[choice.page],
+                label=f"See it with {escape(short_name(network))}, which has scanned it",
+                icon=":material/visibility:",
+                query_params=address.link_to(network=network.network_id),
+            )
+    st.page_link(
+        address.PAGE_FILES["start"],
+        label="Scan it on Start",
+        icon=":material/arrow_forward:",
+        query_params=address.link_to(),
+    )
+    st.stop()

@@ -1,0 +1,171 @@
+"""The sidebar of every page: links, network, dataset, label, and how far the scan is."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from deconv_core.images.passed_over import kinds_in_words
+from deconv_dashboard.data.names import distinct
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.frame import address
+from deconv_dashboard.frame.choice import Choice, escape, short_name
+from deconv_dashboard.frame.job_rows import job_line, stop_buttons, watched
+from deconv_dashboard.frame.job_words import job_doing
+from deconv_dashboard.jobs.scans import scan_state
+from deconv_dashboard.queue.state import JobState
+from deconv_dashboard.server.serving import told
+from deconv_dashboard.wording import duration
+
+PRODUCT = "Deconvnet dashboard"
+PAGES = {
+    "start": ("Start", ":material/home:"),
+    "layer": ("Layer", ":material/layers:"),
+    "feature_map": ("Feature map", ":material/grid_view:"),
+    "image": ("Image", ":material/image:"),
+    "export": ("Export", ":material/folder_zip:"),
+    "method": ("Method", ":material/menu_book:"),
+}
+_KEYS = {
+    "layer": "Keys: ↑ deeper layer, ↓ earlier layer; on a picture Enter opens, Z enlarges",
+    "feature_map": "Keys: ← → feature map, ↑ deeper layer, ↓ earlier layer; on a picture Z "
+    "enlarges",
+}
+_ALL = ""  # no option of its own: pictures in no folder are not offered as a label
+
+
+def sidebar(page: str, choice: Choice) -> None:
+    """Draw it; call inside ``st.sidebar``."""
+    st.markdown(f"**{PRODUCT}**")
+    with st.container(gap=None):
+        for name, (label, icon) in PAGES.items():
+            st.page_link(
+                address.PAGE_FILES[name],
+                label=label,
+                icon=icon,
+                query_params=address.link_to() or None,
+                width="stretch",
+            )
+    _network_picker(page, choice)
+    _dataset_picker(page, choice)
+    if page in ("layer", "feature_map", "image"):
+        _label_picker(page, choice)
+    _jobs(page, choice)
+    if choice.network.network_id == "demo":
+        _about_demo()
+    if page in _KEYS and choice.index is not None:
+        st.caption(_KEYS[page])
+
+
+def _network_picker(page: str, choice: Choice) -> None:
+    networks = {network.network_id: network for network in choice.registry.networks()}
+    st.session_state["pick_network"] = choice.network.network_id
+    labels = distinct(networks, lambda network_id: short_name(networks[network_id]))
+    st.selectbox(
+        "Network",
+        list(labels),
+        format_func=labels.__getitem__,
+        key="pick_network",
+        on_change=lambda: address.visit(page, network=st.session_state["pick_network"]),
+    )
+
+
+def _dataset_picker(page: str, choice: Choice) -> None:
+    datasets = {dataset.dataset_id: dataset for dataset in choice.registry.datasets()}
+    st.session_state["pick_dataset"] = choice.dataset.dataset_id
+
+    def changed() -> None:
+        chosen = st.session_state["pick_dataset"]
+        address.visit(page, dataset=chosen, label=None, label2=None, image=None)
+
+    labels = distinct(datasets, lambda dataset_id: datasets[dataset_id].name)
+    st.selectbox(
+        "Dataset",
+        list(labels),
+        format_func=labels.__getitem__,
+        key="pick_dataset",
+        on_change=changed,
+    )
+
+
+def _label_picker(page: str, choice: Choice) -> None:
+    known = choice.index.labels if choice.index else {}
+    counts = {_ALL: sum(known.values())} | {name: known[name] for name in known if name}
+    if len(counts) == 1:
+        return
+    labels = distinct(counts, lambda name: "All labels" if name == _ALL else name)
+    st.session_state["pick_label"] = choice.label or _ALL
+    st.selectbox(
+        "Label",
+        list(labels),
+        format_func=lambda name: f"{labels[name]} ({counts[name]:,})",
+        key="pick_label",
+        on_change=lambda: address.visit(page, label=st.session_state["pick_label"] or None),
+    )
+
+
+def _about_demo() -> None:
+    with st.popover("Small demo network", icon=":material/info:", type="tertiary"):
+        st.markdown(
+            "This is a small network (VGG19's layers, a quarter as wide) trained on drawings. "
+            "It is **not** ImageNet VGG19, and its map numbers mean other things.\n\n"
+            "To use VGG19, choose *VGG19 (ImageNet)* above. Its weights are downloaded once, when "
+            "you ask for it: on Start, under *Networks*, or with the first scan (575 MB). There "
+            "you can also add a weight file of your own."
+        )
+
+
+def _jobs(page: str, choice: Choice) -> None:
+    """How far the scan of what is shown is, and every other job; looks again by itself."""
+    registry, path = choice.registry, choice.index_path
+
+    def look() -> tuple[JobState, list[JobState]]:
+        return scan_state(registry, path), registry.jobs.active()
+
+    def draw(seen: tuple[JobState, list[JobState]]) -> None:
+        scan, active = seen
+        _draw_scan(registry, scan)
+        others = [state for state in active if state.job_id != scan.job_id]
+        for state in [*([scan] if scan.active else []), *others]:
+            if state is not scan:
+                _draw_other(registry, state)
+            if not _has_a_row(page, state, scan):
+                with st.container(horizontal=True):
+                    stop_buttons(registry, state, f"stop {state.job_id}", "tertiary")
+
+    watched(look, draw, jobs=lambda seen: [seen[0], *seen[1]], seconds=(2.0, 10.0))
+
+
+def _draw_other(registry: Registry, state: JobState) -> None:
+    text = f"{escape(job_doing(registry, state))}: {job_line(registry, state)}"
+    if state.status == "waiting":
+        st.caption(f":material/hourglass_top: {text}")
+    else:
+        st.progress(state.progress.share, text=text)
+
+
+def _has_a_row(page: str, state: JobState, scan: JobState) -> bool:
+    """True for jobs that the page itself shows with their buttons."""
+    if page == "start":
+        return state.job_id == scan.job_id
+    return page == "export" and state.kind == "export"
+
+
+def _draw_scan(registry: Registry, state: JobState) -> None:
+    progress = state.progress
+    if state.active:
+        text = job_line(registry, state)
+        if state.status == "running" and not progress.step:
+            left = f", {duration(progress.seconds_left)} left" if progress.seconds_left else ""
+            text = f"Scanning: {progress.done:,} of {progress.total:,}{left}"
+        st.progress(progress.share, text=text)
+    elif state.status == "done":
+        failed = f", {progress.failed:,} unreadable" if progress.failed else ""
+        st.caption(f":material/check_circle: {progress.done:,} images scanned{failed}")
+        if state.passed_over:
+            st.caption(escape(f"Passed over: {kinds_in_words(state.passed_over)}"))
+    elif state.status == "cancelled" and progress.total:
+        st.caption(f":material/pause_circle: Paused at {progress.done:,} of {progress.total:,}")
+    elif state.status == "failed":
+        st.caption(f":material/error: Scan failed: {escape(told(state.message))}")
+    else:
+        st.caption(":material/radio_button_unchecked: Not scanned yet")

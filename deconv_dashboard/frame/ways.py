@@ -1,0 +1,52 @@
+"""Ways to a tab of Start, from where a message says to do something there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from deconv_core.errors import MAKE_ROOM
+from deconv_dashboard.data.registry import NetworkChoice
+from deconv_dashboard.frame.address import PAGE_FILES, link_to
+from deconv_dashboard.wording import DATASETS_TAB, NETWORKS_TAB
+
+LABEL = "See what can be deleted"
+ASK = "Say which preprocessing it is"
+
+
+def offer_room(message: str, key: str) -> None:
+    """Beside a message that says to make room: a button that opens the list of what is kept.
+
+    Args:
+        message: what is said.
+        key: of the button, after "room_".
+    """
+    if MAKE_ROOM in message:
+        _way(LABEL, f"room_{key}", ":material/delete_sweep:", DATASETS_TAB)
+
+
+def offer_question(network: NetworkChoice, key: str) -> None:
+    """Where weights leave doubt: a button that opens the form that asks, with their file in it.
+
+    Args:
+        network: whose weights.
+        key: of the button, after "question_".
+    """
+    _way(ASK, f"question_{key}", ":material/help:", NETWORKS_TAB, weights_path=network.source)
+
+
+def _way(label: str, key: str, icon: str, tab: str, **state: str) -> None:
+    if st.button(label, key=key, icon=icon, on_click=_choose_tab, args=(tab, state)):
+        st.switch_page(PAGE_FILES["start"], query_params=link_to())
+
+
+def _choose_tab(tab: str, state: Mapping[str, str]) -> None:
+    wanted = {"start_tab": tab, "folder_path": "", "start_wanted": True}
+    st.session_state.update({**wanted, **state})
+
+
+def go_where_wanted(page: str) -> None:
+    """Leave a page whose button was pressed; what the button belonged to is said only once."""
+    if st.session_state.pop("start_wanted", False) and page != "start":
+        st.switch_page(PAGE_FILES["start"], query_params=link_to())

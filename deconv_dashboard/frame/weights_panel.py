@@ -1,0 +1,87 @@
+"""VGG19 among the networks: its download, watched and cancelled from every session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from deconv_core.errors import DeconvError
+from deconv_core.network.preprocessing import expected_by
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.frame.job_rows import stop_buttons, watched
+from deconv_dashboard.frame.job_words import job_text
+from deconv_dashboard.frame.shell import escape
+from deconv_dashboard.frame.ways import offer_room
+from deconv_dashboard.jobs.vgg19_download import BYTES, start_weights_download, weights_state
+from deconv_dashboard.queue.state import JobState
+from deconv_dashboard.server.serving import told
+from deconv_dashboard.wording import file_size, preprocessing_text
+
+
+def weights_download(registry: Registry, actions: Callable[[], None], key: str = "weights") -> None:
+    """What VGG19 needs, how far its download is, and buttons; it looks again by itself.
+
+    Args:
+        registry: knows whether the weights are there.
+        actions: draws the other buttons of the row.
+        key: begins the keys of its own buttons.
+    """
+
+    def draw(state: JobState) -> None:
+        words, buttons = st.columns([6, 4], vertical_alignment="center")
+        with words:
+            _words(registry, state)
+        with buttons.container(horizontal=True, horizontal_alignment="right"):
+            _button(registry, state, key)
+            actions()
+
+    watched(lambda: weights_state(registry), draw, jobs=lambda state: [state])
+
+
+def _words(registry: Registry, state: JobState) -> None:
+    expected = expected_by("vgg19")
+    if state.active:
+        st.progress(state.progress.share, escape(job_text(registry, state)))
+        return
+    if state.status == "done":
+        st.caption(
+            "By Simonyan and Zisserman, trained on ImageNet. On this computer. Preprocessing: "
+            f"{preprocessing_text(expected.name, expected.reason)}."
+        )
+        return
+    st.caption(
+        "By Simonyan and Zisserman, trained on ImageNet. Its weights come from "
+        f"download.pytorch.org: {file_size(BYTES)} once, of which 80 MB are kept. "
+        f"Preprocessing: {preprocessing_text(expected.name, expected.reason)}."
+    )
+    if state.status == "cancelled" and state.progress.done:
+        st.caption(f"Stopped at {file_size(state.progress.done)}; what has arrived is kept.")
+    if state.status == "failed":
+        message = told(state.message)
+        st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
+        offer_room(message, f"weights_{state.job_id}")
+
+
+def _button(registry: Registry, state: JobState, key: str) -> None:
+    if state.status == "done":
+        return
+    if state.active:
+        stop_buttons(registry, state, f"{key}_cancel")
+        return
+    label = {"none": "Download", "cancelled": "Go on"}.get(state.status, "Try again")
+    st.button(
+        *(label, f"{key}_download"),
+        icon=":material/download:",
+        on_click=_start,
+        args=(registry,),
+    )
+    if message := st.session_state.pop("weights_trouble", ""):
+        st.error(message, icon=":material/error:")
+
+
+def _start(registry: Registry) -> None:
+    try:
+        start_weights_download(registry)
+    except DeconvError as error:
+        st.session_state["weights_trouble"] = escape(f"The download did not start: {told(error)}.")

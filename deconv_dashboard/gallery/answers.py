@@ -1,0 +1,255 @@
+"""The hero of the pages: the top activations of a layer or a map, as two grids side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from deconv_core.errors import DeconvError
+from deconv_core.index.copies import and_copies, names_text
+from deconv_core.names import visible
+from deconv_core.units import Activation, Unit, label_of
+from deconv_dashboard.frame import messages as notes
+from deconv_dashboard.frame.shell import Choice, escape
+from deconv_dashboard.gallery.tiles import Panel, Tile
+from deconv_dashboard.server import drawn, resources
+from deconv_dashboard.server import reconstructing as making
+from deconv_dashboard.wording import activation_text, shortened
+
+if TYPE_CHECKING:
+    from deconv_core.output.rendering import Scale
+    from deconv_core.reconstruction.reconstruct import Reconstruction
+
+
+Copies = Mapping[str, tuple[str, ...]] | None
+PER_TILE = ("percentile", 0.0, 99.0)
+"""The scale of one picture alone, as a key; patches, which have no scale, use it too."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The top activations of one question, with their pictures.
+
+    Attributes:
+        label: asked within this label, or None for all images.
+        activations: in order.
+        pictures: their reconstructions, and why some are missing.
+        approximate: from a scan in bfloat16, and not checked in float32 (yet).
+        tiles: (kind, rank) -> PNG bytes already drawn, used in place of pictures.
+        copies: image id -> the copies it stands for; None where every image speaks for itself.
+    """
+
+    label: str | None
+    activations: list[Activation]
+    pictures: making.Pictures = field(default_factory=lambda: making.Pictures({}, {}, {}))
+    approximate: bool = False
+    tiles: Mapping[tuple[str, int], bytes] = field(default_factory=dict)
+    copies: Copies = None
+
+    def copies_of(self, activation: Activation) -> tuple[str, ...]:
+        """The copies that an activation's image stands for."""
+        return (self.copies or {}).get(activation.image_id, ())
+
+
+def find(choice: Choice, layer: str, channel: int | None, k: int, label: str | None) -> Answer:
+    """Ask the index; pictures come later, and so does the float32 answer (``exact.settle``)."""
+    settled = resources.settled_answers().get(resources.question(choice, layer, channel, k, label))
+    if settled is not None:
+        found, approximate = list(settled), not settled.exact
+    else:
+        found = resources.top_of(choice, layer, channel, k, label)
+        approximate = choice.approximate and bool(found)
+    index = choice.index
+    copies = index.copies_behind(found, label, copies=choice.copies) if index else None
+    return Answer(label, found, approximate=approximate, copies=copies)
+
+
+def with_pictures(choice: Choice, answers: Sequence[Answer]) -> list[Answer]:
+    """Reconstruct what the answers name; says how far it is while that takes time.
+
+    Errors (no weights, a folder that is gone) are shown, and the answers come back without
+    pictures.
+    """
+    wanted = [activation for answer in answers for activation in answer.activations]
+    try:
+        made = making.watched(choice, wanted, height=420)
+    except DeconvError as error:
+        notes.trouble(choice, error)
+        return list(answers)
+    return _shared_out(answers, made)
+
+
+def _shared_out(answers: Sequence[Answer], made: making.Pictures) -> list[Answer]:
+    """Give each answer its part of the pictures, with ranks counted anew."""
+    parts, before = [], 0
+    for answer in answers:
+        ranks = range(before + 1, before + len(answer.activations) + 1)
+        found_ranks = [rank for rank in ranks if rank in made.found]
+        found = {r - before: made.found[r] for r in found_ranks}
+        missing = {r - before: made.missing[r] for r in ranks if r in made.missing}
+        keys = {r - before: made.keys[r] for r in found_ranks}
+        parts.append(replace(answer, pictures=making.Pictures(found, missing, keys)))
+        before += len(answer.activations)
+    return parts
+
+
+def scale_for(name: str, answers: Sequence[Answer]) -> Scale:
+    """One scale for all the answers on the page."""
+    from deconv_core.output.rendering import Scale
+
+    return Scale.named(name, [picture for answer in answers for picture in answer.pictures.all])
+
+
+def scale_key(scale: Scale) -> tuple[str, float, float]:
+    """A scale as something small that can be a cache's key."""
+    return scale.kind, scale.limit, scale.percent
+
+
+def panels(
+    answer: Answer,
+    scale: Scale | None,
+    *,
+    names_map: bool,
+    names_file: bool = True,
+    chosen: int = 0,
+    value: Callable[[int, Activation], str],
+    href: Callable[[Activation], str] = lambda activation: "",
+) -> tuple[Panel, Panel]:
+    """The reconstruction grid and the patch grid of an answer.
+
+    Args:
+        answer: what to draw.
+        scale: of the reconstructions; None if all tiles are drawn already.
+        names_map: captions say which map (they differ in a layer-wide answer).
+        names_file: captions say which file, even if the label says enough.
+        chosen: rank of the framed tile.
+        value: what a tile of (rank, activation) sends when it is picked.
+        href: where it leads.
+    """
+    columns = 3 if len(answer.activations) <= 9 else 5
+    tiles_of: dict[str, list[Tile]] = {"reconstruction": [], "patch": []}
+    for rank, activation in enumerate(answer.activations, 1):
+        picture = answer.pictures.found.get(rank)
+        for kind, tiles in tiles_of.items():
+            title, text = (
+                _below_reconstruction(rank, activation, names_map, answer.approximate)
+                if kind == "reconstruction"
+                else _below_patch(rank, activation, names_file)
+            )
+            key = answer.pictures.keys.get(rank)
+            png = answer.tiles.get((kind, rank)) or _png(picture, key, kind, scale)
+            copies = answer.copies_of(activation) if kind == "patch" else ()
+            tiles.append(
+                Tile(
+                    png,
+                    _alt(kind, activation),
+                    title,
+                    text if png else "image gone or changed",
+                    value(rank, activation),
+                    href(activation),
+                    rank == chosen,
+                    copies=and_copies(len(copies)),
+                    names=names_text([visible(image_id) for image_id in copies]),
+                )
+            )
+    of = f", {answer.label}" if answer.label else ""
+    return (
+        Panel(f"Reconstructions{of}", tiles_of["reconstruction"], columns=columns),
+        Panel(f"Image patches{of}", tiles_of["patch"], columns=columns, kind="patch"),
+    )
+
+
+def _below_reconstruction(
+    rank: int, activation: Activation, names_map: bool, approximate: bool
+) -> tuple[str, str]:
+    name = f" · map {activation.unit.channel}" if names_map else ""
+    return f"{rank}{name}", activation_text(activation.value, approximate=approximate)
+
+
+def _below_patch(rank: int, activation: Activation, names_file: bool) -> tuple[str, str]:
+    label = label_of(activation.image_id)
+    return (
+        f"{rank} · {shortened(label, 20)}" if label else str(rank),
+        shortened(activation.image_id.rpartition("/")[2]) if names_file or not label else "",
+    )
+
+
+def _alt(kind: str, activation: Activation) -> str:
+    what = "Reconstruction" if kind == "reconstruction" else "Image patch"
+    return f"{what}: feature map {activation.unit.channel} of {activation.unit.layer} in " + (
+        activation.image_id
+    )
+
+
+def _png(
+    picture: Reconstruction | None, key: making.PictureKey | None, kind: str, scale: Scale | None
+) -> bytes:
+    if picture is None or key is None or scale is None:
+        return b""
+    used = scale_key(scale) if kind == "reconstruction" else PER_TILE
+    return drawn.tile_png(picture, key, kind, used)
+
+
+def fires_in(choice: Choice, answer: Answer, k: int) -> None:
+    """What to say when fewer than k images activate a map, or none."""
+    index = choice.index
+    if index is None:
+        return
+    total = index.counted(answer.label, copies=answer.copies is None)
+    whose = f" with label {escape(answer.label)}" if answer.label else ""
+    images = "images" if answer.copies is None else "different images"
+    count = len(answer.activations)
+    if count == 0:
+        st.info(f"Fires in none of {total:,} {images}{whose}.", icon=":material/block:")
+    elif count < k:
+        st.caption(f"Fires in {count} of {total:,} {images}{whose}: these are all.")
+
+
+def side_by_side(shown: Sequence[Answer], scale: Scale, chosen_key: str) -> list[Panel]:
+    """Panels of one answer, or of two: a column an answer when there are two."""
+    pairs = [
+        panels(
+            answer,
+            scale,
+            names_map=False,
+            chosen=_chosen_rank(answer, number, chosen_key),
+            value=lambda rank, activation, number=number: f"{number}.{rank}",  # type: ignore[misc]
+        )
+        for number, answer in enumerate(shown)
+    ]
+    return [pair[kind] for kind in range(2) for pair in pairs]
+
+
+def _chosen_rank(answer: Answer, number: int, chosen_key: str) -> int:
+    if not answer.activations:
+        return 0
+    address, _, place = chosen_key.partition(" ")
+    if address != str(answer.activations[0].unit):
+        return 1 if number == 0 else 0
+    answered, _, rank = place.partition(".")
+    return int(rank) if int(answered) == number else 0
+
+
+@dataclass(frozen=True)
+class Picked:
+    """The tile looked at closely, and the copies that its image stands for."""
+
+    rank: int
+    activation: Activation
+    picture: Reconstruction | None
+    key: making.PictureKey | None
+    copies: tuple[str, ...] = ()
+
+
+def chosen(shown: Sequence[Answer], unit: Unit, chosen_key: str) -> Picked | None:
+    """The chosen tile; the strongest when none was chosen of this map."""
+    for number, answer in enumerate(shown):
+        rank = _chosen_rank(answer, number, chosen_key)
+        if 0 < rank <= len(answer.activations):
+            activation = answer.activations[rank - 1]
+            made, copies = answer.pictures, answer.copies_of(activation)
+            return Picked(rank, activation, made.found.get(rank), made.keys.get(rank), copies)
+    return None

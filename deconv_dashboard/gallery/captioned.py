@@ -1,0 +1,134 @@
+"""A picture to take home: both grids side by side, with a caption under every tile.
+
+Captions are drawn in a font that comes with the program (DejaVu Sans: Latin, Greek, Cyrillic, signs
+and more), so that a picture is the same on every computer. What it cannot draw is drawn as �.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deconv_core.index.copies import and_copies
+from deconv_core.layers import Layer
+from deconv_core.names import visible
+from deconv_dashboard.server.drawn import png_bytes
+from deconv_dashboard.wording import activation_text
+
+if TYPE_CHECKING:
+    from PIL import ImageFont
+
+_FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
+_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+_COLUMNS, _LINE, _GAP, _HEAD = 3, 14, 8, 44
+
+
+def tile_side(layer: Layer, least: int) -> int:
+    """Side of an enlarged tile: the smallest multiple of the receptive field that is enough."""
+    size = layer.receptive_field.size
+    return size * -(-least // size)
+
+
+def sheet(
+    pictures: Sequence[Any],
+    title: str,
+    layer: Layer,
+    scale: Any,
+    *,
+    large: bool,
+    copies: Mapping[str, Sequence[str]] | None = None,
+) -> bytes:
+    """Both grids side by side on white as PNG, a caption under every tile."""
+    from PIL import Image, ImageDraw
+
+    from deconv_core.output.rendering import tile
+
+    side = tile_side(layer, 300 if large else 150)
+    rows = -(-len(pictures) // _COLUMNS)
+    lines_below = 3 if copies else 2
+    cell, height = side + _GAP, side + lines_below * _LINE + _GAP + 6
+    width = 2 * _COLUMNS * cell + 4 * _GAP
+    paper = Image.new("RGB", (width, _HEAD + rows * height + _GAP), "white")
+    draw, small, large_font = ImageDraw.Draw(paper), font(11), font(15)
+    draw.text((_GAP, 6), fitted(title, large_font, width - 2 * _GAP), "black", large_font)
+    under = fitted(f"{layer.name}, {scale.caption}", small, width - 2 * _GAP)
+    draw.text((_GAP, 26), under, "#555555", small)
+    for place, picture in enumerate(pictures):
+        row, column = divmod(place, _COLUMNS)
+        captions = zip(
+            ("reconstruction", "patch"), _captions(place + 1, picture, copies), strict=True
+        )
+        for half, (kind, lines) in enumerate(captions):
+            left = _GAP + half * (_COLUMNS * cell + 2 * _GAP) + column * cell
+            top = _HEAD + row * height
+            paper.paste(tile(picture, kind, scale, side), (left, top))  # type: ignore[arg-type]
+            for number, text in enumerate(lines):
+                corner = (left, top + side + 2 + number * _LINE)
+                draw.text(corner, fitted(text, small, side), "black", small)
+    return png_bytes(paper)
+
+
+def _captions(
+    rank: int, picture: Any, copies: Mapping[str, Sequence[str]] | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Two lines under the reconstruction, and two or three under the patch."""
+    activation = picture.activation
+    others = (copies or {}).get(activation.image_id, ())
+    folder, _, name = activation.image_id.rpartition("/")
+    return (
+        (f"{rank}. map {activation.unit.channel}", activation_text(activation.value)),
+        (f"{rank}. {folder}", name, *([and_copies(len(others))] if others else [])),
+    )
+
+
+@lru_cache(16)
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """The font of captions, ``size`` pixels high; laid out alike on every computer."""
+    from PIL import ImageFont
+
+    # The other engine is there on some computers only, and sets letters farther apart or closer.
+    return ImageFont.truetype(_FONT, size, layout_engine=ImageFont.Layout.BASIC)
+
+
+def drawable(text: str) -> str:
+    """A text as it is drawn: accents on their letters, � for what the font cannot draw."""
+    letters = unicodedata.normalize("NFC", visible(text))
+    return "".join(letter if _has(letter) else _UNKNOWN for letter in letters)
+
+
+def not_drawn(texts: Iterable[str]) -> str:
+    """The different letters of some texts that are drawn as �, in order."""
+    letters = unicodedata.normalize("NFC", visible("".join(texts)))
+    return "".join(dict.fromkeys(letter for letter in letters if not _has(letter)))
+
+
+@lru_cache(4096)
+def _has(letter: str) -> bool:
+    """True unless the font lacks a letter, or it belongs to text from right to left.
+
+    Such text would be drawn in the wrong order, its letters not joined: another name.
+    """
+    if unicodedata.bidirectional(letter) in ("R", "AL"):
+        return False
+    drawn, missing = (bytes(font(32).getmask(text)) for text in (letter, "\uffff"))
+    return drawn != missing
+
+
+def fitted(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+    """A text as it is drawn in a width of pixels; a long one without its middle.
+
+    A name keeps its beginning and its end, where its number is.
+    """
+    whole = drawable(text)
+    if font.getlength(whole) <= width:
+        return whole
+    shorter = whole
+    for left in range(len(whole) - 1, -1, -1):
+        tail = left // 2
+        shorter = f"{whole[: left - tail]}…{whole[len(whole) - tail :]}"
+        if font.getlength(shorter) <= width:
+            break
+    return shorter

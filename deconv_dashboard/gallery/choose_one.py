@@ -1,0 +1,178 @@
+"""Which image the Image page shows: one of the dataset, or one that was uploaded."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from deconv_core.errors import DeconvError
+from deconv_core.images.folder import ImageFolder
+from deconv_dashboard.frame import address
+from deconv_dashboard.frame.moved import folder_missing
+from deconv_dashboard.frame.shell import Choice, escape
+from deconv_dashboard.gallery.tiles import Panel, Tile, gallery
+from deconv_dashboard.server import drawn, resources
+from deconv_dashboard.server.serving import told
+from deconv_dashboard.wording import shortened
+
+if TYPE_CHECKING:
+    from deconv_core.reconstruction.cache import SeenImage
+from deconv_core.units import as_stored, composed
+
+_PAGE = 18
+_LARGEST = 50  # MB
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """An image to look into.
+
+    Attributes:
+        name: for people.
+        image_id: within ``folder``.
+        folder: where it is.
+        seen: as the network sees it.
+        uploaded: True if it is none of the dataset's.
+    """
+
+    name: str
+    image_id: str
+    folder: ImageFolder
+    seen: SeenImage
+    uploaded: bool = False
+
+
+def choose_image(choice: Choice) -> Shown | None:
+    """Let the visitor choose; None, with the reason shown, if nothing can be."""
+    uploaded = _uploaded(choice)
+    try:
+        folder = resources.images_of(choice.dataset)
+    except DeconvError as error:
+        if choice.dataset.root.is_dir():
+            st.warning(escape(told(error)), icon=":material/folder_off:")
+        else:
+            folder_missing(choice.registry, choice.dataset)
+        return uploaded
+    names = [entry.image_id for entry in folder if choice.label in (None, entry.label)]
+    asked = choice.values.get("image", "")
+    if uploaded is not None and not asked:
+        return uploaded
+    meant = as_stored(asked, (entry.image_id for entry in folder)) if asked else []
+    if asked and len(meant) != 1:
+        st.warning(
+            f"This dataset has no image “{escape(shortened(asked, 60))}”; showing another.",
+            icon=":material/link_off:",
+        )
+        meant = []
+    if not names:
+        st.info("This dataset has no images.", icon=":material/image_not_supported:")
+        return None
+    return _read(choice, folder, meant[0] if meant else names[0])
+
+
+def _read(choice: Choice, folder: ImageFolder, image_id: str) -> Shown | None:
+    try:
+        seen = resources.image_of(choice, image_id)
+    except DeconvError as error:
+        said = escape(f"{image_id} cannot be read: {told(error)}")
+        st.error(said, icon=":material/broken_image:")
+        return None
+    return Shown(image_id, image_id, folder, seen)
+
+
+def _uploaded(choice: Choice) -> Shown | None:
+    kept = st.session_state.get("uploaded_image")
+    if kept is None:
+        return None
+    name, digest, suffix, content = kept
+    try:
+        reading = choice.dataset.resize, choice.dataset.value_range
+        folder = resources.uploaded_image(digest, suffix, *reading, content)
+        seen = resources.reconstruction_cache().image(folder, 0)
+        return Shown(f"{name} (uploaded)", folder[0].image_id, folder, seen, uploaded=True)
+    except DeconvError as error:
+        said = escape(f"{name} cannot be read: {told(error)}")
+        st.error(said, icon=":material/broken_image:")
+        return None
+
+
+def image_menu(choice: Choice, shown: Shown | None) -> None:
+    """Thumbnails to choose from, and a place to drop one's own."""
+    menu = st.popover(
+        "Choose an image", icon=":material/photo_library:", key="image_menu", on_change="rerun"
+    )
+    if menu.open:  # the thumbnails are not made before somebody looks
+        with menu:
+            _menu(choice, shown)
+    with st.popover("Upload one", icon=":material/upload:"):
+        st.file_uploader(
+            "An image of your own",
+            key="image_upload",
+            on_change=_take_upload,
+            max_upload_size=_LARGEST,
+            help="It stays on this computer and is forgotten with the session.",
+        )
+
+
+def _menu(choice: Choice, shown: Shown | None) -> None:
+    try:
+        folder = resources.images_of(choice.dataset)
+    except DeconvError:
+        st.caption("The dataset's folder cannot be listed.")
+        return
+    names = [entry.image_id for entry in folder if choice.label in (None, entry.label)]
+    _thumbnails(choice, names, shown)
+
+
+def _take_upload() -> None:
+    file = st.session_state.get("image_upload")
+    if file is None:
+        return
+    if file.size > _LARGEST * 2**20:  # a browser would not send it; somebody else may
+        return
+    content = file.getvalue()
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    # The name says nothing about the content, and may be no name for a file at all.
+    st.session_state["uploaded_image"] = (file.name, digest, ".png", content)
+    address.visit("image", image=None, position=None)
+
+
+def _thumbnails(choice: Choice, names: list[str], shown: Shown | None) -> None:
+    text = st.text_input(
+        "Search", key="image_search", placeholder="Part of the name", label_visibility="collapsed"
+    )
+    wanted = composed(text.strip()).casefold()
+    found = [name for name in names if wanted in composed(name).casefold()] if wanted else names
+    pages = max(1, -(-len(found) // _PAGE))
+    page = st.pagination(pages, key="image_page") if pages > 1 else 1
+    part = found[(min(page, pages) - 1) * _PAGE : min(page, pages) * _PAGE]
+    tiles = [
+        Tile(
+            drawn.thumbnail(choice, name),
+            name,
+            "",
+            shortened(name.rpartition("/")[2], 24),
+            name,
+            chosen=shown is not None and not shown.uploaded and shown.image_id == name,
+        )
+        for name in part
+    ]
+    if not tiles:
+        st.caption("No image has such a name.")
+        return
+
+    def picked(name: str) -> None:
+        st.session_state.pop("uploaded_image", None)
+        st.session_state["image_menu"] = False
+        address.visit("image", image=name, position=None)
+
+    gallery(
+        [Panel(f"{len(found):,} images", tiles, columns=6)],
+        key="image_thumbnails",
+        panel_columns=1,
+        smallest=64,
+        on_pick=picked,
+    )

@@ -1,0 +1,187 @@
+"""All feature maps of a layer: a table that can be sorted, and a sheet of small pictures."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import pandas as pd
+import streamlit as st
+
+from deconv_core.errors import DeconvError
+from deconv_core.layers import Layer
+from deconv_core.units import Activation
+from deconv_dashboard.frame import address
+from deconv_dashboard.frame import messages as notes
+from deconv_dashboard.frame.data_tables import data_table
+from deconv_dashboard.frame.shell import Choice
+from deconv_dashboard.gallery import answers
+from deconv_dashboard.gallery.downloads import file_stem
+from deconv_dashboard.gallery.tiles import Panel, Tile, gallery
+from deconv_dashboard.server import drawn, resources
+from deconv_dashboard.server import reconstructing as pictures
+from deconv_dashboard.wording import activation_text
+
+PAGE = 64
+_PART = 16
+_BARS = "#7d94a8"  # the accent belongs to what is chosen
+
+
+def map_href(channel: int) -> str:
+    """The address of a feature map of the layer shown, for "open in a new tab"."""
+    return "feature_map?" + urlencode(address.link_to(map=channel))
+
+
+def all_maps(choice: Choice, layer: Layer) -> None:
+    """Both views of a layer's maps, under one heading."""
+    maps = resources.maps_of(choice, layer.name, choice.label)
+    dead = int(maps["dead"].sum())
+    st.markdown(f"### All {layer.channels} feature maps")
+    if dead:
+        st.caption(f"{dead} of them fire in no image.")
+    view = st.segmented_control(
+        "View",
+        ["Contact sheet", "Table"],
+        default="Contact sheet",
+        required=True,
+        key="maps_view",
+        label_visibility="collapsed",
+    )
+    if view == "Table":
+        _table(choice, layer, maps)
+    else:
+        _sheet(choice, layer, maps)
+
+
+def _table(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input("Maps whose number contains", key="maps_filter", width=220)
+        hide = st.toggle("Hide maps that never fire", key="maps_alive")
+    shown = maps[maps["channel"].astype(str).str.contains(text.strip(), regex=False)]
+    if hide:
+        shown = shown[~shown["dead"]]
+    shown = shown.sort_values("max", ascending=False).reset_index(drop=True)
+    strongest = float(maps["max"].max() or 1.0)
+    listed = shown["channel"].tolist()
+
+    def picked() -> None:  # runs before the page does, which may list other maps by then
+        st.session_state["maps_picked"] = [listed[row] for row in _rows(layer)]
+
+    data_table(
+        shown,
+        file_stem(choice, f"{layer.name}_maps", None, choice.label),
+        f"maps_table_{layer.name}",
+        on_select=picked,
+        selection_mode="single-row",
+        height=420,
+        alt=f"The feature maps of {layer.name}",
+        column_config={
+            "channel": st.column_config.NumberColumn("Feature map", width="small"),
+            "max": st.column_config.ProgressColumn(
+                "Strongest activation",
+                min_value=0.0,
+                max_value=strongest,
+                format="%.4g",
+                color=_BARS,
+            ),
+            "mean": st.column_config.NumberColumn("Mean of the peaks", format="%.4g"),
+            "share": st.column_config.ProgressColumn(
+                "Images that activate it",
+                min_value=0.0,
+                max_value=1.0,
+                format="percent",
+                color=_BARS,
+            ),
+            "dead": st.column_config.CheckboxColumn("Dead", width="small"),
+        },
+    )
+    st.caption(
+        "Click the left edge of a row to open its feature map; click a heading to sort. "
+        f"{notes.of_all_images(choice)}"
+    )
+    for channel in st.session_state.pop("maps_picked", []):
+        open_map(int(channel))
+
+
+def _rows(layer: Layer) -> list[int]:
+    """The rows that are selected in the table of maps."""
+    selection = st.session_state[f"maps_table_{layer.name}"]["selection"]
+    return list(selection["rows"])
+
+
+def open_map(channel: int) -> None:
+    """Go to a feature map of the layer shown."""
+    st.switch_page(address.PAGE_FILES["feature_map"], query_params=address.link_to(map=channel))
+
+
+def _sheet(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        order = st.selectbox(
+            "Order",
+            ["By number", "Strongest first", "Rarest first"],
+            key="sheet_order",
+            width=180,
+        )
+        pages = -(-layer.channels // PAGE)
+        page = 1
+        if pages > 1:
+            page = st.pagination(pages, width=320, key=f"sheet_page_{layer.name}")
+    ordered = maps["channel"]
+    if order == "Strongest first":
+        ordered = maps.sort_values(["max", "channel"], ascending=[False, True])["channel"]
+    elif order == "Rarest first":
+        ordered = maps.sort_values(["dead", "share", "channel"])["channel"]
+    channels = [int(channel) for channel in ordered.iloc[(page - 1) * PAGE : page * PAGE]]
+    st.caption(
+        "For each map its strongest reconstruction (left, on its own scale) and the patch it "
+        f"came from (right). {notes.as_scanned(choice)}"
+    )
+    for first in range(0, len(channels), _PART):
+        try:
+            _part(choice, layer, channels[first : first + _PART], first)
+        except DeconvError:  # said in full above, where the top 9 would be
+            st.caption("The pictures cannot be made; the table lists all maps.")
+            return
+
+
+def _part(choice: Choice, layer: Layer, channels: list[int], first: int) -> None:
+    """A few rows of the sheet: drawn as soon as they are ready."""
+    best = resources.best_of_maps(choice, layer.name, channels)
+    alive = [activation for activation in best if activation is not None]
+    made = pictures.watched(choice, alive, height=160)
+    ranks = {activation: rank for rank, activation in enumerate(alive, 1)}
+    tiles = []
+    for channel, activation in zip(channels, best, strict=True):
+        tiles.append(_tile(choice, channel, activation, made, ranks))
+    opened = gallery(
+        [Panel("", tiles, columns=8, kind="pairs")],
+        key=f"sheet_{first}",
+        panel_columns=1,
+        smallest=64,
+    )
+    if opened is not None:
+        open_map(int(opened))
+
+
+def _tile(
+    choice: Choice,
+    channel: int,
+    activation: Activation | None,
+    made: pictures.Pictures,
+    ranks: dict[Activation, int],
+) -> Tile:
+    picture = made.found.get(ranks[activation]) if activation is not None else None
+    if activation is None or picture is None:
+        why = "never fires" if activation is None else "image gone or changed"
+        return Tile(
+            b"", f"Feature map {channel}", f"{channel} · {why}", "", str(channel), map_href(channel)
+        )
+    key = made.keys[ranks[activation]]
+    return Tile(
+        drawn.tile_png(picture, key, "reconstruction", answers.PER_TILE),
+        f"Feature map {channel}: reconstruction and patch in {activation.image_id}",
+        f"{channel} · {activation_text(activation.value, approximate=choice.approximate)}",
+        "",
+        str(channel),
+        map_href(channel),
+        second=drawn.tile_png(picture, key, "patch", answers.PER_TILE),
+    )

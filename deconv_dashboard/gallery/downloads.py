@@ -1,0 +1,104 @@
+"""What can be taken home: grids as PNG, the table as CSV, with names that say what they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from deconv_core.layers import Layer
+from deconv_dashboard.frame.shell import Choice, escape
+from deconv_dashboard.gallery.captioned import not_drawn, sheet, tile_side
+from deconv_dashboard.server.drawn import png_bytes
+
+_ENLARGED = 400
+
+
+def file_stem(choice: Choice, layer: str, channel: int | None, label: str | None) -> str:
+    """For example "conv4_4_map171_dog_my-photos"; with "copies" where every copy counts."""
+    parts = [layer, *([] if channel is None else [f"map{channel}"]), *([label] if label else [])]
+    parts += ["copies"] if choice.copies else []
+    return "_".join(_plain(part) for part in [*parts, choice.dataset.name])
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", text).strip("-.")[:60] or "unnamed"
+
+
+def downloads(
+    pictures: Sequence[Any],
+    stem: str,
+    layer: Layer,
+    scale: object,
+    key: str,
+    title: str = "Download",
+    heading: str = "",
+    copies: Mapping[str, Sequence[str]] | None = None,
+) -> None:
+    """Buttons for both grids, both side by side, and the table."""
+    if not pictures:
+        return
+    with st.popover(title, icon=":material/download:"):
+        enlarged = st.toggle(
+            "Enlarged",
+            key=f"{key}_enlarged",
+            help=f"Off: one pixel for one pixel, tiles of {layer.receptive_field.size} pixels.",
+        )
+        side = tile_side(layer, _ENLARGED) if enlarged else None
+        size = "_enlarged" if enlarged else ""
+        _button(
+            "Reconstructions",
+            f"{stem}_feat{size}.png",
+            key,
+            lambda: grid(pictures, "reconstruction", scale, side),
+        )
+        _button(
+            "Image patches",
+            f"{stem}_im{size}.png",
+            key,
+            lambda: grid(pictures, "patch", scale, side),
+        )
+        _button(
+            "Both, with captions",
+            f"{stem}{size}.png",
+            key,
+            lambda: sheet(pictures, heading or stem, layer, scale, large=enlarged, copies=copies),
+        )
+        _button("Table (CSV)", f"{stem}.csv", key, lambda: _csv(pictures, copies))
+        names = [heading, *(picture.activation.image_id for picture in pictures)]
+        if missing := not_drawn(names):
+            some = f"{missing[:9]}…" if len(missing) > 9 else missing
+            st.caption(
+                f"The captions' font cannot draw {escape(some)}: they are drawn as �. The table "
+                "has the names as they are."
+            )
+
+
+def _button(label: str, name: str, key: str, data: object) -> None:
+    st.download_button(
+        label,
+        data,  # type: ignore[arg-type]
+        file_name=name,
+        mime="text/csv" if name.endswith("csv") else "image/png",
+        key=f"{key}_{label}",
+        on_click="ignore",
+        icon=":material/table:" if name.endswith("csv") else ":material/image:",
+        width="stretch",
+    )
+
+
+def grid(pictures: Sequence[object], kind: str, scale: object, side: int | None) -> bytes:
+    """A grid as PNG; ``side`` None draws one pixel for one pixel."""
+    from deconv_core.output.rendering import compose_grid
+
+    return png_bytes(
+        compose_grid(pictures, kind=kind, scale=scale, tile_size=side)  # type: ignore[arg-type]
+    )
+
+
+def _csv(pictures: Sequence[object], copies: Mapping[str, Sequence[str]] | None) -> bytes:
+    from deconv_core.output.tables import activation_table, csv_file
+
+    return csv_file(activation_table(pictures, copies=copies))  # type: ignore[arg-type]

@@ -1,0 +1,70 @@
+"""From the approximate answer of a bfloat16 scan, shown at once, to the float32 answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from deconv_core.errors import DeconvError
+from deconv_dashboard.frame.choice import Choice, escape
+from deconv_dashboard.gallery.answers import Answer
+from deconv_dashboard.server import resources
+from deconv_dashboard.server.reconstructing import compute, matching_network
+
+if TYPE_CHECKING:
+    from deconv_core.exact import ExactTop
+
+
+def settle(
+    choice: Choice, layer: str, channel: int | None, k: int, shown: Sequence[Answer]
+) -> None:
+    """Check approximate answers in float32, then run the page again with them.
+
+    Call it when everything else is drawn. Says what it does; does nothing for answers that are
+    exact, that were checked already as far as that goes, or that have no pictures: why they have
+    none, is said elsewhere.
+    """
+    wanted = [answer for answer in shown if answer.approximate]
+    if not any(answer.pictures.found for answer in wanted) or choice.index is None:
+        return
+    known = resources.settled_answers()
+    open_ones = [
+        answer
+        for answer in wanted
+        if known.get(resources.question(choice, layer, channel, k, answer.label)) is None
+    ]
+    if not open_ones:
+        st.caption("≈ The scan was in bfloat16; too many images are too close to tell them apart.")
+        return
+    line = st.empty()
+    line.caption("≈ The scan was in bfloat16: checking in float32 …")
+    try:
+        for answer in open_ones:
+            exact = _exact(choice, layer, channel, k, answer.label)
+            known.put(resources.question(choice, layer, channel, k, answer.label), exact)
+    except DeconvError as error:
+        line.caption(f"≈ Approximate: it could not be checked in float32. {escape(str(error))}")
+        return
+    st.rerun()
+
+
+def _exact(choice: Choice, layer: str, channel: int | None, k: int, label: str | None) -> ExactTop:
+    index, images = choice.index, resources.images_of(choice.dataset)
+
+    def work(cancel: threading.Event) -> ExactTop:
+        from deconv_core.exact import exact_top
+
+        assert index is not None
+        network, cache = matching_network(choice), resources.reconstruction_cache()
+        return exact_top(
+            *(network, images, index, layer, channel, k, label),
+            copies=choice.copies,
+            cache=cache,
+            cancel=cancel,
+        )
+
+    found: ExactTop = compute(work)
+    return found

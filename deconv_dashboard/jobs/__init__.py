@@ -1,0 +1,1 @@
+"""What background jobs do: scans, exports, downloads, the pictures of Caltech-256."""

@@ -1,0 +1,205 @@
+"""Exports in the background: how one is started, listed and deleted."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deconv_core.layers import Layer
+from deconv_core.whole_files import remove_parts
+from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
+from deconv_dashboard.queue.files import from_json
+from deconv_dashboard.queue.queue import NewJob
+from deconv_dashboard.queue.state import JobState, Progress
+from deconv_dashboard.queue.worker import Cancel, Tell
+
+if TYPE_CHECKING:
+    from deconv_core.output.selection import Selection
+
+_KEY = "export "
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to put into which zip."""
+
+    dataset: Dataset
+    network: NetworkChoice
+    index: Path
+    selection: Any  # a Selection, whose module loads torch; read from JSON, a dict
+    home: Path
+    within: tuple[Path, ...] | None
+    target: Path
+
+
+@dataclass(frozen=True)
+class Export:
+    """One export, being built or finished.
+
+    Attributes:
+        export_id: 8 hex digits; the same selection has the same id.
+        name: of the file that is downloaded.
+        path: the zip.
+        state: of its job; "done" means that the zip is there.
+    """
+
+    export_id: str
+    name: str
+    path: Path
+    state: JobState
+
+
+def start_export(
+    registry: Registry,
+    dataset: Dataset,
+    network: NetworkChoice,
+    selection: Selection,
+    layers: Mapping[str, Layer] | None = None,
+) -> str:
+    """Build a zip in the background; nothing happens if the same one is being built.
+
+    Args:
+        registry: names the data folder.
+        dataset: the images.
+        network: the network that scanned them.
+        selection: what to export.
+        layers: of the index, for an estimate of what the zip takes.
+
+    Returns:
+        The export's id.
+
+    Raises:
+        DeconvError: dataset or network were deleted, the queue or the data folder is full, or no
+            process can be started.
+    """
+    index = registry.index_path(dataset, network)
+    wanted = asdict(dataset), asdict(network), asdict(selection)
+    text = json.dumps([*wanted, str(index)], default=str)
+    export_id = hashlib.sha256(text.encode()).hexdigest()[:8]
+    target = _zip(registry, export_id)
+
+    def still_there() -> None:
+        registry.dataset(dataset.dataset_id)
+        registry.network(network.network_id)
+
+    registry.jobs.start(
+        NewJob(
+            *("export", f"{_KEY}{export_id}", __name__),
+            Order(dataset, network, index, selection, registry.home, registry.within, target),
+            dataset=dataset.dataset_id,
+            network=network.network_id,
+            name=file_name(dataset.name, network.name, selection),
+            disk=most_bytes(selection, layers or {}),
+        ),
+        still_there,
+    )
+    return export_id
+
+
+def exports(registry: Registry) -> list[Export]:
+    """Every export, the newest first; a zip that no job is known of too."""
+    known, found = set(), []
+    for state in registry.jobs.states():
+        if state.kind == "export":
+            export_id = state.key.removeprefix(_KEY)
+            known.add(export_id)
+            found.append(_found(registry, export_id, state))
+    for path in sorted((registry.home / "exports").glob("*.zip")):
+        if path.stem not in known:
+            found.insert(0, Export(path.stem, path.name, path, JobState("done", "export")))
+    return found[::-1]
+
+
+def _found(registry: Registry, export_id: str, state: JobState) -> Export:
+    """An export as its zip says: one that is there is whole, whatever became of its job."""
+    path = _zip(registry, export_id)
+    if not state.active and path.is_file():
+        state = replace(state, status="done", message="")
+    elif state.status == "done":
+        state = replace(state, status="failed", message="the zip was deleted from outside")
+    return Export(export_id, state.name, path, state)
+
+
+def delete_export(registry: Registry, export_id: str) -> None:
+    """Delete a finished, failed or cancelled export, unless it is being built again."""
+    with registry.jobs.locked():
+        if not registry.jobs.find(f"{_KEY}{export_id}").active:
+            registry.jobs.forget(key=f"{_KEY}{export_id}")
+            _remove_files(_zip(registry, export_id))
+
+
+def work(order: Order, tell: Tell, cancel: Cancel) -> None:
+    """Build the zip."""
+    from deconv_core.images.folder import ImageFolder
+    from deconv_core.index.activation_index import ActivationIndex
+    from deconv_core.network.sources import load_network
+    from deconv_core.output.export import export
+    from deconv_core.output.selection import Selection
+
+    dataset, network = order.dataset, order.network
+    left_out: dict[str, str] = {}
+    _remove_files(order.target)
+    export(
+        load_network(network.source, network.preprocessing, home=order.home, cancel=cancel),
+        ImageFolder(
+            *(dataset.root, dataset.extensions, dataset.labels),
+            resize="crop" if dataset.resize == "crop" else "stretch",
+            within=order.within,
+            follow_links=dataset.follow_links,
+            value_range="file" if dataset.value_range == "file" else "type",
+        ),
+        ActivationIndex.open(order.index),
+        from_json(order.selection, Selection),
+        order.target,
+        dataset=dataset.name,
+        progress=lambda done, total: tell(Progress("", done, total, "map", failed=len(left_out))),
+        cancel=cancel,
+        left_out=left_out,
+    )
+
+
+def read_left_out(path: Path) -> dict[str, str]:
+    """The images that a finished export says it left out -> why; nothing if it cannot be read."""
+    with suppress(Exception), zipfile.ZipFile(path) as archive:
+        text = archive.read("left_out.csv").decode("utf-8-sig")
+        return {row["image_id"]: row["reason"] for row in csv.DictReader(io.StringIO(text))}
+    return {}
+
+
+def most_bytes(selection: Selection, layers: Mapping[str, Layer]) -> int:
+    """What a zip may take: tiles of three bytes a pixel, in the grids and again on their own."""
+    names = [*selection.layers, *(unit.layer for unit in selection.units)]
+    native = (layers[name].receptive_field.size for name in names if name in layers)
+    sides = [selection.tile_size or size for size in native]
+    copies = 2 * (2 if selection.single_tiles else 1)
+    return sum(3 * side * side * selection.k * copies for side in sides)
+
+
+def file_name(dataset: str, network: str, selection: Selection) -> str:
+    """Says what is inside: images, network, layers or their number, label."""
+    layers = list(dict.fromkeys([*selection.layers, *(unit.layer for unit in selection.units)]))
+    parts = [dataset, network.removesuffix(".safetensors")]
+    parts += layers if len(layers) <= 3 else [f"{len(layers)} layers"]
+    parts += [selection.label] if selection.label else []
+    parts += ["copies"] if selection.copies else []
+    plain = ("".join(c if c.isalnum() or c in "-." else "-" for c in part) for part in parts)
+    return "_".join(part.strip("-.")[:40] for part in plain) + ".zip"
+
+
+def _zip(registry: Registry, export_id: str) -> Path:
+    return registry.home / "exports" / f"{export_id}.zip"
+
+
+def _remove_files(path: Path) -> None:
+    """Delete a zip, and what was left of it when it was killed."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+        remove_parts(path.parent, path.name.__eq__)

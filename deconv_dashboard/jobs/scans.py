@@ -1,0 +1,238 @@
+"""Scans in the background: how one is started, and how far the scan into an index is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from deconv_core.errors import CancelledError, DeconvError
+from deconv_core.file_state import FileState
+from deconv_core.index.folder import IndexFolder
+from deconv_core.index.new_index import finish, new_index, take_place
+from deconv_core.storage import Location
+from deconv_dashboard.data.deletion import delete_left_over, delete_moved, move_away
+from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
+from deconv_dashboard.queue.queue import JobQueue, NewJob
+from deconv_dashboard.queue.state import JobState, Progress
+from deconv_dashboard.queue.worker import Cancel, Tell
+
+BYTES_PER_IMAGE = 34_000
+"""Of an index by VGG19 at full width, the widest network there is; docs/serving.md."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to scan, with what, into which index."""
+
+    dataset: Dataset
+    network: NetworkChoice
+    index: Path
+    home: Path
+    within: tuple[Path, ...] | None
+    update: bool
+    anew: bool = False
+
+
+def start_scan(
+    registry: Registry,
+    dataset: Dataset,
+    network: NetworkChoice,
+    *,
+    update: bool = False,
+    images: int = 0,
+    anew: bool = False,
+) -> None:
+    """Start or resume the scan of a dataset by a network; nothing happens if it already runs.
+
+    Args:
+        registry: names the index.
+        dataset: the images.
+        network: the weights; VGG19's are downloaded first if they are not there.
+        update: scan what was added or changed since the last scan.
+        anew: scan into a new index, which takes the place of the one that is there when it is done.
+            A scan that was begun so goes on so.
+        images: how many there are, for an estimate of what the index takes; 0 if nobody knows.
+
+    Raises:
+        DeconvError: dataset or network were deleted, the queue or the data folder is full, or no
+            process can be started.
+    """
+    path = registry.index_path(dataset, network)
+
+    def still_there() -> None:
+        registry.dataset(dataset.dataset_id)
+        registry.network(network.network_id)
+
+    anew = anew or new_index(path).exists()
+    order = Order(dataset, network, path, registry.home, registry.within, update, anew)
+    registry.jobs.start(
+        NewJob(
+            *("scan", _key(path), __name__, order),
+            dataset=dataset.dataset_id,
+            network=network.network_id,
+            disk=images * BYTES_PER_IMAGE,
+        ),
+        still_there,
+    )
+
+
+def work(order: Order, tell: Tell, cancel: Cancel) -> None:
+    """Scan."""
+    from deconv_core.images.folder import ImageFolder
+    from deconv_core.network.sources import load_network
+    from deconv_core.scanning.scan import ScanProgress, scan
+
+    dataset, network = order.dataset, order.network
+    tell(Progress("Listing the images"))
+    images = ImageFolder(
+        *(dataset.root, dataset.extensions, dataset.labels),
+        resize="crop" if dataset.resize == "crop" else "stretch",
+        within=order.within,
+        follow_links=dataset.follow_links,
+        value_range="file" if dataset.value_range == "file" else "type",
+    )
+
+    def downloaded(done: int, total: int) -> None:
+        tell(Progress("Downloading weights", done, total, "byte"))
+
+    def scanned(now: ScanProgress) -> None:
+        counts = now.done, now.total, "image", now.found, now.failed
+        tell(Progress("", *counts, now.images_per_second, now.seconds_left))
+
+    tell(Progress("Loading the network"))
+    loaded = load_network(
+        *(network.source, network.preprocessing),
+        home=order.home,
+        progress=downloaded,
+        cancel=cancel,
+    )
+    index = scan(
+        loaded,
+        images,
+        new_index(order.index) if order.anew else order.index,
+        progress=scanned,
+        cancel=cancel,
+        update=order.update or order.anew,
+    )
+    if not index.complete:
+        raise CancelledError("cancelled; finished blocks are kept")
+    if order.anew:
+        with JobQueue(order.home).locked():
+            take_place(order.index)
+
+
+def finish_new_index(registry: Registry, index_path: Path) -> None:
+    """Put a new index that is whole in its place, where its scan was killed before it did."""
+
+    def at_work() -> bool:
+        return registry.jobs.find(_key(index_path)).active
+
+    if new_index(index_path).is_dir() and not at_work():
+        with suppress(DeconvError, OSError), registry.jobs.locked():
+            if not at_work():
+                finish(index_path)
+
+
+def finish_what_was_killed(registry: Registry) -> None:
+    """Put every whole new index in its place; delete what was moved away to be deleted."""
+    folder = registry.home / "indexes"
+    for path in folder.glob("*.anew"):
+        finish_new_index(registry, path.with_suffix(""))
+    with suppress(DeconvError, OSError):
+        shelves = [folder, *(registry.home / name for name in ("datasets", "uploads", "downloads"))]
+        if any(path for shelf in shelves for path in shelf.glob(".*.deleted")):
+            with registry.jobs.locked():
+                delete_left_over(shelves)
+
+
+def drop_new_scan(registry: Registry, index_path: Path) -> None:
+    """Delete the new index that was begun; the one before stays.
+
+    Raises:
+        DeconvError: it is being scanned.
+    """
+    dataset_id, _, network_id = index_path.name.partition("-")
+    with registry.jobs.unused(dataset=dataset_id, network=network_id):
+        moved = move_away([new_index(index_path)])
+        registry.jobs.forget(key=_key(index_path))
+    delete_moved(moved)
+
+
+def scan_state(registry: Registry, index_path: Path) -> JobState:
+    """How far the scan into an index is, from files alone: the same answer in every session."""
+    job = registry.jobs.find(_key(index_path))
+    if job.active:
+        return job
+    begun_anew = new_index(index_path).exists()
+    left = _left_behind(new_index(index_path) if begun_anew else index_path)
+    if begun_anew:  # also one that is whole, but could not take its place
+        status = "cancelled" if left.status == "done" else left.status
+        left, job = replace(left, status=status, anew=True), replace(job, anew=True)
+    if job.status == "failed":
+        return replace(job, progress=left.progress)
+    begun = job.status == "cancelled" and left.status == "none"
+    return replace(left, status="cancelled") if begun else left
+
+
+def _key(index_path: Path) -> str:
+    return f"scan {index_path.name}"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How the images differ from those of an index, by their names alone."""
+
+    added: int
+    removed: int
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed)
+
+
+def changes_since(index_path: Path, image_ids: Iterable[str]) -> Changes:
+    """What an update would add or remove; files whose content changed are found by the update.
+
+    Raises:
+        DeconvError: the index cannot be read.
+    """
+    plan = IndexFolder(index_path).read_plan()
+    known, now = set(plan.loc[~plan["removed"], "image_id"]), set(image_ids)
+    return Changes(len(now - known), len(known - now))
+
+
+def _left_behind(index_path: Path) -> JobState:
+    """What the index itself says."""
+    folder = IndexFolder(index_path)
+    if not folder.exists():
+        return JobState()
+    names = ("manifest.json", "images.parquet", "blocks")
+    return _said_by(index_path, *(_state(index_path / name) for name in names))
+
+
+def _state(path: Location) -> FileState | None:
+    try:
+        return FileState.of(path)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=64)
+def _said_by(index_path: Path, *states: FileState | None) -> JobState:
+    """The same, from files in these states: every open page asks again and again."""
+    del states
+    folder = IndexFolder(index_path)
+    try:
+        manifest, plan = folder.read_manifest(), folder.read_plan()
+    except DeconvError as error:
+        return JobState("failed", message=str(error), error=type(error).__name__)
+    live = plan[~plan["removed"]]
+    if manifest.complete:
+        failed, done = int((live["error"] != "").sum()), len(live)
+        state = JobState("done", progress=Progress("", done, done, "image", failed=failed))
+    else:
+        done = int(live["block"].isin(folder.done_blocks()).sum())
+        state = JobState("cancelled", progress=Progress("", done, len(live), "image", found=done))
+    return replace(state, passed_over=manifest.passed_over)

@@ -1,0 +1,1 @@
+"""One background job: its place in the queue, its state, its process."""

@@ -1,0 +1,1 @@
+"""What all sessions share: registry, cached resources, what may be served, locks."""

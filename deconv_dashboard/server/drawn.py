@@ -1,0 +1,81 @@
+"""Pictures as PNG bytes, kept by what they are drawn from; ``resources`` lists them all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from deconv_core.errors import DeconvError
+from deconv_core.images.decoding import Pixels
+from deconv_core.images.folder import ImageContent
+from deconv_dashboard.server import resources
+
+if TYPE_CHECKING:
+    from deconv_core.reconstruction.reconstruct import Reconstruction
+    from deconv_dashboard.frame.choice import Choice
+    from deconv_dashboard.server.reconstructing import PictureKey
+
+
+@st.cache_data(max_entries=6000, show_spinner=False)
+def tile_png(
+    _picture: Reconstruction, key: PictureKey, kind: Any, scale: tuple[str, float, float]
+) -> bytes:
+    """One tile, one pixel for one pixel.
+
+    Args:
+        _picture: what to draw.
+        key: names the picture.
+        kind: "reconstruction" or "patch".
+        scale: names the scale.
+    """
+    from deconv_core.output.rendering import Scale, tile
+
+    del key
+    name, limit, percent = scale
+    return png_bytes(tile(_picture, kind, Scale(name, limit, percent)))  # type: ignore[arg-type]
+
+
+@st.cache_data(max_entries=2000, show_spinner=False)
+def _thumbnail(_pixels: Pixels, content: ImageContent, side: int) -> bytes:
+    from PIL import Image
+
+    del content
+    return png_bytes(Image.fromarray(_pixels).resize((side, side), Image.Resampling.LANCZOS))
+
+
+def thumbnail(choice: Choice, image_id: str, side: int = 96) -> bytes:
+    """A small PNG of an image of the dataset; b"" if it cannot be read."""
+    try:
+        seen = resources.image_of(choice, image_id)
+    except DeconvError:
+        return b""
+    return _thumbnail(seen.pixels, seen.content, side)
+
+
+def overlay_png(pixels: Pixels, plane: npt.NDArray[np.float32] | None = None) -> bytes:
+    """An image as PNG, or a feature map's plane over it."""
+    values = hashlib.blake2b(pixels.tobytes(), digest_size=16)
+    if plane is not None:
+        values.update(plane.tobytes())
+    return _overlay(pixels, plane, values.hexdigest())
+
+
+@st.cache_data(max_entries=300, show_spinner=False)
+def _overlay(_pixels: Pixels, _plane: npt.NDArray[np.float32] | None, values: str) -> bytes:
+    from deconv_dashboard.server.overlays import plain, plane_over
+
+    del values
+    drawn = plain(_pixels) if _plane is None else plane_over(_pixels, _plane)
+    return png_bytes(drawn, compress_level=1)  # half the time, and it goes no farther than here
+
+
+def png_bytes(image: Any, compress_level: int = 3) -> bytes:
+    """A PIL image as PNG."""
+    stream = io.BytesIO()
+    image.save(stream, "PNG", compress_level=compress_level)
+    return stream.getvalue()

@@ -1,0 +1,138 @@
+"""Only this server's own pages may ask it, and only under its own names.
+
+A website may let its name lead to 127.0.0.1 (DNS rebinding): a browser then takes this server for
+a part of the website. And a page of another program on this computer may open our WebSocket. Both
+show in two headers that no page can change: ``Host``, the name that was asked for, and ``Origin``,
+the page that asks.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
+
+import streamlit as st
+
+from deconv_dashboard.server.serving import is_local
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_REFUSED = (
+    b"This server does not answer to that name, or not to pages of others. On its own computer ask "
+    b"for http://localhost. Whoever runs it for others names it by server.allowedHosts: see "
+    b"docs/serving.md.\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnNames:
+    """The names under which a server may be asked for.
+
+    Attributes:
+        names: in lower case; "*.example.org" stands for what ends in ".example.org", "*" for all.
+        addresses: any IP address too: nobody can let one lead elsewhere.
+        shared: other computers reach it, maybe by a proxy that leaves the port out of ``Host``.
+        origins: of other pages that may ask, as "https://example.org".
+    """
+
+    names: frozenset[str]
+    addresses: bool = False
+    shared: bool = False
+    origins: frozenset[str] = frozenset()
+
+    def __contains__(self, name: str) -> bool:
+        endings = ("*" + name[place:] for place, letter in enumerate(name) if letter == ".")
+        named = not self.names.isdisjoint((name, "*", *endings))
+        return named or (self.addresses and _is_address(name))
+
+    def may_ask(self, host: str, origin: str | None) -> bool:
+        """True if a request with these headers is one of this server's own pages.
+
+        Args:
+            host: "localhost:8501".
+            origin: "http://localhost:8501"; None if it was not sent.
+        """
+        asked, page = _parsed(f"//{host}"), None if origin is None else _parsed(origin)
+        if asked is None or _name(asked) not in self:
+            return False
+        if origin is None or origin in self.origins:
+            return True
+        if page is None or page.scheme not in ("http", "https") or _name(page) != _name(asked):
+            return False
+        stripped = self.shared and asked.port is None
+        usual = 443 if page.scheme == "https" else 80
+        return stripped or (page.port or usual) == (asked.port or usual)
+
+
+def own_names() -> OwnNames:
+    """The names of this server, by its settings.
+
+    They are localhost, 127.0.0.1 and [::1], and what ``server.allowedHosts`` lists. A server for
+    others without such a list also answers to every IP address and to the name of its computer.
+    """
+    shared, listed = not is_local(), st.get_option("server.allowedHosts")
+    names = {str(name).strip().lower().rstrip(".") for name in listed} | set(LOOPBACK)
+    unlisted = shared and not listed
+    return OwnNames(
+        frozenset(names | {socket.gethostname().lower()} if unlisted else names),
+        addresses=unlisted,
+        shared=shared,
+        origins=frozenset(str(o).strip() for o in st.get_option("server.corsAllowedOrigins")),
+    )
+
+
+class OwnPagesOnly:
+    """Middleware that refuses every request, also for a WebSocket, that is not of an own page."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Stand before an app."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] not in ("http", "websocket") or _is_own(scope):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            headers = [(b"content-type", b"text/plain"), (b"x-content-type-options", b"nosniff")]
+            await send({"type": "http.response.start", "status": 403, "headers": headers})
+            await send({"type": "http.response.body", "body": _REFUSED})
+
+
+def _is_own(scope: Scope) -> bool:
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    origins = [value for name, value in scope["headers"] if name == b"origin"]
+    if len(hosts) != 1 or len(origins) > 1:
+        return False
+    origin = origins[0].decode("latin-1") if origins else None
+    return own_names().may_ask(hosts[0].decode("latin-1"), origin)
+
+
+def _parsed(address: str) -> SplitResult | None:
+    """An address that is nothing but scheme, name and port; None if it is another."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # raises if there is something else in its place
+    except ValueError:
+        return None
+    plain = f"{parts.scheme}{':' if parts.scheme else ''}//{parts.netloc}" == address
+    return parts if plain and parts.hostname and "@" not in parts.netloc else None
+
+
+def _name(parts: SplitResult) -> str:
+    return (parts.hostname or "").lower().rstrip(".")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,466 @@
+"""Everything the server keeps, and what it is kept by.
+
+Nothing is kept under a name alone: the key of a thing is what it is made from, so a file that was
+replaced is another key, in every session. A file stands in a key as its ``FileState`` (path, size,
+times, number on the disk), an image as its ``ImageContent`` (that, and how it is read), an index as
+its stamp (content of its manifest, states of its files).
+
+=========================== ============================ ================================ ==========
+kept                        what                         key                              at most
+=========================== ============================ ================================ ==========
+of all sessions, here
+--------------------------- ---------------------------- -------------------------------- ----------
+_network                    networks                     source, preprocessing, file      3
+_folder KeptFolder._images  lists of folders             settings; looks at each folder   8
+_index                      indexes, opened              path, stamp                      8
+_top _maps _peaks           what an index answers        path, stamp, question            512 64 128
+settled_answers             answers, checked in float32  path, stamp, question            2000
+_file_hash                  SHA-256 of a file            file                             4096
+uploaded_image              a folder for an upload       SHA-256 of it, how it is read    8
+_opening                    the demo's first answer      its three files                  2
+picture_store               reconstructions              network, image, activation,      192 MB
+                                                         SHA-256 at the scan
+reconstruction_cache        pixels, switches and peaks   image, network                   256 MB
+plane_store                 feature maps                 network, image, layer            96 MB
+strongest                   strongest map of each layer  network, image                   64
+turn warm_up prepared       a lock, a thread, a deed     no content                       1
+of all sessions, in ``drawn``
+--------------------------- ---------------------------- -------------------------------- ----------
+tile_png                    tiles                        key of its picture, kind, scale  6000
+_thumbnail                  small pictures               image, side                      2000
+_overlay                    images, planes over them     pixels and planes themselves     300
+of one object
+--------------------------- ---------------------------- -------------------------------- ----------
+Store._kept                 what a store above holds     as there                         as there
+ReconstructionCache._kept   as above                     as above                         as above
+ReconstructionCache._work   work done on an image        network, image                   100,000
+ActivationIndex             images notes labels          the index, as it was opened      its index
+                            dead_maps _by_ordinal
+                            _copies, with
+                            KnownCopies._labels
+ActivationIndex._readable   blocks checked               block                            its index
+ImageFolder                 _positions, other_files      the list of the folder           its list
+_said_by                    what scans left behind       path, states of its files        64
+job_silence Silence._seen   what each job said last      id of the job                    256
+_children                   processes to be waited for   process                          running
+_is_srgb                    if a profile is that of sRGB profile, mode                    16
+font _has                   what the captions' font has  size, letter                     16 4096
+_cost _clash _script        what code pages have         letter                           20,000
+_hints                      types of a class's fields    class                            classes
+of one session
+--------------------------- ---------------------------- -------------------------------- ----------
+previews                    looks at folders             settings, folders, files shown   4
+found_copies                copies in folders            settings, folders, some seconds  4
+file_hashes                 SHA-256 of files             file                             100,000
+uploaded_image              an image, to look into       itself                           1
+upload_passed_over          what an upload left out      id of its dataset                1
+=========================== ============================ ================================ ==========
+
+A session also remembers what a person chose (the keys of widgets), what is to be said on the next
+run (..._error, ..._trouble, ..._blocked, ..._question), and address, address_waiting, browse_place,
+charts_loaded, chosen_tile, damage_told, folder_chosen, hero_shown, maps_picked, moved_asked,
+newest_request, request_flag, scan_offered, start_wanted, upload_round. In the browser pictures are
+part of the page: a component draws again when its data differ, and addresses of pictures are made
+of their content.
+
+torch is imported when the first picture is computed, so that a page's frame never waits for it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+
+from deconv_core.demo import Opening, demo_opening, opening_files
+from deconv_core.errors import DeconvError, ImageError, WeightsError
+from deconv_core.file_state import FileState
+from deconv_core.images.decoding import content_hash
+from deconv_core.images.folder import ImageContent, ImageFolder, check_unchanged, read_content
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.storage import Location
+from deconv_core.units import Activation
+from deconv_dashboard.data.registry import Dataset, Registry
+from deconv_dashboard.data.uploads import delete_interrupted_uploads
+from deconv_dashboard.jobs.scans import finish_what_was_killed
+from deconv_dashboard.limits import allow_open_files
+from deconv_dashboard.queue.silence import Silence
+from deconv_dashboard.server.kept_folder import KeptFolder
+from deconv_dashboard.server.locks import Store, Turn
+from deconv_dashboard.server.serving import rules
+
+if TYPE_CHECKING:
+    from deconv_core.exact import ExactTop
+    from deconv_core.network.network import Network
+    from deconv_core.reconstruction.cache import ReconstructionCache, SeenImage
+    from deconv_core.reconstruction.reconstruct import Reconstruction
+    from deconv_dashboard.frame.choice import Choice
+    from deconv_dashboard.server.reconstructing import PictureKey
+
+_SHOWN_FIRST = 1.0  # seconds that the browser has to itself before torch is loaded
+
+
+def registry() -> Registry:
+    """Datasets, networks and indexes of this data folder."""
+    home = os.environ.get("DECONV_HOME")
+    return Registry(Path(home).expanduser() if home else Path.home() / ".deconv", rules())
+
+
+@st.cache_resource(show_spinner=False)
+def prepared(home: Path) -> bool:
+    """True; the first time in a server, what killed ones left in a data folder is put right.
+
+    Also, as many files may be open as many sessions need.
+    """
+    allow_open_files()
+    delete_interrupted_uploads(Registry(home))
+    finish_what_was_killed(Registry(home))
+    return True
+
+
+@st.cache_resource(show_spinner=False)
+def job_silence() -> Silence:
+    """For how long each background job has said nothing new, as this server saw it."""
+    return Silence()
+
+
+# --- what is shared ------------------------------------------------------------------------------
+
+
+def network_of(choice: Choice) -> Network:
+    """The chosen network; never downloads.
+
+    Raises:
+        WeightsError: its weights are not on this computer, or cannot be used.
+    """
+    network = choice.network
+    if not choice.registry.ready(network):
+        raise WeightsError(f"the weights of {network.name} are not on this computer yet")
+    file = choice.registry.weight_file(network)
+    weights = None if file is None else _state(file)
+    return _network(network.source, network.preprocessing, str(choice.registry.home), weights)
+
+
+def _state(path: Location) -> FileState | None:
+    """The state of a file or folder, None if there is none."""
+    try:
+        return FileState.of(path)
+    except OSError:
+        return None
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _network(
+    source: str, preprocessing: str | None, home: str, weights: FileState | None
+) -> Network:
+    from deconv_core.network.sources import load_network
+
+    del weights
+    network = load_network(source, preprocessing, home=Path(home))
+    spare_collector()
+    return network
+
+
+def spare_collector() -> None:
+    """Take what is loaded by now out of the garbage collector's sight, once a process.
+
+    Streamlit collects after each run of a page or of a part of it. To look through torch takes
+    half a second, in which no other session gets on.
+    """
+    if not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()
+
+
+def images_of(dataset: Dataset) -> ImageFolder:
+    """The dataset's images as they are now.
+
+    Raises:
+        DeconvError: the folder is gone.
+    """
+    return images_in(
+        *(dataset.root, dataset.extensions, dataset.labels, dataset.resize, dataset.follow_links),
+        dataset.value_range,
+    )
+
+
+def images_in(
+    root: Path,
+    extensions: tuple[str, ...] | None = None,
+    labels: tuple[str, ...] | None = None,
+    resize: str = "stretch",
+    follow_links: bool = False,
+    value_range: str = "type",
+) -> ImageFolder:
+    """The images of a folder as they are now; it is listed again when a folder in it has changed.
+
+    Raises:
+        DeconvError: it is not there.
+    """
+    within = registry().within
+    reading = extensions, labels, resize, within, follow_links, value_range
+    return _folder(str(root), *reading).images()
+
+
+def list_again() -> None:
+    """Forget how folders were listed: whoever asks next sees them as they are at that moment."""
+    _folder.clear()
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _folder(
+    root: str,
+    extensions: tuple[str, ...] | None,
+    labels: tuple[str, ...] | None,
+    resize: Any,
+    within: tuple[Path, ...] | None,
+    follow_links: bool,
+    value_range: Any,
+) -> KeptFolder:
+    how = {"resize": resize, "within": within, "follow_links": follow_links}
+    return KeptFolder(lambda: ImageFolder(root, extensions, labels, value_range=value_range, **how))
+
+
+def index_stamp(path: Path) -> str:
+    """Changes whenever an index does: a scan that goes on, an update, another index."""
+    try:
+        manifest = content_hash((path / "manifest.json").read_bytes())
+        blocks = len(os.listdir(path / "blocks"))
+    except OSError:
+        manifest, blocks = "", 0
+    return repr((manifest, blocks, _state(path / "images.parquet"), _state(path / "blocks")))
+
+
+def index_of(path: Path, stamp: str = "") -> ActivationIndex | None:
+    """The index at a path, finished or not; None if there is none yet.
+
+    Args:
+        path: where it is.
+        stamp: what ``index_stamp`` says of it, where that is known already.
+
+    Raises:
+        DeconvError: it cannot be read.
+    """
+    there = (path / "manifest.json").is_file()
+    return _index(str(path), stamp or index_stamp(path)) if there else None
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _index(path: str, stamp: str) -> ActivationIndex:
+    del stamp
+    return ActivationIndex.open(path)
+
+
+def question(
+    choice: Choice, layer: str, channel: int | None, k: int, label: str | None
+) -> tuple[Any, ...]:
+    """Names one question to one state of one index."""
+    return str(choice.index_path), choice.index_stamp, layer, channel, k, label, choice.copies
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def _top(_index: ActivationIndex, asked: tuple[Any, ...]) -> list[Activation]:
+    layer, channel, k, label, copies = asked[-5:]
+    return _index.top(layer, channel, k, label, copies=copies)
+
+
+def top_of(
+    choice: Choice, layer: str, channel: int | None, k: int, label: str | None
+) -> list[Activation]:
+    """``index.top``, kept."""
+    return _top(_asked(choice), question(choice, layer, channel, k, label))
+
+
+def _asked(choice: Choice) -> ActivationIndex:
+    assert choice.index is not None, "pages ask only an index that is there"
+    return choice.index
+
+
+@st.cache_resource(show_spinner=False)
+def settled_answers() -> Store[tuple[Any, ...], ExactTop]:
+    """Answers of bfloat16 indexes that were checked in float32, shared by all sessions."""
+    return Store(2000)
+
+
+def best_of_maps(choice: Choice, layer: str, channels: Sequence[int]) -> list[Activation | None]:
+    """The strongest activation of each of several maps; None for a dead one."""
+    asked = (question(choice, layer, channel, 1, choice.label) for channel in channels)
+    found = [_top(_asked(choice), (*one[:-1], False)) for one in asked]
+    return [one[0] if one else None for one in found]
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _maps(
+    _index: ActivationIndex, path: str, stamp: str, layer: str, label: str | None
+) -> pd.DataFrame:
+    return _index.maps(layer, label)
+
+
+def maps_of(choice: Choice, layer: str, label: str | None) -> pd.DataFrame:
+    """``index.maps``, kept."""
+    return _maps(_asked(choice), str(choice.index_path), choice.index_stamp, layer, label)
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def _peaks(
+    _index: ActivationIndex, path: str, stamp: str, layer: str, channel: int
+) -> pd.DataFrame:
+    return _index.peaks(layer, channel)
+
+
+def peaks_of(choice: Choice, layer: str, channel: int) -> pd.DataFrame:
+    """``index.peaks``, kept."""
+    return _peaks(_asked(choice), str(choice.index_path), choice.index_stamp, layer, channel)
+
+
+# --- images --------------------------------------------------------------------------------------
+
+
+def image_of(choice: Choice, image_id: str) -> SeenImage:
+    """One image of the dataset as the network sees it now.
+
+    Raises:
+        ImageError: it is gone or cannot be read.
+    """
+    folder = images_of(choice.dataset)
+    return reconstruction_cache().image(folder, folder.position(image_id))
+
+
+def scanned_image(choice: Choice, image_id: str) -> SeenImage:
+    """One image of the dataset, if it is the one that the index was made from.
+
+    Raises:
+        ImageChangedError: it is another one under the same name.
+        ImageError: it is gone or cannot be read.
+    """
+    seen = image_of(choice, image_id)
+    check_unchanged(image_id, seen.content_hash, _asked(choice).content_hashes([image_id]))
+    return seen
+
+
+def unchanged(choice: Choice, image_ids: Sequence[str]) -> bool:
+    """True if all these images are those that the index was made from."""
+    folder = images_of(choice.dataset)
+    try:
+        files = {name: folder.content(folder.position(name)).file for name in image_ids}
+        now = {name: _file_hash(file) for name, file in files.items()}
+    except ImageError:
+        return False
+    return now == _asked(choice).content_hashes(image_ids)
+
+
+@st.cache_data(max_entries=4096, show_spinner=False)
+def _file_hash(file: FileState) -> str:
+    return content_hash(read_content(Path(file.path)))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def uploaded_image(
+    digest: str, suffix: str, resize: Any, value_range: Any, _content: bytes
+) -> ImageFolder:
+    """A folder with one uploaded image, forgotten with the server.
+
+    Raises:
+        DeconvError: there is no place for temporary files.
+    """
+    try:
+        home = tempfile.TemporaryDirectory(prefix="deconv-")
+        Path(home.name, f"{digest}{suffix}").write_bytes(_content)
+    except OSError as error:
+        raise DeconvError(f"there is no place for temporary files: {error.strerror}") from error
+    folder = ImageFolder(home.name, resize=resize, value_range=value_range)
+    folder.keep_alive = home  # type: ignore[attr-defined]
+    return folder
+
+
+def opening() -> Opening | None:
+    """The demo's first answer, ready made; None if its files are missing or damaged."""
+    return _opening(tuple(map(_state, opening_files())))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _opening(files: tuple[FileState | None, ...]) -> Opening | None:
+    del files
+    try:
+        return demo_opening()
+    except (OSError, ValueError, KeyError):  # it is only a short cut
+        return None
+
+
+# --- computing -----------------------------------------------------------------------------------
+
+
+_TURN = Turn()  # not in a cache: any visitor can have the caches cleared
+
+
+def turn() -> Turn:
+    """The one lock around everything that computes."""
+    return _TURN
+
+
+@st.cache_resource(show_spinner=False)
+def warm_up() -> threading.Thread:
+    """Load torch, once a server, while the visitor looks at the first page."""
+
+    def load() -> None:
+        time.sleep(_SHOWN_FIRST)
+
+        spare_collector()
+
+    thread = threading.Thread(target=load, name="warm-up", daemon=True)
+    thread.start()
+    return thread
+
+
+@st.cache_resource(show_spinner=False)
+def picture_store() -> Store[PictureKey, Reconstruction]:
+    """Finished reconstructions, shared by all sessions."""
+    return Store(192 * 2**20, lambda picture: picture.pixels.nbytes + picture.patch.nbytes)
+
+
+@st.cache_resource(show_spinner=False)
+def reconstruction_cache() -> ReconstructionCache:
+    """Decoded images and switches, shared by all sessions."""
+    from deconv_core.reconstruction.cache import ReconstructionCache
+
+    return ReconstructionCache(256 * 2**20)
+
+
+@st.cache_resource(show_spinner=False)
+def plane_store() -> Store[tuple[str, ImageContent, str], npt.NDArray[np.float32]]:
+    """The feature maps of the last few images looked into: (network, image, layer) -> planes."""
+    return Store(96 * 2**20, lambda planes: planes.nbytes)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def strongest(
+    _network: Network, network: str, _seen: SeenImage, image: ImageContent
+) -> pd.DataFrame:
+    """The strongest map of every convolution in one image.
+
+    Args:
+        _network: what looks at the image.
+        network: its fingerprint.
+        _seen: the image.
+        image: what it was made from.
+    """
+    from deconv_core.reconstruction.whole_image import pass_images
+
+    del network, image
+    last = list(_network.layers)[-1]
+    rows = []
+    for name, peaks in pass_images(_network, [_seen.pixels], last)[0].peaks.items():
+        channel = int(peaks.values[0].argmax())
+        place = int(peaks.rows[0, channel]), int(peaks.columns[0, channel])
+        rows.append((name, channel, float(peaks.values[0, channel]), *place))
+    return pd.DataFrame(rows, columns=["layer", "channel", "value", "row", "column"])

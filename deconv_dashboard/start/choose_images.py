@@ -1,0 +1,192 @@
+"""The part of Start where images are chosen: demo, a folder, an upload, Caltech-256."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import streamlit as st
+
+from deconv_core.errors import DeconvError
+from deconv_dashboard.data.names import distinct
+from deconv_dashboard.data.registry import NetworkChoice, Registry
+from deconv_dashboard.folder_rules import what_is
+from deconv_dashboard.frame.address import visit
+from deconv_dashboard.frame.shell import escape
+from deconv_dashboard.server.serving import told
+from deconv_dashboard.start import follow_links, value_range
+from deconv_dashboard.start.caltech_panel import caltech_panel
+from deconv_dashboard.start.folder_browser import browse, folders_offered
+from deconv_dashboard.start.preview_panel import list_passed_over, look, passed_over, show_preview
+from deconv_dashboard.start.previews import Preview
+from deconv_dashboard.start.use_images import use_buttons
+from deconv_dashboard.upload.panel import upload_panel
+from deconv_dashboard.wording import CHOOSE_TAB, label_name
+
+_SOURCES = {
+    "folder": ":material/folder: Folder",
+    "upload": ":material/upload: Upload",
+    "caltech256": ":material/download: Caltech-256",
+    "demo": ":material/draw: Demo drawings",
+}
+_RESIZES = {"stretch": "Stretch to a square", "crop": "Cut out the middle"}
+
+
+def folder_being_chosen() -> bool:
+    """True while a folder stands in the field, not yet taken."""
+    source, tab = st.session_state.get("source", "folder"), st.session_state.get("start_tab")
+    named = st.session_state.get("folder_chosen") or st.session_state.get("folder_path", "")
+    return source == "folder" and tab in (None, CHOOSE_TAB) and bool(str(named).strip())
+
+
+def stop_choosing() -> None:
+    """Empty the field; for a button."""
+    st.session_state["folder_path"] = ""
+
+
+def choose_images(registry: Registry, network: NetworkChoice) -> None:
+    """Draw the chooser. A choice becomes the dataset of the address."""
+    sources = [name for name in _SOURCES if name != "folder" or folders_offered()]
+    source = st.segmented_control(
+        "Where the images are",
+        sources,
+        default=sources[0],
+        required=True,
+        format_func=_SOURCES.__getitem__,
+        key="source",
+        label_visibility="collapsed",
+    )
+    if source == "folder":
+        _folder(registry, network)
+    elif source == "upload":
+        upload_panel(registry, network)
+    elif source == "caltech256":
+        caltech_panel(registry, network)
+    else:
+        _demo(registry)
+
+
+def _demo(registry: Registry) -> None:
+    st.markdown(
+        "Pictures drawn for this program, seen by a small network that ships with it: everything "
+        "is scanned already, nothing is downloaded."
+    )
+    missing = not registry.dataset("demo").root.is_dir()
+    if missing:
+        st.warning("The demo's pictures are missing from this installation; install it again.")
+    st.button(
+        "Show the demo",
+        key="show_demo",
+        type="primary",
+        icon=":material/draw:",
+        disabled=missing,
+        on_click=visit,
+        args=("start",),
+        kwargs={"dataset": "demo", "network": "demo", "label": None},
+    )
+
+
+def _folder(registry: Registry, network: NetworkChoice) -> None:
+    if chosen := st.session_state.pop("folder_chosen", ""):
+        st.session_state["folder_path"] = chosen
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        typed = st.text_input(
+            "Folder on this computer",
+            key="folder_path",
+            placeholder="Type or paste a path, or browse; folders below it are included",
+            persist_state="session",
+        )
+        if st.button("Browse", key="browse", icon=":material/folder_open:"):
+            st.session_state.pop("browse_place", None)
+            browse("folder_path")
+    if not typed.strip():
+        st.caption("Folders directly inside it become labels, for example dog and cat.")
+        return
+    try:
+        root = registry.rules.meant(typed)
+        _say_understood(registry.rules.shown(root), typed)
+        registry.check_folder(root)
+        follow = follow_links.wanted()
+        whole = look(registry, str(root), follow_links=follow)
+    except DeconvError as error:
+        message = told(error)
+        st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
+        _offer_folder_of(registry, typed)
+        return
+    if not whole.images:
+        shown = escape(registry.rules.shown(root))
+        said = passed_over(whole.passed_over)
+        st.warning(f"There are no pictures in {shown}. {said}", icon=":material/info:")
+        follow_links.checkbox(whole)
+        list_passed_over(whole, "folder")
+        return
+    extensions, labels, resize, values = _filters(whole)
+    narrowed = look(
+        *(registry, str(root), extensions, labels), follow_links=follow, value_range=values
+    )
+    show_preview(narrowed, "folder")
+    follow = follow_links.checkbox(whole)
+    use_buttons(
+        *(registry, network, str(root), narrowed.images, extensions, labels, resize),
+        follow_links=follow,
+        value_range=values,
+    )
+
+
+def _say_understood(shown: str, typed: str) -> None:
+    """The folder that is meant, where it is not what stands in the field."""
+    if shown != typed.strip():
+        st.caption(f":material/folder: {escape(shown)}")
+
+
+def _offer_folder_of(registry: Registry, typed: str) -> None:
+    """A button for the folder of a file that was given in place of a folder."""
+    rules = registry.rules
+    with suppress(DeconvError):
+        file = rules.meant(typed)
+        if not rules.allows(file) or what_is(file) != "file":
+            return
+        folder = rules.shown(file.parent)
+        if file.suffix.lower() == ".zip":
+            st.caption("To use the pictures in a zip, choose *Upload* above, or unpack it.")
+        if rules.allows(file.parent):
+            st.button(
+                f"Use its folder: {escape(folder)}",
+                key="use_its_folder",
+                icon=":material/folder:",
+                on_click=_fill_in,
+                args=(folder,),
+            )
+
+
+def _fill_in(folder: str) -> None:
+    st.session_state["folder_path"] = folder
+
+
+def _filters(whole: Preview) -> tuple[tuple[str, ...], tuple[str, ...], str, str]:
+    """File types, labels (() is all), how pictures become squares, and their range of values."""
+    left, middle, right, last = st.columns(4)
+    types = distinct(whole.extensions, lambda name: name or "without ending")
+    extensions = left.multiselect(
+        "File types",
+        list(types),
+        key="extensions",
+        placeholder="All that can be read",
+        format_func=lambda name: f"{types[name]} ({whole.extensions[name]:,})",
+    )
+    folders = distinct(whole.labels, label_name)
+    labels = middle.multiselect(
+        "Labels",
+        list(folders),
+        key="labels",
+        placeholder="All",
+        format_func=lambda name: f"{folders[name]} ({whole.labels[name]:,})",
+    )
+    resize = right.selectbox(
+        "Pictures that are not square",
+        list(_RESIZES),
+        key="resize",
+        format_func=_RESIZES.__getitem__,
+        help="The network sees 224 x 224 pixels. Stretching shows it everything and distorts; "
+        "cutting out the middle keeps proportions, as ImageNet networks were trained.",
+    )
+    return tuple(extensions), tuple(labels), resize, value_range.choice(last)

@@ -1,0 +1,159 @@
+"""Choosing a folder of the computer the app runs on, for people who sit at it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import streamlit as st
+
+from deconv_core.errors import DeconvError
+from deconv_core.images.decoding import readable_extensions
+from deconv_core.images.listing import entries_in
+from deconv_core.images.passed_over import HIDDEN, kinds_in_words
+from deconv_dashboard.frame.choice import escape
+from deconv_dashboard.server.serving import is_local, rules
+from deconv_dashboard.wording import counted
+
+_MOST = 300
+
+
+def folders_offered() -> bool:
+    """True if this computer's folders may be shown: to its own user, or where a list allows it."""
+    return rules().offered
+
+
+def paths_shown() -> bool:
+    """True if paths of this computer may be shown: only to its own user."""
+    return is_local()
+
+
+@st.dialog("Choose a folder of images", width="medium", icon=":material/folder_open:")
+def browse(target_key: str) -> None:
+    """Walk through folders; the one chosen goes into the text field of this key."""
+    offered = rules()
+    place = _place(str(st.session_state.get(target_key, "")))
+    st.session_state["browse_place"] = str(place)
+    _choose_root(offered.roots or ())
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Up",
+            icon=":material/arrow_upward:",
+            disabled=not offered.allows(place.parent) or place.parent == place,
+            on_click=_enter,
+            args=(str(place.parent),),
+        )
+        st.code(offered.shown(place), language=None)
+    contents = _look(place)
+    folders = contents.folders
+    with st.container(height=320, gap=None):
+        if contents.problem:
+            st.caption(f"This folder cannot be listed: {contents.problem}.")
+        elif not folders:
+            st.caption("No folders in here.")
+        for number, folder in enumerate(folders[:_MOST]):
+            st.button(
+                escape(folder.name),
+                key=f"enter {place.name} {number}",  # keys reach the browser: no path
+                icon=f":material/{'link' if folder in contents.links else 'folder'}:",
+                type="tertiary",
+                on_click=_enter,
+                args=(str(folder),),
+            )
+        if len(folders) > _MOST:
+            st.caption(f"The first {_MOST} of {len(folders):,} folders; type the path instead.")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Use this folder", type="primary", key="use_folder"):
+            st.session_state["folder_chosen"] = offered.shown(place)
+            st.session_state.pop("browse_place", None)
+            st.rerun()
+        _say_counts(contents)
+
+
+def _enter(folder: str) -> None:
+    st.session_state["browse_place"] = folder
+
+
+def _choose_root(roots: Sequence[Path]) -> None:
+    """Where a list of folders is offered: go to another of them."""
+    if len(roots) < 2:
+        return
+    with st.container(horizontal=True):
+        for number, root in enumerate(roots):
+            name = escape(rules().shown(root))
+            st.button(
+                name, key=f"root {number}", type="tertiary", on_click=_enter, args=(str(root),)
+            )
+
+
+def _place(typed: str) -> Path:
+    """Where to look: where the person is, else what they typed, else home."""
+    offered = rules()
+    places = [st.session_state.get("browse_place", "")]
+    if typed.strip():
+        with suppress(DeconvError):
+            meant = offered.meant(typed)
+            places += [str(meant), str(meant.parent)]  # of a file, its folder
+    for place in map(Path, filter(None, places)):
+        with suppress(OSError):  # a name that is too long
+            if offered.allows(place) and place.is_dir():
+                return place
+    return offered.roots[0] if offered.roots else Path.home()
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """What is directly in a folder.
+
+    Attributes:
+        folders: by name.
+        links: those that are links.
+        pictures: how many.
+        passed_over: kind -> number.
+        problem: why it cannot be listed, or "".
+    """
+
+    folders: tuple[Path, ...] = ()
+    links: frozenset[Path] = frozenset()
+    pictures: int = 0
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    problem: str = ""
+
+
+def _look(place: Path) -> _Contents:
+    readable = set(readable_extensions())
+    folders, links, kinds = [], [], Counter[str]()
+    pictures = 0
+    try:
+        for kind, entry in entries_in(str(place)):
+            ending = os.path.splitext(entry.name)[1].lower()
+            if kind in ("folder", "link"):
+                folders.append(Path(entry.path))
+                links += [folders[-1]] if kind == "link" else []
+            elif kind == "hidden":
+                kinds[HIDDEN] += 1
+            elif ending in readable:
+                pictures += 1
+            else:
+                kinds[ending] += 1
+    except OSError as error:
+        return _Contents(problem=(error.strerror or "it cannot be opened").lower())
+    folders.sort(key=lambda folder: folder.name.casefold())
+    ordered = {**{k: n for k, n in kinds.most_common() if k != HIDDEN}, HIDDEN: kinds[HIDDEN]}
+    passed_over = {kind: number for kind, number in ordered.items() if number}
+    return _Contents(tuple(folders), frozenset(links), pictures, passed_over)
+
+
+def _say_counts(contents: _Contents) -> None:
+    said = [f"{counted(contents.pictures, 'picture')} directly in it; folders below are included."]
+    if contents.passed_over:
+        said.append(f"Passed over: {kinds_in_words(contents.passed_over)}.")
+    if contents.links:
+        number = len(contents.links)
+        are, them = ("is a link", "it") if number == 1 else ("are links", "them")
+        said.append(f"{number} of the folders {are}; a checkbox on Start enters {them}.")
+    st.caption(escape(" ".join(said)))

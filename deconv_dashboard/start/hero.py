@@ -1,0 +1,140 @@
+"""What Start shows first: the nine strongest activations of a layer, or what to do to get them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from deconv_dashboard.frame import address
+from deconv_dashboard.frame import messages as notes
+from deconv_dashboard.frame.shell import Choice
+from deconv_dashboard.gallery import answers
+from deconv_dashboard.gallery import refining as exact
+from deconv_dashboard.gallery import tour as stories
+from deconv_dashboard.gallery.downloads import downloads, file_stem
+from deconv_dashboard.gallery.tiles import gallery
+from deconv_dashboard.server import resources
+from deconv_dashboard.start.opening import opening_for, with_opening
+from deconv_dashboard.wording import counted
+
+_DEPTHS = ("conv1_2", "conv2_2", "conv3_4", "conv4_4", "conv5_4")
+_FIRST = "conv4_4"
+
+
+def hero(choice: Choice, buttons: DeltaGenerator) -> Callable[[], None]:
+    """Draw words, and keep the place for nine reconstructions beside nine patches.
+
+    Args:
+        choice: what is asked.
+        buttons: where downloads go.
+
+    Returns:
+        What fills the place; to be called when everything else is on the page.
+    """
+    left, right = st.columns([9, 4], gap="medium")
+    with left:
+        layer = _layer_picker(choice)
+        slot = _place(choice, layer)
+    with right:
+        _words(choice, layer)
+    return lambda: _pictures(choice, layer, slot, buttons)
+
+
+def _place(choice: Choice, layer: str) -> DeltaGenerator:
+    """Room for the pictures; those of the last run stay in it until the new ones are there."""
+    shown = (str(choice.index_path), layer)
+    if st.session_state.get("hero_shown") == shown:
+        return st.container()
+    st.session_state["hero_shown"] = shown
+    slot = st.empty()
+    slot.skeleton(height=400)
+    return slot
+
+
+def _layer_picker(choice: Choice) -> str:
+    """Five layers from shallow to deep."""
+    names = [name for name in _DEPTHS if name in choice.layers] or list(choice.layers)[:5]
+    layer = st.segmented_control(
+        "Layer",
+        names,
+        default=_FIRST if _FIRST in names else names[-1],
+        required=True,
+        key="start_layer",
+        label_visibility="collapsed",
+    )
+    return str(layer)
+
+
+def _words(choice: Choice, layer: str) -> None:
+    """What this is, and what is shown."""
+    st.markdown(
+        "A convolutional network looks at pictures through many small detectors, its **feature "
+        "maps**. Here are the image patches that excite a layer most, and beside each its "
+        "**reconstruction**: what the deconvnet makes of that one activation. Grey is zero."
+    )
+    if choice.dataset.kind == "demo":
+        st.markdown("For your own pictures, choose a folder below.")
+    shown = choice.layers[layer]
+    size = shown.receptive_field.size
+    scanned = counted(len(choice.index.images) if choice.index else 0, "image")
+    st.caption(
+        f"Shown: of {scanned}, the nine that excite {layer} most. It has {shown.channels} feature "
+        f"maps; each place in one sees {size} × {size} of 224 × 224 pixels. Click a picture to "
+        "open its feature map."
+    )
+    st.page_link(
+        address.PAGE_FILES["layer"],
+        label=f"Explore {layer}",
+        icon=":material/arrow_forward:",
+        query_params=address.link_to(layer=layer, map=None),
+    )
+    if stories.stops(choice):
+        st.caption("Feature maps worth a look")
+        with st.container(horizontal=True, gap="xsmall"):
+            stories.tour_links(choice)
+
+
+def _pictures(choice: Choice, layer: str, slot: DeltaGenerator, buttons: DeltaGenerator) -> None:
+    picked, scale, checking = None, None, None
+    with slot.container(), notes.explained(choice):
+        answer = answers.find(choice, layer, None, 9, None)
+        answers.fires_in(choice, answer, 9)
+        if (opening := opening_for(choice, layer, answer)) is not None:
+            answer, caption = with_opening(answer, opening), opening.caption
+            resources.warm_up()  # whatever is clicked next has to be computed
+        else:
+            (answer,) = answers.with_pictures(choice, [answer])
+            if not answer.pictures.found:
+                return
+            scale = answers.scale_for("clipped", [answer])
+            caption = scale.caption
+        panels = answers.panels(
+            answer,
+            scale,
+            names_map=True,
+            names_file=False,
+            value=lambda rank, activation: str(activation.unit.channel),
+        )
+        picked = gallery(panels, "start_tiles")
+        st.caption(f"Reconstructions: {caption}.")
+        checking = st.container()
+    if checking is None:  # an error was explained in its place, which mypy cannot know
+        return  # type: ignore[unreachable]
+    if scale is not None:
+        stem = file_stem(choice, layer, None, None)
+        title = f"{layer} · {choice.dataset.name}"
+        with buttons:
+            downloads(
+                *(answer.pictures.all, stem, choice.layers[layer], scale, "start"),
+                heading=title,
+                copies=answer.copies,
+            )
+    if picked:
+        st.switch_page(
+            address.PAGE_FILES["feature_map"],
+            query_params=address.link_to(layer=layer, map=int(picked)),
+        )
+    with checking:
+        exact.settle(choice, layer, None, 9, [answer])

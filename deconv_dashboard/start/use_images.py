@@ -1,0 +1,105 @@
+"""From images that were looked at to the dataset that is shown, scanned or not."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from deconv_core.errors import DeconvError
+from deconv_dashboard.data.registry import NetworkChoice, Registry
+from deconv_dashboard.frame.address import visit
+from deconv_dashboard.frame.moved import weights_missing
+from deconv_dashboard.frame.remedies import begin
+from deconv_dashboard.frame.shell import escape
+from deconv_dashboard.jobs.scans import scan_state
+from deconv_dashboard.server.serving import told
+from deconv_dashboard.start.scan_panel import VGG19_DOWNLOAD, scan_label
+
+
+def use_buttons(
+    registry: Registry,
+    network: NetworkChoice,
+    root: str,
+    images: int,
+    extensions: tuple[str, ...] = (),
+    labels: tuple[str, ...] = (),
+    resize: str = "stretch",
+    *,
+    name: str | None = None,
+    kind: str = "folder",
+    follow_links: bool = False,
+    value_range: str = "type",
+) -> None:
+    """The two ways on: scan now, or only choose."""
+    reading = (extensions, labels, resize, follow_links, value_range)
+    settings = (registry, network, root, images, name, kind, *reading)
+    blocked = not registry.ready(network) and network.source != "vgg19"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            scan_label(registry, network, images),
+            key="use_and_scan",
+            type="primary",
+            icon=":material/play_arrow:",
+            on_click=_use,
+            args=settings,
+            kwargs={"scan": True},
+            disabled=not images or blocked,
+        )
+        st.button(
+            "Open without scanning",
+            key="use_only",
+            type="tertiary",
+            on_click=_use,
+            args=settings,
+            kwargs={"scan": False},
+            disabled=not images,
+        )
+    st.caption(_seen_by(network))
+    if blocked:
+        weights_missing(registry, network, "Or choose another network in the sidebar.")
+
+
+def _seen_by(network: NetworkChoice) -> str:
+    """Which network will look, and which other one could."""
+    if network.network_id == "demo":
+        return (
+            "The demo network learnt from drawings: good for trying this out. For "
+            f"photographs choose VGG19 in the sidebar ({VGG19_DOWNLOAD}, downloaded once)."
+        )
+    return f"Seen by {network.name}; choose another network in the sidebar."
+
+
+def _use(
+    registry: Registry,
+    network: NetworkChoice,
+    root: str,
+    images: int,
+    name: str | None,
+    kind: str,
+    extensions: tuple[str, ...],
+    labels: tuple[str, ...],
+    resize: str,
+    follow_links: bool,
+    value_range: str,
+    *,
+    scan: bool,
+) -> None:
+    try:
+        dataset = registry.add_folder(
+            root,
+            name=name,
+            kind=kind,
+            extensions=extensions or None,
+            labels=labels or None,
+            resize=resize,
+            follow_links=follow_links,
+            value_range=value_range,
+        )
+    except DeconvError as error:
+        message = told(error)
+        st.session_state["scan_error"] = escape(f"{message[:1].upper()}{message[1:]}.")
+        return
+    visit("start", dataset=dataset.dataset_id, label=None)
+    st.session_state["folder_path"] = ""  # it has become the dataset that is shown
+    done = scan_state(registry, registry.index_path(dataset, network)).status == "done"
+    if scan and not done:
+        begin(registry, dataset, network, images=images)

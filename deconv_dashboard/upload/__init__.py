@@ -1,0 +1,1 @@
+"""Uploads: the panel, names, checks and storing."""

@@ -1,0 +1,68 @@
+"""Numbers in words: counts, sizes, durations; long names made short."""
+
+from __future__ import annotations
+
+from deconv_core.network.preprocessing import PREPROCESSINGS
+
+CHOOSE_TAB = "Choose images"
+"""The tab of Start where images are chosen."""
+DATASETS_TAB = "Datasets and scans"
+"""The tab of Start where what is kept can be deleted."""
+NETWORKS_TAB = "Networks"
+"""The tab of Start where weight files are added."""
+
+
+def counted(number: int, noun: str) -> str:
+    """For example "1 image", "1,200 images"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def ordinal(number: int) -> str:
+    """For example "1st", "2nd", "3rd", "11th", "22nd"."""
+    teen = 10 <= number % 100 < 20
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{'th' if teen else ending}"
+
+
+def file_size(size: int) -> str:
+    """For example "640 kB", "12 MB", "1.2 GB"; in thousands, as disks are sold."""
+    if size < 1_000_000:
+        return f"{max(size, 0) / 1e3:,.0f} kB"
+    return f"{size / 1e6:,.0f} MB" if size < 1_000_000_000 else f"{size / 1e9:,.1f} GB"
+
+
+def duration(seconds: float) -> str:
+    """For example "under 5 s", "40 s", "3 min", "2 h 10 min"; coarse, as estimates are."""
+    if seconds < 5:
+        return "under 5 s"
+    if seconds < 90:
+        return f"{5 * round(seconds / 5)} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def activation_text(value: float, *, approximate: bool = False) -> str:
+    """An activation in four digits, for example "23.20", "1234", "≈ 8.490": columns line up."""
+    return f"{'≈ ' if approximate else ''}{value:#.4g}".rstrip(".")
+
+
+def preprocessing_text(name: str, reason: str) -> str:
+    """A preprocessing in words, and why it is used; no full stop."""
+    words = PREPROCESSINGS[name].words if name in PREPROCESSINGS else ""
+    because = f", because {reason}" if reason else ""
+    return f"{name} ({words}){because}" if words else f"{name}{because}"
+
+
+def label_name(label: str) -> str:
+    """A label for people; pictures in the root folder have none."""
+    return label or "(no folder)"
+
+
+def shortened(name: str, most: int = 36) -> str:
+    """A long file name without its middle: its beginning and its number stay readable."""
+    if len(name) <= most:
+        return name
+    tail = max(most // 2, 8)
+    return f"{name[: most - tail - 1]}…{name[-tail:]}"

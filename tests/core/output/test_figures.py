@@ -1,0 +1,50 @@
+"""Figures show the numbers they are given."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.output.figures import peak_histogram
+from deconv_core.units import Unit
+
+
+def test_a_histogram_holds_every_peak_and_marks_the_top(index: ActivationIndex) -> None:
+    peaks, top = index.peaks("conv3_1", 2), index.top("conv3_1", channel=2, k=5)
+    bars, marks = peak_histogram(peaks, top, Unit("conv3_1", 2)).data
+    width = bars.customdata[0][1]
+    assert bars.customdata[0][0] == 0
+    assert 20 <= len(bars.y) <= 81
+    for number, (low, high) in enumerate(bars.customdata):
+        assert low == pytest.approx(number * width)
+        assert high == pytest.approx((number + 1) * width)
+        assert bars.x[number] == pytest.approx((low + high) / 2)
+        inside = [value for value in peaks["value"] if low <= value < high]
+        assert bars.y[number] == len(inside)
+    assert sum(bars.y) == len(peaks)
+    assert list(marks.x) == [activation.value for activation in top]
+    assert [text.split(". ", 1) for text in marks.text] == [
+        [str(rank), activation.image_id] for rank, activation in enumerate(top, 1)
+    ]
+
+
+def test_a_histogram_of_a_dead_map_can_be_drawn(index: ActivationIndex) -> None:
+    peaks = index.peaks("conv3_2", 1)
+    figure = peak_histogram(peaks, [], Unit("conv3_2", 1))
+    assert "conv3_2/1" in figure.layout.xaxis.title.text
+    assert figure.to_json()
+    assert list(figure.data[0].y) == [len(peaks)]
+
+
+@pytest.mark.parametrize("largest", [1e-30, 3e-7, 0.0149, 1.0, 99.99, 4e5])
+def test_no_peak_falls_beyond_the_last_bar(largest: float) -> None:
+    values = np.linspace(0, largest, 1001, dtype=np.float32)
+    figure = peak_histogram(pd.DataFrame({"value": values}), [], Unit("conv1_1", 0))
+    assert sum(figure.data[0].y) == 1001
+
+
+def test_a_histogram_of_no_peaks_can_be_drawn() -> None:
+    figure = peak_histogram(
+        pd.DataFrame({"value": np.zeros(0, np.float32)}), [], Unit("conv1_1", 0)
+    )
+    assert sum(figure.data[0].y) == 0

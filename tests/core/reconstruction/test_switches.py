@@ -1,0 +1,76 @@
+"""Two bits a switch: there and back, whole or as a window."""
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deconv_core.reconstruction.switches import Switches, pool, unpool
+from tests.thorough import examples
+
+
+def test_codes_count_the_four_cells_in_reading_order() -> None:
+    plane = torch.tensor(
+        [
+            [9.0, 0, 0, 8],
+            [0, 0, 0, 0],
+            [0, 0, 0, 0],
+            [7, 0, 0, 6],
+        ]
+    )
+    pooled, codes = pool(plane[None, None])
+    assert pooled[0, 0].tolist() == [[9, 8], [7, 6]]
+    assert codes[0, :, :, 0].tolist() == [[0, 1], [2, 3]]
+    assert torch.equal(unpool(pooled, codes)[0, 0], plane)
+
+
+sides = st.integers(1, 7)
+
+
+@examples(30)
+@given(st.integers(1, 5), sides, sides, st.integers(0, 10_000), st.booleans())
+def test_pooling_is_torchs_with_ties_and_in_any_layout(
+    maps: int, height: int, width: int, seed: int, last: bool
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    plane = torch.randint(0, 4, (2, maps, 2 * height, 2 * width), generator=generator).float()
+    expected, where = F.max_pool2d(plane, 2, return_indices=True)
+    layout = torch.channels_last if last else torch.contiguous_format
+    pooled, codes = pool(plane.contiguous(memory_format=layout))
+    assert torch.equal(pooled, expected)
+    placed = unpool(pooled, codes)
+    assert torch.equal(placed, F.max_unpool2d(expected, where, [2, 2]))
+
+
+@examples(30)
+@given(st.lists(st.tuples(sides, sides, st.integers(1, 9)), max_size=5), st.integers(0, 10_000))
+def test_packing_loses_nothing_and_takes_two_bits_each(
+    shapes: list[tuple[int, int, int]], seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    codes = [torch.randint(0, 4, shape, generator=generator).to(torch.uint8) for shape in shapes]
+    packed = Switches.pack(codes)
+    for pooling, code in enumerate(codes):
+        side = min(code.shape[:2])
+        assert torch.equal(packed.crop(pooling, 0, 0, side), code[:side, :side])
+    assert packed.nbytes == sum(h * w * -(-channels // 4) for h, w, channels in shapes)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "row", "column", "side"), [(0, 5, 9, 3), (1, 3, 4, 2), (0, 4, 8, 8)]
+)
+def test_a_square_of_an_image_has_the_codes_of_the_image_there(
+    pooling: int, row: int, column: int, side: int
+) -> None:
+    codes = [
+        torch.randint(
+            0, 4, (plane, plane, 3), generator=torch.Generator().manual_seed(plane)
+        ).byte()
+        for plane in (16, 8)
+    ]
+    whole = Switches.pack(codes)
+    square = Switches.pack([codes[0][4:12, 8:16], codes[1][2:6, 4:8]], [(4, 8), (2, 4)])
+    expected = codes[pooling][row : row + side, column : column + side]
+    assert torch.equal(whole.crop(pooling, row, column, side), expected)
+    assert torch.equal(square.crop(pooling, row, column, side), expected)
