@@ -24,7 +24,8 @@ PROGRAM = """
 import sys, time
 from pathlib import Path
 import torch
-import deconv_core.scanning.compute, deconv_core.images.folder, deconv_core.scanning.scan, deconv_core.network.sources
+import deconv_core.images.folder, deconv_core.network.sources
+import deconv_core.scanning.compute, deconv_core.scanning.scan
 
 def status(name):  # MB
     text = Path("/proc/self/status").read_text()

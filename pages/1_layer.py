@@ -7,12 +7,13 @@ from deconv_core.index.activation_index import TOP, ActivationIndex
 from deconv_core.layers import Layer
 from deconv_dashboard.frame import messages as notes
 from deconv_dashboard.frame import pickers
-from deconv_dashboard.frame.shell import Choice, heading, require_index, shell
+from deconv_dashboard.frame.shell import heading, require_index, shell
 from deconv_dashboard.gallery import answers, contact_sheet
 from deconv_dashboard.gallery import refining as exact
 from deconv_dashboard.gallery.downloads import downloads, file_stem
 from deconv_dashboard.gallery.tiles import gallery
 from deconv_dashboard.server import reconstructing as pictures
+from deconv_dashboard.values import Choice
 
 PAGE = "layer"
 

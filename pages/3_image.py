@@ -13,12 +13,13 @@ from deconv_dashboard.frame import address, pickers
 from deconv_dashboard.frame import messages as notes
 from deconv_dashboard.frame.choice import whole_number
 from deconv_dashboard.frame.data_tables import data_table
-from deconv_dashboard.frame.shell import Choice, escape, heading, shell
+from deconv_dashboard.frame.shell import escape, heading, shell
 from deconv_dashboard.gallery import answers
 from deconv_dashboard.gallery.choose_one import Shown, choose_image, image_menu
 from deconv_dashboard.gallery.tiles import Mark, Panel, Tile, gallery, pick_position
 from deconv_dashboard.server import drawn, resources
 from deconv_dashboard.server import reconstructing as pictures
+from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import activation_text
 
 if TYPE_CHECKING:

@@ -13,18 +13,12 @@ from deconv_dashboard.frame import messages as notes
 from deconv_dashboard.frame import pickers
 from deconv_dashboard.frame.address import SCALES
 from deconv_dashboard.frame.moved import folder_missing, weights_missing
-from deconv_dashboard.frame.shell import (
-    Choice,
-    escape,
-    heading,
-    require_index,
-    say_if_read_only,
-    shell,
-)
+from deconv_dashboard.frame.shell import escape, heading, require_index, say_if_read_only, shell
 from deconv_dashboard.frame.ways import offer_room
 from deconv_dashboard.gallery.export_panel import contents, export_list
 from deconv_dashboard.jobs.exports import start_export
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
+from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import counted
 
 MOST = 1000

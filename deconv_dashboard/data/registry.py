@@ -17,7 +17,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +26,7 @@ from deconv_core.demo import demo_images, demo_index, demo_weights
 from deconv_core.errors import DeconvError
 from deconv_core.whole_files import remove_parts, write_whole
 from deconv_dashboard.data import names
+from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.data.deletion import delete_moved, move_away
 from deconv_dashboard.folder_rules import FolderRules, absolute_path, folder_rules, what_is
 from deconv_dashboard.queue.queue import JobQueue
@@ -36,43 +37,6 @@ _Entry = TypeVar("_Entry")
 _KINDS = ("folder", "upload", "caltech256")
 _ID = re.compile(r"[0-9a-z]{1,16}")
 _HOUR = 3600.0
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A folder of images and how it is read.
-
-    Attributes:
-        dataset_id: "demo", or 8 hex digits.
-        name: for people.
-        kind: "demo", "folder", "upload" or "caltech256".
-        root: the folder.
-        extensions: file types taken; None takes all that can be read.
-        labels: first-level folders taken; None takes all.
-        resize: "stretch" or "crop".
-        follow_links: folders in it that are links are entered.
-        value_range: "type", or "file": values of more than 8 bits fill each file's own range.
-    """
-
-    dataset_id: str
-    name: str
-    kind: str
-    root: Path
-    extensions: tuple[str, ...] | None = None
-    labels: tuple[str, ...] | None = None
-    resize: str = "stretch"
-    follow_links: bool = False
-    value_range: str = "type"
-
-
-@dataclass(frozen=True)
-class NetworkChoice:
-    """A source of weights: ``source`` and ``preprocessing`` are arguments of ``load_network``."""
-
-    network_id: str
-    name: str
-    source: str
-    preprocessing: str | None = None
 
 
 VGG19 = NetworkChoice("vgg19", "VGG19 (ImageNet)", "vgg19")

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from deconv_dashboard.limits import MEGABYTE, whole_number
 
+LARGEST_UNPACKED = 2 * 2**30
+"""Bytes of all its pictures, unpacked."""
+
 
 @dataclass(frozen=True)
 class UploadLimits:
@@ -35,3 +38,8 @@ def upload_limits(largest_mb: int | None = None) -> UploadLimits:
         limits.upload if largest_mb is None else largest_mb * MEGABYTE,
         limits.total if total is None else total * MEGABYTE,
     )
+
+
+def megabytes(size: int) -> str:
+    """For messages."""
+    return f"{size / 2**20:,.0f} MB"

@@ -24,10 +24,10 @@ import filelock
 from deconv_core.errors import MAKE_ROOM, DeconvError
 from deconv_core.images.folder import LARGEST_FILE
 from deconv_core.images.passed_over import Skipped
-from deconv_dashboard.data.registry import Dataset, Registry
-from deconv_dashboard.data.upload_limits import UploadLimits
+from deconv_dashboard.data.datasets import Dataset
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.data.upload_limits import LARGEST_UNPACKED, UploadLimits, megabytes
 from deconv_dashboard.folder_rules import folder_size
-from deconv_dashboard.upload import archive_checks as checks
 from deconv_dashboard.writing import why_not_written
 
 _PIECE = 2**20
@@ -108,16 +108,16 @@ class Intake:
             while piece := source.read(_PIECE):
                 size += len(piece)
                 self.bytes += len(piece)
-                if self.bytes > checks.LARGEST_UNPACKED:
+                if self.bytes > LARGEST_UNPACKED:
                     raise DeconvError(
                         "unpacked, the upload is larger than "
-                        f"{checks.megabytes(checks.LARGEST_UNPACKED)}; upload fewer pictures at "
+                        f"{megabytes(LARGEST_UNPACKED)}; upload fewer pictures at "
                         "once, or scan them as a folder"
                     )
                 if self.bytes > self.room:
                     raise DeconvError(_NO_ROOM)
                 if size > LARGEST_FILE:
-                    raise _TooLargeError(f"larger than {checks.megabytes(LARGEST_FILE)}")
+                    raise _TooLargeError(f"larger than {megabytes(LARGEST_FILE)}")
                 file.write(piece)
 
 

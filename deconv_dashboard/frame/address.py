@@ -31,8 +31,6 @@ SCALES = {"clipped": "Shared", "99": "Per tile", "shared": "Unclipped"}
 """Names of ``Scale.named`` that pages offer, the default first."""
 MOST = 25
 """Largest k."""
-EACH = "each"
-"""Value of ``copies`` that counts every copy of a picture; otherwise only the first counts."""
 _CARRIED = ("network", "dataset", "layer", "map", "label", "copies")
 _SHOWN = {
     "start": ("network", "dataset"),

@@ -4,83 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from deconv_core.errors import DeconvError
 from deconv_core.index.activation_index import ActivationIndex
-from deconv_core.layers import Layer
 from deconv_core.names import visible
 from deconv_core.units import as_stored
-from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
+from deconv_dashboard.data.datasets import Dataset, NetworkChoice
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame import address
 from deconv_dashboard.jobs.scans import finish_new_index
 from deconv_dashboard.server import resources
+from deconv_dashboard.values import EACH, Choice
 
 _LONGEST_QUOTE = 60
 # Markdown makes links of these after it has taken the backslashes away; an unseen letter keeps it.
 _BECOMES_A_LINK = re.compile(r"www(?=\.)|:(?=//)|@(?=\w)", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What the sidebar says.
-
-    Attributes:
-        registry: datasets, networks, indexes.
-        network: chosen weights.
-        dataset: chosen images.
-        label: only these images, or None for all.
-        index: their index, finished or not; None if they were never scanned together.
-        index_path: where it is, or will be.
-        index_stamp: names the state of the index.
-        problem: why the index cannot be read, or None.
-        values: the query parameters of this page, checked: ``layer`` and ``map`` among them.
-        page: which page asks.
-        notes: what the address asked for and did not get, in words.
-    """
-
-    registry: Registry
-    network: NetworkChoice
-    dataset: Dataset
-    label: str | None
-    index: ActivationIndex | None
-    index_path: Path
-    index_stamp: str = ""
-    problem: DeconvError | None = None
-    values: Mapping[str, str] = field(default_factory=dict)
-    page: str = "start"
-    notes: tuple[str, ...] = ()
-
-    @property
-    def layers(self) -> Mapping[str, Layer]:
-        """The layers of the index, or nothing without one."""
-        return self.index.layers if self.index else {}
-
-    @property
-    def layer(self) -> Layer | None:
-        """The layer in the address; None without an index."""
-        return self.layers.get(self.values.get("layer", ""))
-
-    @property
-    def approximate(self) -> bool:
-        """True if the numbers of the index are a little off, until they are checked in float32."""
-        return self.index is not None and self.index.precision != "float32"
-
-    @property
-    def has_copies(self) -> bool:
-        """True if pictures of the dataset have copies: files of equal content."""
-        return self.index is not None and bool(self.index.equal_images)
-
-    @property
-    def copies(self) -> bool:
-        """True if every copy counts in an answer; on Start each picture counts once."""
-        return self.page != "start" and self.values.get("copies") == address.EACH
-
-    @property
-    def map(self) -> int:
-        """The feature map in the address."""
-        return int(self.values.get("map", "0"))
 
 
 def choose(page: str, notes: list[str]) -> Choice:
@@ -181,10 +120,10 @@ def _check_display(values: dict[str, str], notes: list[str]) -> None:
             f"“{_quoted(k)}” pictures cannot be shown; choose 1 to {address.MOST}. Showing 9."
         )
         values.pop("k")
-    if values.get("copies", address.EACH) != address.EACH:
+    if values.get("copies", EACH) != EACH:
         notes.append(
             f"Copies cannot be counted “{_quoted(values['copies'])}”: the address takes "
-            f"{address.EACH}, or nothing to count them once. Counting them once."
+            f"{EACH}, or nothing to count them once. Counting them once."
         )
         values.pop("copies")
 

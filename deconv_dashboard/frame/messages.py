@@ -15,18 +15,19 @@ from deconv_core.index.dead_maps import dead_maps_sentence, layers_with_many_dea
 from deconv_core.layers import Layer
 from deconv_core.units import Unit
 from deconv_dashboard.frame import address
-from deconv_dashboard.frame.choice import Choice, escape
+from deconv_dashboard.frame.choice import escape
 from deconv_dashboard.frame.data_tables import data_table
 from deconv_dashboard.frame.moved import folder_missing, weights_missing, weights_unusable
 from deconv_dashboard.frame.remedies import offer_scan
 from deconv_dashboard.frame.repair import damage_note
 from deconv_dashboard.jobs.scans import changes_since
 from deconv_dashboard.server import resources
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
+from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import activation_text
 
 if TYPE_CHECKING:
-    from deconv_dashboard.gallery.answers import Answer
+    from deconv_dashboard.values import Answer
 
 
 @contextmanager

@@ -11,13 +11,14 @@ import streamlit as st
 from deconv_core.errors import DeconvError, PreprocessingUnclearError, WeightsError
 from deconv_core.images.folder import ImageFolder
 from deconv_core.index.folder import IndexFolder
-from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
+from deconv_dashboard.data.datasets import Dataset, NetworkChoice
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame import address
 from deconv_dashboard.frame.choice import escape
 from deconv_dashboard.frame.ways import offer_question
 from deconv_dashboard.frame.weights_panel import weights_download
 from deconv_dashboard.server import resources
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
 
 FOLDER = "Choose the folder where it is now"
 FILE = "Choose the weight file where it is now"

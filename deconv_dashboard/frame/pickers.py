@@ -15,7 +15,7 @@ from deconv_dashboard.data.names import distinct
 from deconv_dashboard.frame import address
 from deconv_dashboard.frame.address import SCALES
 from deconv_dashboard.frame.choice import whole_number
-from deconv_dashboard.frame.shell import Choice
+from deconv_dashboard.values import EACH, Choice
 
 _FILES = Path(__file__).parent / "components"
 COPIES_HELP = (
@@ -219,7 +219,7 @@ def copies_switch(page: str, choice: Choice) -> None:
     st.session_state["pick_copies"] = not choice.copies
 
     def changed() -> None:
-        address.visit(page, copies=None if st.session_state["pick_copies"] else address.EACH)
+        address.visit(page, copies=None if st.session_state["pick_copies"] else EACH)
 
     st.toggle("Count copies once", key="pick_copies", on_change=changed, help=COPIES_HELP)
 

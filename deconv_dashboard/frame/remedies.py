@@ -11,12 +11,14 @@ from deconv_core.errors import (
     IndexMismatchError,
     IndexOutdatedError,
 )
-from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
-from deconv_dashboard.frame.choice import Choice, escape
+from deconv_dashboard.data.datasets import Dataset, NetworkChoice
+from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.frame.choice import escape
 from deconv_dashboard.frame.ways import offer_room
 from deconv_dashboard.jobs.scans import scan_state, start_scan
 from deconv_dashboard.server import resources
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
+from deconv_dashboard.values import Choice
 
 UPDATE = "Update the scan"
 ANEW = "Scan anew"

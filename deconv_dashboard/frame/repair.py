@@ -6,11 +6,12 @@ import streamlit as st
 
 from deconv_core.errors import DeconvError, IndexDamagedError
 from deconv_core.index.parts import REPAIR
-from deconv_dashboard.frame.choice import Choice, escape
+from deconv_dashboard.frame.choice import escape
 from deconv_dashboard.frame.remedies import offer_scan
 from deconv_dashboard.frame.ways import offer_room
 from deconv_dashboard.jobs.scans import scan_state, start_scan
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
+from deconv_dashboard.values import Choice
 
 LABEL = "Repair: scan only the damaged blocks again"
 

@@ -16,14 +16,15 @@ from streamlit.delta_generator import DeltaGenerator as Place
 from deconv_core.errors import IndexDamagedError
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_dashboard.frame import address
-from deconv_dashboard.frame.choice import Choice, choose, escape, short_name
+from deconv_dashboard.frame.choice import choose, escape, short_name
 from deconv_dashboard.frame.remedies import offer_scan
 from deconv_dashboard.frame.repair import damage_note
 from deconv_dashboard.frame.sidebar import PAGES, PRODUCT, sidebar
 from deconv_dashboard.frame.ways import go_where_wanted
 from deconv_dashboard.server import reconstructing as pictures
 from deconv_dashboard.server import resources
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
+from deconv_dashboard.values import Choice
 from deconv_dashboard.writing import can_write
 
 __all__ = [

@@ -8,12 +8,13 @@ from deconv_core.images.passed_over import kinds_in_words
 from deconv_dashboard.data.names import distinct
 from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame import address
-from deconv_dashboard.frame.choice import Choice, escape, short_name
+from deconv_dashboard.frame.choice import escape, short_name
 from deconv_dashboard.frame.job_rows import job_line, stop_buttons, watched
 from deconv_dashboard.frame.job_words import job_doing
 from deconv_dashboard.jobs.scans import scan_state
 from deconv_dashboard.queue.state import JobState
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
+from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import duration
 
 PRODUCT = "Deconvnet dashboard"

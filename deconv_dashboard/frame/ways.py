@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from deconv_core.errors import MAKE_ROOM
-from deconv_dashboard.data.registry import NetworkChoice
+from deconv_dashboard.data.datasets import NetworkChoice
 from deconv_dashboard.frame.address import PAGE_FILES, link_to
 from deconv_dashboard.wording import DATASETS_TAB, NETWORKS_TAB
 

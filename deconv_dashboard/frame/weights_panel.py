@@ -15,7 +15,7 @@ from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.frame.ways import offer_room
 from deconv_dashboard.jobs.vgg19_download import BYTES, start_weights_download, weights_state
 from deconv_dashboard.queue.state import JobState
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
 from deconv_dashboard.wording import file_size, preprocessing_text
 
 

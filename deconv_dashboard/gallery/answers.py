@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,10 +13,11 @@ from deconv_core.index.copies import and_copies, names_text
 from deconv_core.names import visible
 from deconv_core.units import Activation, Unit, label_of
 from deconv_dashboard.frame import messages as notes
-from deconv_dashboard.frame.shell import Choice, escape
+from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.gallery.tiles import Panel, Tile
 from deconv_dashboard.server import drawn, resources
 from deconv_dashboard.server import reconstructing as making
+from deconv_dashboard.values import Answer, Choice, PictureKey, Pictures
 from deconv_dashboard.wording import activation_text, shortened
 
 if TYPE_CHECKING:
@@ -24,34 +25,8 @@ if TYPE_CHECKING:
     from deconv_core.reconstruction.reconstruct import Reconstruction
 
 
-Copies = Mapping[str, tuple[str, ...]] | None
 PER_TILE = ("percentile", 0.0, 99.0)
 """The scale of one picture alone, as a key; patches, which have no scale, use it too."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The top activations of one question, with their pictures.
-
-    Attributes:
-        label: asked within this label, or None for all images.
-        activations: in order.
-        pictures: their reconstructions, and why some are missing.
-        approximate: from a scan in bfloat16, and not checked in float32 (yet).
-        tiles: (kind, rank) -> PNG bytes already drawn, used in place of pictures.
-        copies: image id -> the copies it stands for; None where every image speaks for itself.
-    """
-
-    label: str | None
-    activations: list[Activation]
-    pictures: making.Pictures = field(default_factory=lambda: making.Pictures({}, {}, {}))
-    approximate: bool = False
-    tiles: Mapping[tuple[str, int], bytes] = field(default_factory=dict)
-    copies: Copies = None
-
-    def copies_of(self, activation: Activation) -> tuple[str, ...]:
-        """The copies that an activation's image stands for."""
-        return (self.copies or {}).get(activation.image_id, ())
 
 
 def find(choice: Choice, layer: str, channel: int | None, k: int, label: str | None) -> Answer:
@@ -82,7 +57,7 @@ def with_pictures(choice: Choice, answers: Sequence[Answer]) -> list[Answer]:
     return _shared_out(answers, made)
 
 
-def _shared_out(answers: Sequence[Answer], made: making.Pictures) -> list[Answer]:
+def _shared_out(answers: Sequence[Answer], made: Pictures) -> list[Answer]:
     """Give each answer its part of the pictures, with ranks counted anew."""
     parts, before = [], 0
     for answer in answers:
@@ -91,7 +66,7 @@ def _shared_out(answers: Sequence[Answer], made: making.Pictures) -> list[Answer
         found = {r - before: made.found[r] for r in found_ranks}
         missing = {r - before: made.missing[r] for r in ranks if r in made.missing}
         keys = {r - before: made.keys[r] for r in found_ranks}
-        parts.append(replace(answer, pictures=making.Pictures(found, missing, keys)))
+        parts.append(replace(answer, pictures=Pictures(found, missing, keys)))
         before += len(answer.activations)
     return parts
 
@@ -185,7 +160,7 @@ def _alt(kind: str, activation: Activation) -> str:
 
 
 def _png(
-    picture: Reconstruction | None, key: making.PictureKey | None, kind: str, scale: Scale | None
+    picture: Reconstruction | None, key: PictureKey | None, kind: str, scale: Scale | None
 ) -> bytes:
     if picture is None or key is None or scale is None:
         return b""
@@ -240,7 +215,7 @@ class Picked:
     rank: int
     activation: Activation
     picture: Reconstruction | None
-    key: making.PictureKey | None
+    key: PictureKey | None
     copies: tuple[str, ...] = ()
 
 

@@ -12,10 +12,11 @@ from deconv_core.errors import DeconvError
 from deconv_core.images.folder import ImageFolder
 from deconv_dashboard.frame import address
 from deconv_dashboard.frame.moved import folder_missing
-from deconv_dashboard.frame.shell import Choice, escape
+from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.gallery.tiles import Panel, Tile, gallery
 from deconv_dashboard.server import drawn, resources
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
+from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import shortened
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from deconv_core.units import Activation
 from deconv_dashboard.frame import address
 from deconv_dashboard.frame import messages as notes
 from deconv_dashboard.frame.data_tables import data_table
-from deconv_dashboard.frame.shell import Choice
 from deconv_dashboard.gallery import answers
 from deconv_dashboard.gallery.downloads import file_stem
 from deconv_dashboard.gallery.tiles import Panel, Tile, gallery
 from deconv_dashboard.server import drawn, resources
 from deconv_dashboard.server import reconstructing as pictures
+from deconv_dashboard.values import Choice, Pictures
 from deconv_dashboard.wording import activation_text
 
 PAGE = 64
@@ -166,7 +166,7 @@ def _tile(
     choice: Choice,
     channel: int,
     activation: Activation | None,
-    made: pictures.Pictures,
+    made: Pictures,
     ranks: dict[Activation, int],
 ) -> Tile:
     picture = made.found.get(ranks[activation]) if activation is not None else None

@@ -9,9 +9,10 @@ from typing import Any
 import streamlit as st
 
 from deconv_core.layers import Layer
-from deconv_dashboard.frame.shell import Choice, escape
+from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.gallery.captioned import not_drawn, sheet, tile_side
 from deconv_dashboard.server.drawn import png_bytes
+from deconv_dashboard.values import Choice
 
 _ENLARGED = 400
 

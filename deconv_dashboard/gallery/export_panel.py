@@ -17,7 +17,7 @@ from deconv_dashboard.frame.remedies import scan_button
 from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.frame.ways import offer_room
 from deconv_dashboard.jobs.exports import Export, delete_export, exports, read_left_out
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
 from deconv_dashboard.wording import counted, file_size
 
 _LISTED = 6

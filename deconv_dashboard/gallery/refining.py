@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from deconv_core.errors import DeconvError
-from deconv_dashboard.frame.choice import Choice, escape
-from deconv_dashboard.gallery.answers import Answer
+from deconv_dashboard.frame.choice import escape
 from deconv_dashboard.server import resources
 from deconv_dashboard.server.reconstructing import compute, matching_network
+from deconv_dashboard.values import Answer, Choice
 
 if TYPE_CHECKING:
     from deconv_core.exact import ExactTop

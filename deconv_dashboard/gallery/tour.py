@@ -12,7 +12,8 @@ from deconv_core.index.manifest import Manifest
 from deconv_core.units import Unit
 from deconv_dashboard.data.names import distinct
 from deconv_dashboard.frame import address
-from deconv_dashboard.frame.shell import Choice, escape
+from deconv_dashboard.frame.shell import escape
+from deconv_dashboard.values import Choice
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ from deconv_core.errors import DeconvError
 from deconv_core.layers import INPUT_SIDE
 from deconv_core.units import Activation
 from deconv_dashboard.frame import address
-from deconv_dashboard.frame.shell import Choice, escape
+from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.gallery import answers
 from deconv_dashboard.gallery.tiles import Mark, pick_position
 from deconv_dashboard.server import drawn, resources
 from deconv_dashboard.server import reconstructing as pictures
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
+from deconv_dashboard.values import Choice
 
 _NAMED = 5
 

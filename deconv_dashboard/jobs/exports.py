@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from deconv_core.layers import Layer
 from deconv_core.whole_files import remove_parts
-from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
+from deconv_dashboard.data.datasets import Dataset, NetworkChoice
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.queue.files import from_json
 from deconv_dashboard.queue.queue import NewJob
 from deconv_dashboard.queue.state import JobState, Progress

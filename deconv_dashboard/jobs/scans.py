@@ -13,8 +13,9 @@ from deconv_core.file_state import FileState
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.new_index import finish, new_index, take_place
 from deconv_core.storage import Location
+from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.data.deletion import delete_left_over, delete_moved, move_away
-from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.queue.queue import JobQueue, NewJob
 from deconv_dashboard.queue.state import JobState, Progress
 from deconv_dashboard.queue.worker import Cancel, Tell

@@ -1,9 +1,9 @@
 """The process of a background job: it waits for its turn, works, and says how far it is.
 
-Started as ``python -m deconv_dashboard.queue.worker HOME JOB_ID MODULE``. While it waits it has loaded
-next to nothing. It waits by itself, so that no server has to be there when its turn comes: a job
-may begin as soon as fewer jobs than ``$DECONV_JOBS`` are active before it in the queue. Whatever
-ends those, a cancel, an error or a kill, is the end of their turn.
+Started as ``python -m deconv_dashboard.queue.worker HOME JOB_ID MODULE``. While it waits it has
+loaded next to nothing. It waits by itself, so that no server has to be there when its turn comes: a
+job may begin as soon as fewer jobs than ``$DECONV_JOBS`` are active before it in the queue.
+Whatever ends those, a cancel, an error or a kill, is the end of their turn.
 
 A module that does a kind of job has a dataclass ``Order`` and a function ``work(order, tell,
 cancel)``, which raises ``CancelledError`` after ``cancel`` was set, and ``DeconvError`` or

@@ -17,8 +17,7 @@ from deconv_dashboard.server import resources
 
 if TYPE_CHECKING:
     from deconv_core.reconstruction.reconstruct import Reconstruction
-    from deconv_dashboard.frame.choice import Choice
-    from deconv_dashboard.server.reconstructing import PictureKey
+    from deconv_dashboard.values import Choice, PictureKey
 
 
 @st.cache_data(max_entries=6000, show_spinner=False)

@@ -16,16 +16,17 @@ import pandas as pd
 import streamlit as st
 
 from deconv_core.errors import CancelledError, DeconvError, ImageError
-from deconv_core.images.folder import ImageContent, ImageFolder
+from deconv_core.images.folder import ImageFolder
 from deconv_core.units import Activation
 from deconv_dashboard.server import resources
 from deconv_dashboard.server.locks import Newest
+from deconv_dashboard.values import PictureKey, Pictures
 
 if TYPE_CHECKING:
     from deconv_core.network.network import Network
     from deconv_core.reconstruction.cache import SeenImage
     from deconv_core.reconstruction.reconstruct import Reconstruction
-    from deconv_dashboard.frame.choice import Choice
+    from deconv_dashboard.values import Choice
 
 log = logging.getLogger("deconv.dashboard")
 if os.environ.get("DECONV_LOG"):
@@ -63,43 +64,6 @@ def compute(work: Callable[[threading.Event], Any]) -> Any:
             return work(cancel)
     except CancelledError:
         st.stop()
-
-
-@dataclass(frozen=True, slots=True)
-class PictureKey:
-    """What a reconstruction is made from.
-
-    Attributes:
-        network: fingerprint of the network.
-        image: the image's file as it is now, and how it is read.
-        activation: what is reconstructed.
-        scanned: SHA-256 that the image has to have; "" if any will do.
-    """
-
-    network: str
-    image: ImageContent
-    activation: Activation
-    scanned: str
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """Reconstructions of a list of activations.
-
-    Attributes:
-        found: rank (from 1) -> reconstruction.
-        missing: rank -> why there is none (the image is gone or was changed).
-        keys: rank -> what each one found is made from.
-    """
-
-    found: dict[int, Reconstruction]
-    missing: dict[int, DeconvError]
-    keys: dict[int, PictureKey]
-
-    @property
-    def all(self) -> list[Reconstruction]:
-        """Those found, in order."""
-        return list(self.found.values())
 
 
 @dataclass(frozen=True, eq=False)

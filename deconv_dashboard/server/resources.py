@@ -90,7 +90,8 @@ from deconv_core.images.folder import ImageContent, ImageFolder, check_unchanged
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.storage import Location
 from deconv_core.units import Activation
-from deconv_dashboard.data.registry import Dataset, Registry
+from deconv_dashboard.data.datasets import Dataset
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.data.uploads import delete_interrupted_uploads
 from deconv_dashboard.jobs.scans import finish_what_was_killed
 from deconv_dashboard.limits import allow_open_files
@@ -104,8 +105,7 @@ if TYPE_CHECKING:
     from deconv_core.network.network import Network
     from deconv_core.reconstruction.cache import ReconstructionCache, SeenImage
     from deconv_core.reconstruction.reconstruct import Reconstruction
-    from deconv_dashboard.frame.choice import Choice
-    from deconv_dashboard.server.reconstructing import PictureKey
+    from deconv_dashboard.values import Choice, PictureKey
 
 _SHOWN_FIRST = 1.0  # seconds that the browser has to itself before torch is loaded
 

@@ -8,10 +8,11 @@ import streamlit as st
 
 from deconv_core.errors import DeconvError, PreprocessingUnclearError
 from deconv_core.network.preprocessing import PREPROCESSINGS
-from deconv_dashboard.data.registry import WEIGHT_SUFFIXES, NetworkChoice, Registry
+from deconv_dashboard.data.datasets import NetworkChoice
+from deconv_dashboard.data.registry import WEIGHT_SUFFIXES, Registry
 from deconv_dashboard.frame.address import visit
 from deconv_dashboard.frame.shell import escape
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
 
 _IMPLIED = "As the file implies"
 _QUESTION = "weights_question"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from deconv_core.errors import DeconvError
+from deconv_dashboard.data.datasets import NetworkChoice
 from deconv_dashboard.data.names import distinct
-from deconv_dashboard.data.registry import NetworkChoice, Registry
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame.job_rows import job_row, watched
 from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.frame.ways import offer_room
@@ -18,7 +19,7 @@ from deconv_dashboard.jobs.caltech import (
     start_download,
 )
 from deconv_dashboard.queue.state import JobState
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
 from deconv_dashboard.start.preview_panel import look, show_preview
 from deconv_dashboard.start.use_images import use_buttons
 from deconv_dashboard.wording import counted, file_size, label_name

@@ -7,12 +7,13 @@ from contextlib import suppress
 import streamlit as st
 
 from deconv_core.errors import DeconvError
+from deconv_dashboard.data.datasets import NetworkChoice
 from deconv_dashboard.data.names import distinct
-from deconv_dashboard.data.registry import NetworkChoice, Registry
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.folder_rules import what_is
 from deconv_dashboard.frame.address import visit
 from deconv_dashboard.frame.shell import escape
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
 from deconv_dashboard.start import follow_links, value_range
 from deconv_dashboard.start.caltech_panel import caltech_panel
 from deconv_dashboard.start.folder_browser import browse, folders_offered

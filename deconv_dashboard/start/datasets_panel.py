@@ -7,15 +7,16 @@ import streamlit as st
 from deconv_core.demo import demo_index
 from deconv_core.errors import DeconvError
 from deconv_core.images.passed_over import kinds_in_words
+from deconv_dashboard.data.datasets import Dataset
 from deconv_dashboard.data.names import distinct
-from deconv_dashboard.data.registry import Dataset, Registry
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.folder_rules import folder_size
 from deconv_dashboard.frame.address import visit
 from deconv_dashboard.frame.job_rows import blocking_jobs
 from deconv_dashboard.frame.job_words import job_text
 from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.jobs.scans import scan_state
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
 from deconv_dashboard.start.folder_browser import paths_shown
 from deconv_dashboard.wording import counted, file_size
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import streamlit as st
 
 from deconv_core.images.passed_over import LINK, LINK_OUT, LINK_ROUND
-from deconv_dashboard.data.registry import Dataset, Registry
+from deconv_dashboard.data.datasets import Dataset
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.start.previews import Preview
 from deconv_dashboard.wording import CHOOSE_TAB, counted
 

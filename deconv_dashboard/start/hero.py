@@ -9,7 +9,6 @@ from streamlit.delta_generator import DeltaGenerator
 
 from deconv_dashboard.frame import address
 from deconv_dashboard.frame import messages as notes
-from deconv_dashboard.frame.shell import Choice
 from deconv_dashboard.gallery import answers
 from deconv_dashboard.gallery import refining as exact
 from deconv_dashboard.gallery import tour as stories
@@ -17,6 +16,7 @@ from deconv_dashboard.gallery.downloads import downloads, file_stem
 from deconv_dashboard.gallery.tiles import gallery
 from deconv_dashboard.server import resources
 from deconv_dashboard.start.opening import opening_for, with_opening
+from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import counted
 
 _DEPTHS = ("conv1_2", "conv2_2", "conv3_4", "conv4_4", "conv5_4")

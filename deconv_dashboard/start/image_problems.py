@@ -7,7 +7,8 @@ from pathlib import Path
 import streamlit as st
 
 from deconv_core.errors import DeconvError
-from deconv_dashboard.data.registry import Dataset, Registry
+from deconv_dashboard.data.datasets import Dataset
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame.data_tables import data_table
 from deconv_dashboard.server import resources
 from deconv_dashboard.start import value_range

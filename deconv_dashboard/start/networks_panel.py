@@ -9,12 +9,13 @@ import streamlit as st
 
 from deconv_core.errors import DeconvError
 from deconv_core.network.preprocessing import expected_by
-from deconv_dashboard.data.registry import NetworkChoice, Registry
+from deconv_dashboard.data.datasets import NetworkChoice
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame.address import visit
 from deconv_dashboard.frame.job_rows import blocking_jobs
 from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.frame.weights_panel import weights_download
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
 from deconv_dashboard.start.add_weights import add_weights
 from deconv_dashboard.start.folder_browser import folders_offered
 from deconv_dashboard.wording import preprocessing_text

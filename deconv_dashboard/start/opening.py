@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deconv_core.demo import Opening, demo_index
-from deconv_dashboard.frame.choice import Choice
-from deconv_dashboard.gallery.answers import Answer
 from deconv_dashboard.server import resources
+from deconv_dashboard.values import Answer, Choice
 
 
 def opening_for(choice: Choice, layer: str, answer: Answer) -> Opening | None:

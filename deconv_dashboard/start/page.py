@@ -9,10 +9,10 @@ from deconv_core.errors import DeconvError, IndexDamagedError
 from deconv_core.images.folder import ImageFolder
 from deconv_dashboard.frame.moved import folder_missing
 from deconv_dashboard.frame.repair import damage_note
-from deconv_dashboard.frame.shell import Choice, escape, heading, say_if_read_only, shell
+from deconv_dashboard.frame.shell import escape, heading, say_if_read_only, shell
 from deconv_dashboard.jobs.scans import scan_state
 from deconv_dashboard.server import resources
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
 from deconv_dashboard.start import follow_links, value_range
 from deconv_dashboard.start.choose_images import choose_images, folder_being_chosen, stop_choosing
 from deconv_dashboard.start.datasets_panel import data_folder, datasets_table
@@ -21,6 +21,7 @@ from deconv_dashboard.start.hero import hero
 from deconv_dashboard.start.networks_panel import networks_table
 from deconv_dashboard.start.preview_panel import look, show_preview
 from deconv_dashboard.start.scan_panel import say_scan_trouble, scan_panel
+from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import CHOOSE_TAB, DATASETS_TAB, NETWORKS_TAB
 
 

@@ -21,7 +21,8 @@ from deconv_core.images.folder import ImageFolder
 from deconv_core.images.passed_over import FOLLOW
 from deconv_core.index.dead_maps import dead_maps_sentence, layers_with_many_dead_maps
 from deconv_core.index.folder import IndexFolder
-from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
+from deconv_dashboard.data.datasets import Dataset, NetworkChoice
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame.address import target
 from deconv_dashboard.frame.job_rows import job_row, watched
 from deconv_dashboard.frame.moved import weights_missing, weights_unusable
@@ -31,7 +32,7 @@ from deconv_dashboard.frame.ways import offer_question, offer_room
 from deconv_dashboard.jobs.scans import changes_since, drop_new_scan, scan_state
 from deconv_dashboard.queue.state import JobState
 from deconv_dashboard.server import resources
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
 from deconv_dashboard.start import follow_links
 from deconv_dashboard.start.image_problems import image_problems
 from deconv_dashboard.start.preview_panel import passed_over

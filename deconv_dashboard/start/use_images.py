@@ -5,13 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from deconv_core.errors import DeconvError
-from deconv_dashboard.data.registry import NetworkChoice, Registry
+from deconv_dashboard.data.datasets import NetworkChoice
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame.address import visit
 from deconv_dashboard.frame.moved import weights_missing
 from deconv_dashboard.frame.remedies import begin
 from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.jobs.scans import scan_state
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
 from deconv_dashboard.start.scan_panel import VGG19_DOWNLOAD, scan_label
 
 

@@ -6,10 +6,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from deconv_core.errors import DeconvError
-from deconv_dashboard.data.registry import Dataset, Registry
+from deconv_dashboard.data.datasets import Dataset
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame.address import visit
 from deconv_dashboard.frame.shell import escape
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
 
 _RANGES = {"type": "As their type says", "file": "Stretch to each file's own range"}
 

@@ -10,10 +10,9 @@ from typing import BinaryIO
 
 from deconv_core.errors import DeconvError
 from deconv_core.images.folder import LARGEST_FILE
+from deconv_dashboard.data.upload_limits import LARGEST_UNPACKED, megabytes
 from deconv_dashboard.upload.names import Skip, choose_pictures
 
-LARGEST_UNPACKED = 2 * 2**30
-"""Bytes of all its pictures, unpacked."""
 MOST_FILES = 20_000
 _LARGEST_DIRECTORY = 8 * 2**20  # of an archive: 400 bytes a file
 _ENCRYPTED = 0x1
@@ -110,8 +109,3 @@ def _entry_fault(info: zipfile.ZipInfo) -> str:
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return "packed in a way that is not opened; make an ordinary zip"
     return f"larger than {megabytes(LARGEST_FILE)}" if info.file_size > LARGEST_FILE else ""
-
-
-def megabytes(size: int) -> str:
-    """For messages."""
-    return f"{size / 2**20:,.0f} MB"

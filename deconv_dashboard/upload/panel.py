@@ -10,14 +10,15 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from deconv_core.errors import DeconvError
-from deconv_dashboard.data.registry import NetworkChoice, Registry
+from deconv_dashboard.data.datasets import NetworkChoice
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.data.upload_limits import upload_limits
 from deconv_dashboard.data.uploads import Upload
 from deconv_dashboard.frame.address import target, visit
 from deconv_dashboard.frame.data_tables import data_table
 from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.frame.ways import offer_room
-from deconv_dashboard.server.serving import told
+from deconv_dashboard.server.told import told
 from deconv_dashboard.upload.code_pages import CODE_PAGES
 from deconv_dashboard.upload.unpacking import look_into_zip, store_files, store_zip
 from deconv_dashboard.upload.zip_names import ZipNames

@@ -13,7 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
-from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
+from deconv_dashboard.data.datasets import Dataset, NetworkChoice
+from deconv_dashboard.data.registry import Registry
 
 APP = Path(__file__).parents[2] / "app.py"
 PAGES = {

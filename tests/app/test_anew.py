@@ -15,7 +15,8 @@ from deconv_core.index.manifest import digest
 from deconv_core.index.new_index import new_index
 from deconv_core.network.sources import save_features
 from deconv_core.scanning.scan import scan
-from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
+from deconv_dashboard.data.datasets import Dataset, NetworkChoice
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.queue.state import JobState
 from tests.app.conftest import Home, OpenPage, words
 from tests.app.test_jobs import ended

@@ -14,7 +14,8 @@ from deconv_core.errors import DeconvError
 from deconv_core.output.selection import Selection
 from deconv_core.units import Unit
 from deconv_dashboard.data import deletion
-from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
+from deconv_dashboard.data.datasets import Dataset, NetworkChoice
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.jobs.exports import delete_export, start_export
 from deconv_dashboard.jobs.scans import scan_state, start_scan
 from tests.app.tiny_queue import Jobs, until

@@ -9,8 +9,8 @@ from deconv_core import ActivationIndex, ImageFolder, Network, exact_top, scan
 from deconv_core.exact import ExactTop
 from deconv_dashboard.gallery import answers
 from deconv_dashboard.gallery import refining as exact
-from deconv_dashboard.gallery.answers import Answer
 from deconv_dashboard.server import resources
+from deconv_dashboard.values import Answer
 from tests.app.conftest import Home, OpenPage, words
 from tests.app.test_start import start
 

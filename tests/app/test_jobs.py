@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from deconv_core import ActivationIndex, ImageFolder
-from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
+from deconv_dashboard.data.datasets import Dataset, NetworkChoice
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.jobs.scans import changes_since, scan_state, start_scan
 from deconv_dashboard.queue.files import JobFiles
 from deconv_dashboard.queue.state import JobState

@@ -36,9 +36,8 @@ from deconv_core.output.export import export
 from deconv_core.output.selection import Selection
 from deconv_core.scanning.scan import scan
 from deconv_core.units import Activation, Box, Unit
-from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
-from deconv_dashboard.frame.choice import Choice
-from deconv_dashboard.gallery.answers import Answer
+from deconv_dashboard.data.datasets import Dataset, NetworkChoice
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.jobs.scans import scan_state
 from deconv_dashboard.queue.silence import Silence
 from deconv_dashboard.queue.state import JobState
@@ -46,6 +45,7 @@ from deconv_dashboard.server import drawn, resources
 from deconv_dashboard.server import reconstructing as pictures
 from deconv_dashboard.server.overlays import plane_over
 from deconv_dashboard.start import opening
+from deconv_dashboard.values import Answer, Choice
 from tests.app.conftest import APP, Home, OpenPage, words
 from tests.core import drawings
 from tests.core.images.test_colour_profiles import P3

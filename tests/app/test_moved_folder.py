@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from deconv_core.output.selection import Selection
 from deconv_core.units import Unit
-from deconv_dashboard.data.registry import Dataset
+from deconv_dashboard.data.datasets import Dataset
 from deconv_dashboard.jobs.exports import exports, start_export
 from tests.app.conftest import APP, PAGES, Home, words
 from tests.app.test_start import keys, start

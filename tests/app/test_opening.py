@@ -9,10 +9,10 @@ import pytest
 
 from deconv_core.demo import demo_opening
 from deconv_dashboard.data.registry import Registry
-from deconv_dashboard.frame.choice import Choice, choose
-from deconv_dashboard.gallery.answers import Answer
+from deconv_dashboard.frame.choice import choose
 from deconv_dashboard.server import resources
 from deconv_dashboard.start import opening
+from deconv_dashboard.values import Answer, Choice
 
 ROOT = Path(__file__).parents[2]
 

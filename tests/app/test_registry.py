@@ -8,7 +8,8 @@ import pytest
 
 from deconv_core.errors import DeconvError
 from deconv_core.storage import part_name
-from deconv_dashboard.data.registry import Dataset, Registry
+from deconv_dashboard.data.datasets import Dataset
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.folder_rules import folder_size
 
 

@@ -15,7 +15,7 @@ from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.network.network import Network
 from deconv_core.scanning.scan import scan
-from deconv_dashboard.data.registry import Dataset, NetworkChoice
+from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.frame.moved import FILE, FOLDER
 from deconv_dashboard.frame.ways import ASK
 from deconv_dashboard.frame.ways import LABEL as ROOM

@@ -18,7 +18,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from deconv_core.images.folder import ImageFolder
 from deconv_core.network.network import Network
 from deconv_core.scanning.scan import scan
-from deconv_dashboard.data.registry import Dataset
+from deconv_dashboard.data.datasets import Dataset
 from tests.browser.conftest import OpenPage
 from tests.browser.server import Server
 from tests.core import drawings

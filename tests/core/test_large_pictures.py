@@ -50,7 +50,8 @@ def test_photographs_of_108_and_400_megapixels_take_bounded_memory(
 ) -> None:
     (tmp_path / "large.jpg").write_bytes(grey_jpeg(width, height))
     program = (
-        "import sys; from pathlib import Path; from deconv_core.images.decoding import decode_image\n"
+        "import sys; from pathlib import Path\n"
+        "from deconv_core.images.decoding import decode_image\n"
         "def most(): return int(Path('/proc/self/status').read_text()"
         ".split('VmHWM:')[1].split()[0]) / 1000\n"
         "content = Path(sys.argv[1]).read_bytes(); before = most()\n"

@@ -8,7 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from deconv_core.index.activation_index import ActivationIndex
-from deconv_dashboard.data.registry import Dataset, NetworkChoice, Registry
+from deconv_dashboard.data.datasets import Dataset, NetworkChoice
+from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.jobs.scans import scan_state, start_scan
 from deconv_dashboard.queue.files import JobFiles
 from deconv_dashboard.queue.queue import NewJob

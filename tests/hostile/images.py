@@ -1,7 +1,8 @@
 """Bad and odd image files, made on the fly: what is in them, and what has to become of each.
 
-Others are in ``tests/core/images/test_folder.py`` with the behaviour they test: truncated and empty files,
-text, pixel bombs in PNG, EPS under another name, strange names, pipes, folders that are links.
+Others are in ``tests/core/images/test_folder.py`` with the behaviour they test: truncated and empty
+files, text, pixel bombs in PNG, EPS under another name, strange names, pipes, folders that are
+links.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Bad and odd weight files, made on the fly: what is in them, and what has to become of each.
 
-Others are in ``tests/core/network/test_sources.py`` with the behaviour they test: code in every format,
-truncated files, wrong keys, shapes and types, NaN, arrays that claim to be huge.
+Others are in ``tests/core/network/test_sources.py`` with the behaviour they test: code in every
+format, truncated files, wrong keys, shapes and types, NaN, arrays that claim to be huge.
 """
 
 from __future__ import annotations
