@@ -5,14 +5,12 @@ from streamlit.delta_generator import DeltaGenerator as Place
 
 from deconv_core.index.activation_index import TOP, ActivationIndex
 from deconv_core.layers import Layer
-from deconv_dashboard.frame import messages as notes
-from deconv_dashboard.frame import pickers
+from deconv_dashboard.frame import messages, pickers
 from deconv_dashboard.frame.shell import heading, require_index, shell
-from deconv_dashboard.gallery import answers, contact_sheet
-from deconv_dashboard.gallery import refining as exact
+from deconv_dashboard.gallery import answers, contact_sheet, refining
 from deconv_dashboard.gallery.downloads import downloads, file_stem
 from deconv_dashboard.gallery.tiles import gallery
-from deconv_dashboard.server import reconstructing as pictures
+from deconv_dashboard.server import reconstructing
 from deconv_dashboard.values import Choice
 
 PAGE = "layer"
@@ -30,12 +28,12 @@ def top_of_layer(choice: Choice, index: ActivationIndex, layer: Layer, buttons: 
     (answer,) = answers.with_pictures(choice, [answer])
     if answer.pictures.found:
         grids(choice, layer, answer, buttons)
-    exact.settle(choice, layer.name, None, TOP, [answer])
+    refining.settle(choice, layer.name, None, TOP, [answer])
     if answer.activations:
-        pictures.let_them_paint()
+        reconstructing.let_them_paint()
         with st.expander("Table", icon=":material/table_rows:"):
             stem = file_stem(choice, layer.name, None, choice.label)
-            notes.table([answer], index.layers, stem, "layer_table")
+            messages.table([answer], index.layers, stem, "layer_table")
 
 
 def grids(choice: Choice, layer: Layer, answer: answers.Answer, buttons: Place) -> None:
@@ -56,8 +54,8 @@ def grids(choice: Choice, layer: Layer, answer: answers.Answer, buttons: Place) 
         pickers.scale_picker(PAGE, name)
         pickers.copies_switch(PAGE, choice)
         st.caption(f"Reconstructions: {scale.caption}.", width="content")
-    notes.missing_note(choice, [answer])
-    notes.changed_note(choice)
+    messages.missing_note(choice, [answer])
+    messages.changed_note(choice)
     stem = file_stem(choice, layer.name, None, choice.label)
     words = " · ".join(filter(None, [layer.name, choice.label, choice.dataset.name]))
     with buttons:
@@ -77,8 +75,8 @@ index = require_index(choice)
 layer = index.layers[choice.values["layer"]]
 pickers.layer_strip(PAGE, index.layers, layer.name)
 pickers.arrow_keys(PAGE, choice)
-with notes.explained(choice):
+with messages.explained(choice):
     top_of_layer(choice, index, layer, buttons)
-with notes.explained(choice):
-    notes.dead_maps_note(index, layer.name)
+with messages.explained(choice):
+    messages.dead_maps_note(index, layer.name)
     contact_sheet.all_maps(choice, layer)

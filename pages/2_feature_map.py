@@ -9,17 +9,13 @@ from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.layers import Layer
 from deconv_core.output.figures import peak_histogram
 from deconv_core.units import Unit
-from deconv_dashboard.frame import messages as notes
-from deconv_dashboard.frame import pickers
+from deconv_dashboard.frame import messages, pickers
 from deconv_dashboard.frame.shell import heading, require_index, shell
-from deconv_dashboard.gallery import answers
-from deconv_dashboard.gallery import refining as exact
-from deconv_dashboard.gallery import tour as stories
+from deconv_dashboard.gallery import answers, refining, tour
 from deconv_dashboard.gallery.downloads import downloads, file_stem
 from deconv_dashboard.gallery.tiles import gallery
 from deconv_dashboard.gallery.where_it_fired import where_it_fired
-from deconv_dashboard.server import reconstructing as pictures
-from deconv_dashboard.server import resources
+from deconv_dashboard.server import reconstructing, resources
 from deconv_dashboard.values import Answer, Choice
 
 PAGE = "feature_map"
@@ -45,19 +41,19 @@ def top_of_map(
     k, second = int(choice.values.get("k", "9")), choice.values.get("label2")
     asked = [choice.label, *([second] if second else [])]
     found = [answers.find(choice, layer.name, unit.channel, k, label) for label in asked]
-    notes.fires_in_line(choice, unit, found)
+    messages.fires_in_line(choice, unit, found)
     checking = st.container()
     if any(answer.activations for answer in found):
         found = answers.with_pictures(choice, found)
     if any(answer.pictures.found for answer in found):
         grids(choice, layer, unit, found, buttons)
-        pictures.let_them_paint()
+        reconstructing.let_them_paint()
         picked = answers.chosen(found, unit, st.session_state.get("chosen_tile", ""))
         if picked is not None:
             where_it_fired(choice, picked)
     numbers(choice, index, unit, found)
     with checking:
-        exact.settle(choice, layer.name, unit.channel, k, found)
+        refining.settle(choice, layer.name, unit.channel, k, found)
 
 
 def grids(
@@ -72,8 +68,8 @@ def grids(
 
     chosen = st.session_state.get("chosen_tile", "")
     gallery(answers.side_by_side(shown, scale, chosen), key="map_top", on_pick=choose)
-    notes.missing_note(choice, shown)
-    notes.changed_note(choice)
+    messages.missing_note(choice, shown)
+    messages.changed_note(choice)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         pickers.scale_picker(PAGE, name)
         pickers.count_picker(PAGE, int(choice.values.get("k", "9")))
@@ -106,13 +102,13 @@ def numbers(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[
             config={"displayModeBar": False},
             alt=f"Histogram of the peaks of {unit}",
         )
-        if said := notes.of_all_images(choice):
+        if said := messages.of_all_images(choice):
             st.caption(said)
     with right:
         st.markdown("### Table")
         if everything:
             stem = file_stem(choice, unit.layer, unit.channel, choice.label)
-            notes.table(shown, index.layers, stem, "map_table", height=280)
+            messages.table(shown, index.layers, stem, "map_table", height=280)
         else:
             st.caption("Nothing to list: the map never fires here.")
 
@@ -125,6 +121,6 @@ layer = index.layers[choice.values["layer"]]
 unit = Unit(layer.name, choice.map)
 pickers.arrow_keys(PAGE, choice)
 toolbar(choice, index, layer)
-stories.tour(choice, unit)
-with notes.explained(choice):
+tour.tour(choice, unit)
+with messages.explained(choice):
     top_of_map(choice, index, layer, unit, buttons)

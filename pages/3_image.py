@@ -9,16 +9,14 @@ import streamlit as st
 
 from deconv_core.layers import INPUT_SIDE, Layer
 from deconv_core.units import Activation, Unit
-from deconv_dashboard.frame import address, pickers
-from deconv_dashboard.frame import messages as notes
+from deconv_dashboard.frame import address, messages, pickers
 from deconv_dashboard.frame.choice import whole_number
 from deconv_dashboard.frame.data_tables import data_table
 from deconv_dashboard.frame.shell import escape, heading, shell
 from deconv_dashboard.gallery import answers
 from deconv_dashboard.gallery.choose_one import Shown, choose_image, image_menu
 from deconv_dashboard.gallery.tiles import Mark, Panel, Tile, gallery, pick_position
-from deconv_dashboard.server import drawn, resources
-from deconv_dashboard.server import reconstructing as pictures
+from deconv_dashboard.server import drawn, reconstructing, resources
 from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import activation_text
 
@@ -66,7 +64,7 @@ def strongest_maps(
 
 def map_tiles(network: Network, shown: Shown, found: list[Activation], chosen: int) -> None:
     """The maps as pictures; one of them is laid over the image."""
-    made = pictures.watched_in(network, shown.folder, found, height=480)
+    made = reconstructing.watched_in(network, shown.folder, found, height=480)
     tiles = []
     for rank, activation in enumerate(found, 1):
         picture, channel = made.found.get(rank), activation.unit.channel
@@ -109,7 +107,7 @@ def page(choice: Choice) -> None:
     if shown.seen.note:
         st.caption(f":material/exposure: This picture is {escape(shown.seen.note)}.")
     if not shown.uploaded:
-        notes.since_the_scan(choice, shown.image_id, shown.seen.content_hash)
+        messages.since_the_scan(choice, shown.image_id, shown.seen.content_hash)
     layers = layers_of(choice)
     default = layers.get("conv4_4") or list(layers.values())[-1]
     layer = layers.get(choice.values.get("layer", "")) or default
@@ -121,7 +119,7 @@ def page(choice: Choice) -> None:
     with left, st.skeleton(height=400):
         network = resources.network_of(choice)
         check_layers(choice, network)
-        planes = pictures.planes(network, shown.seen, layer.name)
+        planes = reconstructing.planes(network, shown.seen, layer.name)
     found = strongest_maps(planes, layer, shown.image_id, place)
     asked = whole_number(choice.values.get("map", ""))
     listed = [activation.unit.channel for activation in found]
@@ -158,7 +156,7 @@ def check_layers(choice: Choice, network: Network) -> None:
         IndexMismatchError: it has others.
     """
     if choice.index is not None and dict(network.layers) != dict(choice.layers):
-        pictures.matching_network(choice)
+        reconstructing.matching_network(choice)
 
 
 def picture(
@@ -205,7 +203,7 @@ def open_link(layer: Layer, channel: int) -> None:
 def by_layer(network: Network, shown: Shown) -> None:
     """The strongest map of every layer in this image."""
     with st.expander("The strongest map of every layer", icon=":material/table_rows:"):
-        table = pictures.strongest_by_layer(network, shown.seen)
+        table = reconstructing.strongest_by_layer(network, shown.seen)
         data_table(
             table,
             "strongest-map-of-every-layer",
@@ -217,5 +215,5 @@ def by_layer(network: Network, shown: Shown) -> None:
 
 
 choice = shell(PAGE, title="Image")
-with notes.explained(choice):
+with messages.explained(choice):
     page(choice)

@@ -9,8 +9,7 @@ from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.output.selection import Selection, parse_units, strongest_maps
 from deconv_core.units import Unit
 from deconv_dashboard.data.names import distinct
-from deconv_dashboard.frame import messages as notes
-from deconv_dashboard.frame import pickers
+from deconv_dashboard.frame import messages, pickers
 from deconv_dashboard.frame.address import SCALES
 from deconv_dashboard.frame.moved import folder_missing, weights_missing
 from deconv_dashboard.frame.shell import escape, heading, require_index, say_if_read_only, shell
@@ -144,7 +143,7 @@ heading(choice, "Take pictures and numbers with you")
 index = require_index(choice)
 settings, built = st.columns([5, 6], gap="large")
 selection = Selection()
-with settings, notes.explained(choice):
+with settings, messages.explained(choice):
     above = st.container()
     drawn = how_drawn(choice, index)
     with above:

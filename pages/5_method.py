@@ -5,7 +5,7 @@ import streamlit as st
 
 from deconv_core.errors import DeconvError
 from deconv_core.network.preprocessing import expected_by
-from deconv_dashboard.frame import messages as notes
+from deconv_dashboard.frame import messages
 from deconv_dashboard.frame.data_tables import data_table
 from deconv_dashboard.frame.shell import escape, heading, shell
 from deconv_dashboard.gallery.method_drawing import method_drawing
@@ -99,7 +99,7 @@ if not layers:
     try:
         layers = dict(resources.network_of(choice).layers)
     except DeconvError as error:
-        notes.trouble(choice, error)
+        messages.trouble(choice, error)
 rows = [
     (
         layer.name,

@@ -1,7 +1,7 @@
 """From an activation back to pixels, computing only what that activation can see.
 
 One activation depends only on its receptive field, and its reconstruction is zero outside it, so
-both passes are made on its support (``support``): a few locations of each layer.
+both passes are made on its support (``windows``): a few locations of each layer.
 
 Switches of a whole image serve every activation in it, so they are worth keeping. An image is
 passed whole, and that pass kept, once the work on supports in it has come to most of a whole pass.

@@ -1,7 +1,7 @@
 """Both passes on no more than the support of one activation.
 
 ``ascend`` and ``descend`` are ``convnet_pass`` and ``deconvnet_pass`` on the squares of
-``support``. Borders of the image stay borders: beyond them filters see zeros.
+``windows``. Borders of the image stay borders: beyond them filters see zeros.
 
 Going up is float32, NCHW, the reference, in which switches are made; it gives the bits of the whole
 image. Going down has its channels last in memory: faster, and different by rounding only.

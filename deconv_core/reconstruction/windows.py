@@ -13,7 +13,7 @@ each pooling, cut off where the plane ends::
       ...                                     pixels          signed pixels
 
 All activations of a batch share the sides; near a border the squares are shifted inside the plane,
-which keeps them large enough. The two passes on these squares are in ``support_passes``.
+which keeps them large enough. The two passes on these squares are in ``windowed_passes``.
 """
 
 from __future__ import annotations

@@ -21,8 +21,7 @@ from deconv_dashboard.frame.remedies import offer_scan
 from deconv_dashboard.frame.repair import damage_note
 from deconv_dashboard.frame.sidebar import PAGES, PRODUCT, sidebar
 from deconv_dashboard.frame.ways import go_where_wanted
-from deconv_dashboard.server import reconstructing as pictures
-from deconv_dashboard.server import resources
+from deconv_dashboard.server import reconstructing, resources
 from deconv_dashboard.server.told import told
 from deconv_dashboard.values import Choice
 from deconv_dashboard.writing import can_write
@@ -56,7 +55,7 @@ def shell(page: str, *, title: str) -> Choice:
     )
     go_where_wanted(page)
     st.html(_FILES / "page.css")
-    pictures.begin_request()
+    reconstructing.begin_request()
     notes: list[str] = []
     choice = choose(page, notes)
     resources.prepared(choice.registry.home)

@@ -12,11 +12,10 @@ from deconv_core.errors import DeconvError
 from deconv_core.index.copies import and_copies, names_text
 from deconv_core.names import visible
 from deconv_core.units import Activation, Unit, label_of
-from deconv_dashboard.frame import messages as notes
+from deconv_dashboard.frame import messages
 from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.gallery.tiles import Panel, Tile
-from deconv_dashboard.server import drawn, resources
-from deconv_dashboard.server import reconstructing as making
+from deconv_dashboard.server import drawn, reconstructing, resources
 from deconv_dashboard.values import Answer, Choice, PictureKey, Pictures
 from deconv_dashboard.wording import activation_text, shortened
 
@@ -30,7 +29,7 @@ PER_TILE = ("percentile", 0.0, 99.0)
 
 
 def find(choice: Choice, layer: str, channel: int | None, k: int, label: str | None) -> Answer:
-    """Ask the index; pictures come later, and so does the float32 answer (``exact.settle``)."""
+    """Ask the index; pictures come later, and so does the float32 answer (``refining.settle``)."""
     settled = resources.settled_answers().get(resources.question(choice, layer, channel, k, label))
     if settled is not None:
         found, approximate = list(settled), not settled.exact
@@ -50,9 +49,9 @@ def with_pictures(choice: Choice, answers: Sequence[Answer]) -> list[Answer]:
     """
     wanted = [activation for answer in answers for activation in answer.activations]
     try:
-        made = making.watched(choice, wanted, height=420)
+        made = reconstructing.watched(choice, wanted, height=420)
     except DeconvError as error:
-        notes.trouble(choice, error)
+        messages.trouble(choice, error)
         return list(answers)
     return _shared_out(answers, made)
 

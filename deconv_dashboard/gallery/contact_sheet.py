@@ -10,14 +10,12 @@ import streamlit as st
 from deconv_core.errors import DeconvError
 from deconv_core.layers import Layer
 from deconv_core.units import Activation
-from deconv_dashboard.frame import address
-from deconv_dashboard.frame import messages as notes
+from deconv_dashboard.frame import address, messages
 from deconv_dashboard.frame.data_tables import data_table
 from deconv_dashboard.gallery import answers
 from deconv_dashboard.gallery.downloads import file_stem
 from deconv_dashboard.gallery.tiles import Panel, Tile, gallery
-from deconv_dashboard.server import drawn, resources
-from deconv_dashboard.server import reconstructing as pictures
+from deconv_dashboard.server import drawn, reconstructing, resources
 from deconv_dashboard.values import Choice, Pictures
 from deconv_dashboard.wording import activation_text
 
@@ -96,7 +94,7 @@ def _table(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
     )
     st.caption(
         "Click the left edge of a row to open its feature map; click a heading to sort. "
-        f"{notes.of_all_images(choice)}"
+        f"{messages.of_all_images(choice)}"
     )
     for channel in st.session_state.pop("maps_picked", []):
         open_map(int(channel))
@@ -133,7 +131,7 @@ def _sheet(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
     channels = [int(channel) for channel in ordered.iloc[(page - 1) * PAGE : page * PAGE]]
     st.caption(
         "For each map its strongest reconstruction (left, on its own scale) and the patch it "
-        f"came from (right). {notes.as_scanned(choice)}"
+        f"came from (right). {messages.as_scanned(choice)}"
     )
     for first in range(0, len(channels), _PART):
         try:
@@ -147,7 +145,7 @@ def _part(choice: Choice, layer: Layer, channels: list[int], first: int) -> None
     """A few rows of the sheet: drawn as soon as they are ready."""
     best = resources.best_of_maps(choice, layer.name, channels)
     alive = [activation for activation in best if activation is not None]
-    made = pictures.watched(choice, alive, height=160)
+    made = reconstructing.watched(choice, alive, height=160)
     ranks = {activation: rank for rank, activation in enumerate(alive, 1)}
     tiles = []
     for channel, activation in zip(channels, best, strict=True):

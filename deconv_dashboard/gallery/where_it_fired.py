@@ -13,8 +13,7 @@ from deconv_dashboard.frame import address
 from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.gallery import answers
 from deconv_dashboard.gallery.tiles import Mark, pick_position
-from deconv_dashboard.server import drawn, resources
-from deconv_dashboard.server import reconstructing as pictures
+from deconv_dashboard.server import drawn, reconstructing, resources
 from deconv_dashboard.server.told import told
 from deconv_dashboard.values import Choice
 
@@ -67,8 +66,8 @@ def _draw(
         _still(png, "fired_image", f"{activation.image_id} with its receptive field", [mark])
     with places[1]:
         st.caption(f"Feature map {unit.channel} over the image")
-        network = pictures.matching_network(choice)
-        plane = pictures.planes(network, seen, unit.layer)[unit.channel]
+        network = reconstructing.matching_network(choice)
+        plane = reconstructing.planes(network, seen, unit.layer)[unit.channel]
         png = drawn.overlay_png(seen.pixels, plane)
         _still(png, "fired_plane", f"Plane of {unit} over {activation.image_id}", [mark])
     with places[2]:

@@ -7,11 +7,8 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from deconv_dashboard.frame import address
-from deconv_dashboard.frame import messages as notes
-from deconv_dashboard.gallery import answers
-from deconv_dashboard.gallery import refining as exact
-from deconv_dashboard.gallery import tour as stories
+from deconv_dashboard.frame import address, messages
+from deconv_dashboard.gallery import answers, refining, tour
 from deconv_dashboard.gallery.downloads import downloads, file_stem
 from deconv_dashboard.gallery.tiles import gallery
 from deconv_dashboard.server import resources
@@ -90,15 +87,15 @@ def _words(choice: Choice, layer: str) -> None:
         icon=":material/arrow_forward:",
         query_params=address.link_to(layer=layer, map=None),
     )
-    if stories.stops(choice):
+    if tour.stops(choice):
         st.caption("Feature maps worth a look")
         with st.container(horizontal=True, gap="xsmall"):
-            stories.tour_links(choice)
+            tour.tour_links(choice)
 
 
 def _pictures(choice: Choice, layer: str, slot: DeltaGenerator, buttons: DeltaGenerator) -> None:
     picked, scale, checking = None, None, None
-    with slot.container(), notes.explained(choice):
+    with slot.container(), messages.explained(choice):
         answer = answers.find(choice, layer, None, 9, None)
         answers.fires_in(choice, answer, 9)
         if (opening := opening_for(choice, layer, answer)) is not None:
@@ -137,4 +134,4 @@ def _pictures(choice: Choice, layer: str, slot: DeltaGenerator, buttons: DeltaGe
             query_params=address.link_to(layer=layer, map=int(picked)),
         )
     with checking:
-        exact.settle(choice, layer, None, 9, [answer])
+        refining.settle(choice, layer, None, 9, [answer])
