@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +70,7 @@ def first_images(root: str, count: int, copies: Path) -> ImageFolder:
     """A copy of the first images of a folder."""
     for entry in list(ImageFolder(root))[:count]:
         (copies / entry.image_id).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(entry.path, copies / entry.image_id)
+        shutil.copy(str(entry.path), copies / entry.image_id)
     return ImageFolder(copies)
 
 
@@ -79,7 +79,7 @@ def measure_scan(
 ) -> ActivationIndex:
     """Both precisions against bare forward passes, forward hooks and zennit-crp."""
     inputs = inputs_of(network, images, range(len(images)))
-    batches = inputs.split(BATCH)
+    batches = [inputs[start : start + BATCH] for start in range(0, len(inputs), BATCH)]
     hooked = hooked_peaks(plain_model(network))
 
     def ours(precision: str) -> ActivationIndex:
@@ -112,7 +112,7 @@ def measure_scan(
     return index
 
 
-def _bare(network: Network, batches: Sequence[Tensor], dtype: torch.dtype) -> object:
+def _bare(network: Network, batches: Sequence[Tensor], dtype: torch.dtype) -> Callable[[], object]:
     """Nothing but the forward pass, the fastest way: channels last, no modules, no copies."""
     last = torch.channels_last
     ready = [batch.to(dtype).contiguous(memory_format=last) for batch in batches]

@@ -45,7 +45,7 @@ def measure(registry: Registry, photos: Path, images: int, at_once: int) -> None
     folder = registry.home / "photos"
     folder.mkdir()
     for entry in list(ImageFolder(photos))[:images]:
-        (folder / entry.image_id.replace("/", "_")).symlink_to(entry.path)
+        (folder / entry.image_id.replace("/", "_")).symlink_to(str(entry.path))
     network = registry.network("random")
     for other in (".png", ".gif", ".bmp", ".webp"):  # four datasets of the same pictures
         extensions = [".jpg", ".jpeg", other]

@@ -35,7 +35,8 @@ from deconv_core.layers import POOL, Layer, chain_layers
 from deconv_core.peaks import Peaks
 from deconv_core.scanning.plan import learned
 
-CHAIN = (64, 64, POOL, 128, 128, POOL, *[256] * 4, POOL, *[512] * 4, POOL, *[512] * 4, POOL)
+FOUR_WIDE: list[int | str] = [512, 512, 512, 512, POOL]
+CHAIN = [64, 64, POOL, 128, 128, POOL, 256, 256, 256, 256, POOL, *FOUR_WIDE, *FOUR_WIDE]
 BLOCK = 256
 ALL_PEAKS, EVERY_BYTE = "all peaks of a map", "check every byte"
 QUESTIONS = {

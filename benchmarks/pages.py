@@ -88,7 +88,9 @@ def _wait(page: Page, channel: int) -> None:
 
 
 def _address(server: Server, channel: int) -> str:
-    return server.url("feature_map", network="demo", dataset="demo", layer="conv4_4", map=channel)
+    return server.url(
+        "feature_map", network="demo", dataset="demo", layer="conv4_4", map=str(channel)
+    )
 
 
 if __name__ == "__main__":

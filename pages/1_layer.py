@@ -11,7 +11,7 @@ from deconv_dashboard.gallery import answers, contact_sheet, refining
 from deconv_dashboard.gallery.downloads import downloads, file_stem
 from deconv_dashboard.gallery.tiles import gallery
 from deconv_dashboard.server import reconstructing
-from deconv_dashboard.values import Choice
+from deconv_dashboard.values import Answer, Choice
 
 PAGE = "layer"
 
@@ -36,7 +36,7 @@ def top_of_layer(choice: Choice, index: ActivationIndex, layer: Layer, buttons: 
             messages.table([answer], index.layers, stem, "layer_table")
 
 
-def grids(choice: Choice, layer: Layer, answer: answers.Answer, buttons: Place) -> None:
+def grids(choice: Choice, layer: Layer, answer: Answer, buttons: Place) -> None:
     """Reconstructions beside patches; the buttons go to their place in the heading."""
     name = choice.values.get("scale", "clipped")
     scale = answers.scale_for(name, [answer])
