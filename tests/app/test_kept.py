@@ -284,6 +284,7 @@ def test_found_copies_and_hashes(
     app = looked_at(home, folder)
     assert "a.bmp = b.bmp" in words(app)
     write(folder / NAME, NEW)
+    time.sleep(0.1)  # what is written just now is not kept by its state
     app.run()
     newest = list(app.session_state["found_copies"].values())[-1]
     assert newest.found.groups == ((NAME, "c.bmp"),)

@@ -442,7 +442,7 @@ def test_another_format_is_refused(copied: Path, version: int) -> None:
     assert '"format_version": 3' in text
     manifest.write_text(text.replace('"format_version": 3', f'"format_version": {version}'))
     for ask in (ActivationIndex.open, check_index):
-        with pytest.raises(IndexMismatchError, match=rf"has format {version}.*scan.* again"):
+        with pytest.raises(IndexMismatchError, match=rf"has format {version}.*images anew"):
             ask(copied)
 
 
