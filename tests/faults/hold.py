@@ -6,7 +6,7 @@ Starts a server of its own on loopback. The sessions speak the page's own protoc
 of six pages of the demo and keeps it open, while its timers ask as those of a browser do. One more
 person steps through maps: before, beside the others, and after they have left. All of it twice, so
 that what grows shows. Prints the server's memory, threads and open descriptors, and how long that
-person waits; the exit status is 1 if a page failed, a session was refused, or something stayed.
+person waits; the exit status is 1 if a page failed or a session was refused.
 """
 
 import argparse
