@@ -11,7 +11,7 @@ second: ``visit`` therefore builds on what was asked last, not on what the brows
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import streamlit as st
 
@@ -78,6 +78,7 @@ def asked(page: str) -> dict[str, str]:
 def settle(page: str, values: Mapping[str, str]) -> None:
     """Write what is really shown into the address bar and remember it."""
     st.session_state["address"] = {name: text for name, text in values.items() if text}
+    st.session_state["address_page"] = page
     others = {
         name: st.query_params.get_all(name) for name in st.query_params if name not in PARAMETERS
     }
@@ -94,6 +95,16 @@ def visit(page: str, **changes: Any) -> None:
     wanted = {name: text for name, text in {**remembered, **given}.items() if text}
     st.session_state["address"] = wanted
     st.session_state["address_waiting"] = (page, wanted)
+
+
+def run_again() -> NoReturn:
+    """Run the whole page again, showing what it shows now; for fragments that look by themselves.
+
+    A browser asks for a fragment with the address that it has, which under load is still the one
+    before the last ``visit``: a plain ``st.rerun`` would go back there.
+    """
+    visit(st.session_state["address_page"])
+    st.rerun()
 
 
 def target() -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 import streamlit as st
 
 from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.frame.address import run_again
 from deconv_dashboard.frame.choice import escape
 from deconv_dashboard.frame.job_words import job_doing, job_text
 from deconv_dashboard.queue.state import JobState
@@ -53,7 +54,7 @@ def watched(
     def again() -> None:
         seen = look()
         if shape(seen) != known:
-            st.rerun()
+            run_again()
         draw(seen)
 
     active = any(state.active for state in jobs(first))
