@@ -3,9 +3,11 @@
     python -m benchmarks.export_memory [--maps 8,64,512] [--k 30] [--tile-size 64]
 
 The demo network and its drawings, maps of conv5_1 to conv5_4 (the largest reconstructions: whole
-images). Each export runs in a fresh process; what is printed is the highest resident size (VmHWM,
-Linux) above the one before the export, when network and index were loaded and one map was exported;
-and of that, what is kept of images from map to map, up to the limit of 128 MiB.
+images). Each export runs in a fresh process; its resident size (Linux) is read after every map.
+Printed are, above the size before the export (network and index loaded, one map exported): what
+stays after the last map, of that the images kept from map to map (at most 128 MiB), and the rest;
+then what a map takes for its own time, as the median of the first and of the last quarter of the
+maps, and the most of any; and the most of the whole export.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from pathlib import Path
 from benchmarks.timing import machine, print_row
 
 PROGRAM = """
-import sys, time
+import statistics, sys, time
 from pathlib import Path
 from deconv_core import ActivationIndex, ImageFolder, Unit, load_network
 from deconv_core.demo import demo_images, demo_index
@@ -40,12 +42,20 @@ units = [Unit(name, channel) for name in layers for channel in range(network.lay
 export(network, images, index, Selection(tuple(units[:1]), k=1), target)
 Path("/proc/self/clear_refs").write_text("5")  # VmHWM begins anew
 before, began = status("VmRSS"), time.perf_counter()
-cache = ReconstructionCache(CACHE_BYTES)
+cache, stays, spikes = ReconstructionCache(CACHE_BYTES), [], []
+
+def look(done, total):
+    stays.append(status("VmRSS") - before)
+    spikes.append(status("VmHWM") - status("VmRSS"))
+    Path("/proc/self/clear_refs").write_text("5")
+
 chosen = Selection(tuple(units[:maps]), k=k, tile_size=side or None)
-export(network, images, index, chosen, target, cache=cache)
-taken = time.perf_counter() - began
-most = status("VmHWM") - before
-print(taken, before, most, cache.nbytes / 1e6, Path(target).stat().st_size / 1e6)
+export(network, images, index, chosen, target, cache=cache, progress=look)
+taken, kept = time.perf_counter() - began, cache.nbytes / 1e6
+quarter = max(1, len(spikes) // 4)
+first, last = statistics.median(spikes[:quarter]), statistics.median(spikes[-quarter:])
+most = max(map(sum, zip(stays, spikes)))
+print(taken, before, stays[-1], kept, stays[-1] - kept, first, last, max(spikes), most)
 """
 
 
@@ -58,8 +68,11 @@ def main() -> None:
     options = parser.parse_args()
     settings = str(options.k), str(options.tile_size)
     print(f"{machine()}\n")
-    print_row("maps", "s", "before, MB", "most, MB above that", "of that images, MB", "zip, MB")
-    print_row(*["---:"] * 6)
+    print_row(
+        *("maps", "s", "before, MB", "stays, MB", "of that images", "the rest"),
+        *("one map: first quarter", "last quarter", "most", "most of all"),
+    )
+    print_row(*["---:"] * 10)
     for maps in options.maps.split(","):
         with tempfile.TemporaryDirectory(prefix="export-memory-") as folder:
             done = subprocess.run(
