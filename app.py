@@ -1,4 +1,4 @@
-"""The dashboard: `streamlit run app.py`. The server imports it, each look at Start runs it."""
+"""The dashboard: `streamlit run app.py`. The server imports this file; visiting Start runs it."""
 
 import streamlit as st
 from starlette.middleware import Middleware

@@ -1,7 +1,7 @@
-"""What the pages share. Imports go one way: pages, then this, then ``deconv_core``.
+"""Code that the pages share. Imports go one way: pages, then this package, then ``deconv_core``.
 
-A folder is a noun, from the top: ``start`` and ``upload`` (the first page's parts), ``gallery``
-(pictures and what stands beside them), ``frame`` (what is around every page), ``server`` (what all
-sessions share), ``jobs`` (what is done in the background), ``data`` (what is kept), ``queue`` (one
-background job). ``values`` are what pages choose, ask and get.
+The folders, from top to bottom: ``start`` and ``upload`` (the parts of the Start page), ``gallery``
+(pictures and their captions), ``frame`` (the frame of every page), ``server`` (shared by all
+sessions), ``jobs`` (background work), ``data`` (the data folder), ``queue`` (the queue of
+background jobs). ``values`` holds the dataclasses that travel between these folders.
 """

@@ -1,9 +1,11 @@
-"""Folders of the computer the app runs on: which may be opened, and what a browser is told of them.
+"""Rules for the server's folders: which ones may be opened, and which paths a browser may see.
 
-Three kinds of server. One on loopback, with no list: its user may open every folder, and sees
-paths. One on loopback with a list in ``$DECONV_FOLDERS``: only what is listed. One that other
-computers reach: only what is listed, nothing if there is no list, and no path of this computer is
-ever shown; folders are named from the listed one down.
+There are three kinds of server:
+
+- on loopback, without ``$DECONV_FOLDERS``: every folder may be opened; paths are shown;
+- on loopback, with ``$DECONV_FOLDERS``: only the listed folders may be opened; paths are shown;
+- reachable by other computers: only the listed folders may be opened, none without a list. Paths
+  are never shown: a folder's name begins with the listed folder.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ class FolderRules:
     """Which folders may be opened.
 
     Attributes:
-        roots: these and what is below them, links resolved; None allows every folder.
-        local: the browser is on this computer, so that paths may be shown.
+        roots: the allowed folders, links resolved; folders below them are allowed too. None allows
+            every folder.
+        local: True if the browser is on this computer; then paths may be shown.
     """
 
     roots: tuple[Path, ...] | None = None
@@ -32,24 +35,25 @@ class FolderRules:
 
     @property
     def offered(self) -> bool:
-        """True if there is any folder to offer."""
+        """True if any folder may be opened."""
         return self.roots is None or bool(self.roots)
 
     def allows(self, path: Path) -> bool:
-        """True if a folder or file lies where it may be opened; links and ``..`` are resolved."""
+        """True if a folder or file may be opened; links and ``..`` are resolved first."""
         if self.roots is None:
             return True
         try:
             real = path.expanduser().resolve()
-        except (OSError, ValueError, RuntimeError):  # no such name, a round of links, no such user
+        except (OSError, ValueError, RuntimeError):  # bad name, a cycle of links, unknown user
             return False
         return any(real.is_relative_to(root) for root in self.roots)
 
     def check(self, path: Path) -> None:
-        """Refuse what may not be opened.
+        """Refuse a path that may not be opened.
 
         Raises:
-            DeconvError: it may not; the message says what may, and not whether ``path`` exists.
+            DeconvError: the path is not allowed. The message names the allowed folders. It does not
+                reveal whether ``path`` exists.
         """
         if not self.allows(path):
             names = ", ".join(map(str, self._names())) or "none"
@@ -58,7 +62,7 @@ class FolderRules:
             )
 
     def shown(self, path: Path) -> str:
-        """How a folder is named to the person at the browser."""
+        """The name of a folder that the browser may show."""
         if self.local:
             return str(path)
         for name, root in zip(self._names(), self.roots or (), strict=False):
@@ -67,12 +71,12 @@ class FolderRules:
         return path.name
 
     def meant(self, typed: str) -> Path:
-        """The folder or file that a person typed or pasted: a path, or what ``shown`` calls it.
+        """The path that a person typed or pasted: a path, or a name as ``shown`` gives it.
 
-        Beyond this computer nothing is looked up, so nothing can be found out by typing.
+        For a browser on another computer the disk is not read, so typing reveals nothing.
 
         Raises:
-            DeconvError: it cannot be a path.
+            DeconvError: the text cannot be a path.
         """
         if self.local:
             return typed_path(typed, _starts())
@@ -83,7 +87,7 @@ class FolderRules:
         return given
 
     def _names(self) -> list[Path]:
-        """The last part of each root; those that are alike are counted."""
+        """The last part of each root; equal names get a number."""
         names: list[Path] = []
         for root in self.roots or ():
             name, count = root.name or "root", 2
@@ -94,11 +98,12 @@ class FolderRules:
 
 
 def folder_rules(*, local: bool = True) -> FolderRules:
-    """The rules of a server.
+    """The rules of this server, from ``$DECONV_FOLDERS``.
 
     Args:
-        local: only this computer reaches it. Then ``$DECONV_FOLDERS`` restricts if it is set, even
-            to nothing; otherwise only what it lists is offered.
+        local: True if only this computer reaches the server. Then every folder is allowed unless
+            ``$DECONV_FOLDERS`` is set (an empty list allows none). False: only listed folders are
+            allowed.
     """
     listed = os.environ.get("DECONV_FOLDERS")
     if listed is None:
@@ -111,14 +116,14 @@ def _real(listed: str) -> Path:
     try:
         return Path(listed.strip()).expanduser().resolve()
     except (OSError, ValueError, RuntimeError) as error:
-        raise DeconvError(f"DECONV_FOLDERS lists {listed!a}, which is no folder") from error
+        raise DeconvError(f"DECONV_FOLDERS lists {listed!a}, which is not a folder") from error
 
 
 def absolute_path(path: str | os.PathLike[str]) -> Path:
-    """A path that a program gives, absolute, with ``~`` as the home folder.
+    """A path from a program, made absolute; ``~`` is the home folder.
 
     Raises:
-        DeconvError: it cannot be one: too long, or of a user that does not exist.
+        DeconvError: the path is too long, or names a user that does not exist.
     """
     try:
         return Path(path_text(os.fspath(path))).expanduser().absolute()
@@ -127,7 +132,7 @@ def absolute_path(path: str | os.PathLike[str]) -> Path:
 
 
 def what_is(path: Path) -> str:
-    """What a path leads to: "folder", "file", or "" for nothing that can be opened."""
+    """The kind of thing at a path: "folder", "file", or "" if nothing can be opened."""
     with suppress(OSError):  # a name that is too long
         if path.is_dir():
             return "folder"
@@ -136,20 +141,20 @@ def what_is(path: Path) -> str:
 
 
 def _starts() -> tuple[Path, ...]:
-    """Where a relative path begins: where the program was started, or at home.
+    """The folders that a relative path may start from: the working directory and the home folder.
 
-    The program's own folder, from which it is often started, comes last.
+    The program's own folder comes last: people often start the program there.
     """
     starts = []
     for folder in (Path.cwd, Path.home):
-        with suppress(OSError, RuntimeError):  # deleted meanwhile; no home
+        with suppress(OSError, RuntimeError):  # the folder was deleted, or there is no home
             starts.append(folder())
     own = Path(__file__).parents[1]
     return tuple(sorted(starts, key=lambda start: start == own))
 
 
 def folder_size(folder: Path) -> int:
-    """Bytes of the files below a folder; links are not followed."""
+    """Total size of the files below a folder in bytes; links are not followed."""
     total = 0
     for place, _, names in os.walk(folder):
         for name in names:
@@ -159,11 +164,11 @@ def folder_size(folder: Path) -> int:
 
 
 def without_paths(message: str, known: Sequence[tuple[Path, str]]) -> str:
-    """A message for people who are not at this computer: folders by name, files by their last part.
+    """An error message without paths of this computer: folders by name, files by their last part.
 
     Args:
-        message: of an error.
-        known: (folder, what to call it).
+        message: the error message.
+        known: pairs (folder, its name for people).
     """
     longest_first = sorted(known, key=lambda pair: -len(str(pair[0])))
     for folder, name in longest_first:
@@ -174,7 +179,7 @@ def without_paths(message: str, known: Sequence[tuple[Path, str]]) -> str:
 
 
 def _last_part(word: str) -> str:
-    """A word that holds an absolute path, with only the path's last part left."""
+    """A word in which only the last part of an absolute path is left; other words unchanged."""
     start = word.find("/")
     before = word[:start]
     absolute = start >= 0 and not before.strip("'\"([{<=`")

@@ -1,4 +1,4 @@
-"""What whoever runs the server allows: jobs, and room on the disk. From environment variables."""
+"""Limits of the server from environment variables: background jobs, disk space, open files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from deconv_core.errors import DeconvError
 
 MEGABYTE = 2**20
 OPEN_FILES = 8192
-"""What a server asks for: a session takes four, and three for two minutes after it has left."""
+"""Open files a server asks for. A session uses four; three stay open for two minutes after it ends.
+"""
 _MOST_DIGITS = 12
 _Default = TypeVar("_Default", int, None)
 
@@ -23,8 +24,8 @@ class JobLimits:
 
     Attributes:
         at_once: jobs that run at the same time, ``$DECONV_JOBS``.
-        waiting: jobs that may wait for their turn, ``$DECONV_JOBS_WAITING``.
-        data: bytes that the data folder may hold, ``$DECONV_DATA_MB``; None: what the disk has.
+        waiting: jobs that may wait in the queue, ``$DECONV_JOBS_WAITING``.
+        data: largest size of the data folder in bytes, ``$DECONV_DATA_MB``; None sets no limit.
     """
 
     at_once: int = 1
@@ -36,7 +37,7 @@ def job_limits() -> JobLimits:
     """The limits of this server.
 
     Raises:
-        DeconvError: a setting is no number.
+        DeconvError: a setting is not a whole number.
     """
     limits = JobLimits()
     megabytes = whole_number("DECONV_DATA_MB", None, unit=" of megabytes")
@@ -53,7 +54,7 @@ def whole_number(
     """An environment variable as a whole number; ``default`` if it is not set.
 
     Raises:
-        DeconvError: it is none, or too small.
+        DeconvError: it is not a whole number, or too small.
     """
     given = os.environ.get(setting, "").strip()
     if not given:
@@ -67,9 +68,9 @@ def whole_number(
 
 
 def allow_open_files() -> None:
-    """Raise this process's limit of open files as far as the system lets it, to ``OPEN_FILES``.
+    """Raise this process's limit of open files to ``OPEN_FILES``, or as far as the system allows.
 
-    It often begins at 256 or 1,024, which 60 or 200 sessions use up.
+    The usual limits of 256 and 1,024 are reached with 60 and 200 sessions.
     """
     if sys.platform == "win32":
         return

@@ -1,4 +1,4 @@
-"""What pages choose, ask and get: frozen values that know nobody."""
+"""The values that travel between the folders of the dashboard: frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from deconv_core.reconstruction.reconstruct import Reconstruction
 
 EACH = "each"
-"""Value of ``copies`` in the address that counts every copy of a picture."""
+"""Value of ``copies`` in the address: every copy of a picture counts."""
 Copies = Mapping[str, tuple[str, ...]] | None
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the sidebar says.
+    """The choices of one page run: network, dataset, label, and what the address asks for.
 
     Attributes:
-        registry: datasets, networks, indexes.
-        network: chosen weights.
-        dataset: chosen images.
-        label: only these images, or None for all.
-        index: their index, finished or not; None if they were never scanned together.
-        index_path: where it is, or will be.
-        index_stamp: names the state of the index.
-        problem: why the index cannot be read, or None.
-        values: the query parameters of this page, checked: ``layer`` and ``map`` among them.
-        page: which page asks.
-        notes: what the address asked for and did not get, in words.
+        registry: the datasets, networks and indexes of the data folder.
+        network: the chosen network.
+        dataset: the chosen dataset.
+        label: the chosen label; None for all images.
+        index: the index of this network and dataset, finished or not; None before the first scan.
+        index_path: the folder of the index; it may not exist yet.
+        index_stamp: names the state of the index; it changes when the index changes.
+        problem: why the index cannot be read; None if it can.
+        values: the checked query parameters of this page, among them ``layer`` and ``map``.
+        page: name of the page that asks.
+        notes: messages about wrong values in the address.
     """
 
     registry: Registry
@@ -55,7 +55,7 @@ class Choice:
 
     @property
     def layers(self) -> Mapping[str, Layer]:
-        """The layers of the index, or nothing without one."""
+        """The layers of the index; empty without an index."""
         return self.index.layers if self.index else {}
 
     @property
@@ -65,7 +65,7 @@ class Choice:
 
     @property
     def approximate(self) -> bool:
-        """True if the numbers of the index are a little off, until they are checked in float32."""
+        """True if the index holds bfloat16 values, which are a little off."""
         return self.index is not None and self.index.precision != "float32"
 
     @property
@@ -86,13 +86,13 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class PictureKey:
-    """What a reconstruction is made from.
+    """Everything that a reconstruction depends on.
 
     Attributes:
         network: fingerprint of the network.
-        image: the image's file as it is now, and how it is read.
-        activation: what is reconstructed.
-        scanned: SHA-256 that the image has to have; "" if any will do.
+        image: the current state of the image's file, and how it is read.
+        activation: the activation that is reconstructed.
+        scanned: SHA-256 that the image must have; "" accepts any content.
     """
 
     network: str
@@ -107,8 +107,8 @@ class Pictures:
 
     Attributes:
         found: rank (from 1) -> reconstruction.
-        missing: rank -> why there is none (the image is gone or was changed).
-        keys: rank -> what each one found is made from.
+        missing: rank -> the error (the image is gone or was changed).
+        keys: rank -> the key of the reconstruction found.
     """
 
     found: dict[int, Reconstruction]
@@ -117,7 +117,7 @@ class Pictures:
 
     @property
     def all(self) -> list[Reconstruction]:
-        """Those found, in order."""
+        """The reconstructions found, by rank."""
         return list(self.found.values())
 
 
@@ -126,12 +126,12 @@ class Answer:
     """The top activations of one question, with their pictures.
 
     Attributes:
-        label: asked within this label, or None for all images.
-        activations: in order.
-        pictures: their reconstructions, and why some are missing.
-        approximate: from a scan in bfloat16, and not checked in float32 (yet).
-        tiles: (kind, rank) -> PNG bytes already drawn, used in place of pictures.
-        copies: image id -> the copies it stands for; None where every image speaks for itself.
+        label: the label that was asked for; None for all images.
+        activations: the strongest first.
+        pictures: the reconstructions, and why some are missing.
+        approximate: True for bfloat16 values that were not checked in float32.
+        tiles: (kind, rank) -> PNG bytes that are drawn in place of ``pictures``.
+        copies: image id -> ids of its copies, which it stands for; None if every copy counts.
     """
 
     label: str | None
@@ -142,5 +142,5 @@ class Answer:
     copies: Copies = None
 
     def copies_of(self, activation: Activation) -> tuple[str, ...]:
-        """The copies that an activation's image stands for."""
+        """The ids of the copies that an activation's image stands for."""
         return (self.copies or {}).get(activation.image_id, ())

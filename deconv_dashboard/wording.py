@@ -1,15 +1,15 @@
-"""Numbers in words: counts, sizes, durations; long names made short."""
+"""Texts for people: counts, sizes, durations, activations, shortened names."""
 
 from __future__ import annotations
 
 from deconv_core.network.preprocessing import PREPROCESSINGS
 
 CHOOSE_TAB = "Choose images"
-"""The tab of Start where images are chosen."""
+"""Name of the tab of Start where a person chooses images."""
 DATASETS_TAB = "Datasets and scans"
-"""The tab of Start where what is kept can be deleted."""
+"""Name of the tab of Start where a person can delete datasets and scans."""
 NETWORKS_TAB = "Networks"
-"""The tab of Start where weight files are added."""
+"""Name of the tab of Start where a person adds weight files."""
 
 
 def counted(number: int, noun: str) -> str:
@@ -25,14 +25,14 @@ def ordinal(number: int) -> str:
 
 
 def file_size(size: int) -> str:
-    """For example "640 kB", "12 MB", "1.2 GB"; in thousands, as disks are sold."""
+    """For example "640 kB", "12 MB", "1.2 GB"; 1 kB is 1,000 bytes."""
     if size < 1_000_000:
         return f"{max(size, 0) / 1e3:,.0f} kB"
     return f"{size / 1e6:,.0f} MB" if size < 1_000_000_000 else f"{size / 1e9:,.1f} GB"
 
 
 def duration(seconds: float) -> str:
-    """For example "under 5 s", "40 s", "3 min", "2 h 10 min"; coarse, as estimates are."""
+    """For example "under 5 s", "40 s", "3 min", "2 h 10 min"; rounded for estimates."""
     if seconds < 5:
         return "under 5 s"
     if seconds < 90:
@@ -44,24 +44,24 @@ def duration(seconds: float) -> str:
 
 
 def activation_text(value: float, *, approximate: bool = False) -> str:
-    """An activation in four digits, for example "23.20", "1234", "≈ 8.490": columns line up."""
+    """An activation in four digits, so that columns line up: "23.20", "1234", "≈ 8.490"."""
     return f"{'≈ ' if approximate else ''}{value:#.4g}".rstrip(".")
 
 
 def preprocessing_text(name: str, reason: str) -> str:
-    """A preprocessing in words, and why it is used; no full stop."""
+    """A preprocessing in words, and why it is used; without a full stop."""
     words = PREPROCESSINGS[name].words if name in PREPROCESSINGS else ""
     because = f", because {reason}" if reason else ""
     return f"{name} ({words}){because}" if words else f"{name}{because}"
 
 
 def label_name(label: str) -> str:
-    """A label for people; pictures in the root folder have none."""
+    """A label for people; "(no folder)" for the empty label of images in the root folder."""
     return label or "(no folder)"
 
 
 def shortened(name: str, most: int = 36) -> str:
-    """A long file name without its middle: its beginning and its number stay readable."""
+    """A file name of at most ``most`` characters: a long one loses its middle."""
     if len(name) <= most:
         return name
     tail = max(most // 2, 8)

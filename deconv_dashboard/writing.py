@@ -1,4 +1,4 @@
-"""Why something could not be written, in words that a person at a page can act on."""
+"""Errors of writing to disk, as messages that say what to do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def can_write(folder: Path) -> bool:
-    """False if the system says at once that nothing can be written to a folder, there or not."""
+    """False if the system forbids writing to a folder; the folder need not exist yet."""
     there = next(
         (place for place in (folder, *folder.parents) if os.access(place, os.F_OK)), folder
     )
@@ -23,13 +23,13 @@ def can_write(folder: Path) -> bool:
 
 
 def is_full(error: OSError) -> bool:
-    """True if there is no room on the disk, or no more than an account may take."""
+    """True if the disk is full, or the account has used its quota."""
     return error.errno in _FULL
 
 
 @contextmanager
 def writing(what: str) -> Iterator[None]:
-    """Say in words what goes wrong inside with the disk.
+    """Turn an ``OSError`` raised inside into a ``DeconvError`` that says what to do.
 
     Args:
         what: the beginning of the message, for example "the export did not start".
@@ -44,7 +44,7 @@ def writing(what: str) -> Iterator[None]:
 
 
 def why_not_written(error: OSError) -> str:
-    """What is wrong with the disk or the data folder, and what helps."""
+    """The message for an error of writing: what is wrong, and what helps."""
     said = error.strerror or str(error)
     if is_full(error):
         return f"the disk is full; {MAKE_ROOM}, for example by deleting datasets or exports"

@@ -17,11 +17,11 @@ PAGE = "layer"
 
 
 def top_of_layer(choice: Choice, index: ActivationIndex, layer: Layer, buttons: Place) -> None:
-    """The two grids, with what belongs to them."""
+    """Draw the two grids, their captions and the table."""
     size = layer.receptive_field.size
     st.caption(
-        f"Each image counts with the strongest of {layer.channels} feature maps. One location sees "
-        f"{size} × {size} of 224 × 224 pixels. A picture opens its feature map."
+        f"For each image the strongest of {layer.channels} feature maps counts. One location sees "
+        f"{size} × {size} of 224 × 224 pixels. Click a picture to open its feature map."
     )
     answer = answers.find(choice, layer.name, None, TOP, choice.label)
     answers.fires_in(choice, answer, TOP)
@@ -37,7 +37,7 @@ def top_of_layer(choice: Choice, index: ActivationIndex, layer: Layer, buttons: 
 
 
 def grids(choice: Choice, layer: Layer, answer: Answer, buttons: Place) -> None:
-    """Reconstructions beside patches; the buttons go to their place in the heading."""
+    """Draw reconstructions beside patches; the download buttons go into the heading."""
     name = choice.values.get("scale", "clipped")
     scale = answers.scale_for(name, [answer])
     panels = answers.panels(

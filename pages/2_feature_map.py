@@ -19,11 +19,11 @@ from deconv_dashboard.server import reconstructing, resources
 from deconv_dashboard.values import Answer, Choice
 
 PAGE = "feature_map"
-BARS = "#7d94a8"  # quiet in light and dark: the accent belongs to the marks
+BARS = "#7d94a8"  # readable in light and dark; the accent colour is for the marks
 
 
 def toolbar(choice: Choice, index: ActivationIndex, layer: Layer) -> None:
-    """Which map, and which label to compare with."""
+    """Draw the pickers of the map and of the label to compare with."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         pickers.layer_picker(PAGE, index.layers, layer.name)
         pickers.map_picker(PAGE, layer, choice.map)
@@ -37,7 +37,7 @@ def toolbar(choice: Choice, index: ActivationIndex, layer: Layer) -> None:
 def top_of_map(
     choice: Choice, index: ActivationIndex, layer: Layer, unit: Unit, buttons: Place
 ) -> None:
-    """The grids, the place of one tile in its image, the histogram and the table."""
+    """Draw the grids, where one tile fired in its image, the histogram and the table."""
     k, second = int(choice.values.get("k", "9")), choice.values.get("label2")
     asked = [choice.label, *([second] if second else [])]
     found = [answers.find(choice, layer.name, unit.channel, k, label) for label in asked]
@@ -59,7 +59,7 @@ def top_of_map(
 def grids(
     choice: Choice, layer: Layer, unit: Unit, shown: Sequence[Answer], buttons: Place
 ) -> None:
-    """Reconstructions and patches on one scale; the buttons go to the heading."""
+    """Draw reconstructions and patches on one scale; the buttons go into the heading."""
     name = choice.values.get("scale", "clipped")
     scale = answers.scale_for(name, shown)
 
@@ -87,7 +87,7 @@ def grids(
 
 
 def numbers(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[Answer]) -> None:
-    """Histogram and table side by side."""
+    """Draw histogram and table side by side."""
     left, right = st.columns(2, gap="medium")
     everything = [activation for answer in shown for activation in answer.activations]
     with left:

@@ -1,4 +1,4 @@
-"""Image: what one image activates, and at which place."""
+"""Image: which feature maps one image activates, and where."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ PAGE, MOST = "image", 12
 
 
 def layers_of(choice: Choice) -> dict[str, Layer]:
-    """The layers, from the index or, without one, from the weights."""
+    """The layers of the index; without an index, the layers of the network."""
     return dict(choice.layers or resources.network_of(choice).layers)
 
 
 def position_of(choice: Choice) -> tuple[int, int] | None:
-    """The pixel in the address, if it is one."""
+    """The pixel (x, y) in the address; None if it does not name one."""
     x, comma, y = choice.values.get("position", "").partition(",")
     place = whole_number(x), whole_number(y)
     return place if comma and all(0 <= number < INPUT_SIDE for number in place) else None
@@ -41,7 +41,7 @@ def position_of(choice: Choice) -> tuple[int, int] | None:
 def strongest_maps(
     planes: np.ndarray, layer: Layer, image_id: str, place: tuple[int, int] | None
 ) -> list[Activation]:
-    """The maps with the largest value in the whole image, or at one place of it."""
+    """The maps with the largest values: in the whole image, or at one pixel of it."""
     stride = 224 // layer.height
     flat = planes.reshape(len(planes), -1)
     where = flat.argmax(axis=1)
@@ -63,7 +63,7 @@ def strongest_maps(
 
 
 def map_tiles(network: Network, shown: Shown, found: list[Activation], chosen: int) -> None:
-    """The maps as pictures; one of them is laid over the image."""
+    """Draw each map as reconstruction and patch; a click lays a map over the image."""
     made = reconstructing.watched_in(network, shown.folder, found, height=480)
     tiles = []
     for rank, activation in enumerate(found, 1):
@@ -95,8 +95,8 @@ def map_tiles(network: Network, shown: Shown, found: list[Activation], chosen: i
 
 
 def page(choice: Choice) -> None:
-    """Everything below the header."""
-    above = st.container()  # troubles with choosing are said below the title
+    """Draw everything below the header."""
+    above = st.container()  # for the title: messages about the choice appear below it
     shown = choose_image(choice)
     with above:
         buttons = heading(choice, shown.name if shown else "No image")
@@ -140,8 +140,8 @@ def page(choice: Choice) -> None:
         if found:
             map_tiles(network, shown, found, chosen)
             st.caption(
-                "Each map: its reconstruction from here (left, on its own scale) and the patch it "
-                "sees (right). Click one to lay it over the image."
+                "Left: the map's reconstruction from this image, on its own scale. Right: the "
+                "patch it sees. Click a map to lay it over the image."
             )
         else:
             st.info("No map of this layer fires here.", icon=":material/block:")
@@ -150,10 +150,10 @@ def page(choice: Choice) -> None:
 
 
 def check_layers(choice: Choice, network: Network) -> None:
-    """Refuse a network of other layers than the index, after which the page is drawn.
+    """Refuse a network whose layers differ from the index's: the page draws the index's layers.
 
     Raises:
-        IndexMismatchError: it has others.
+        IndexMismatchError: the layers differ.
     """
     if choice.index is not None and dict(network.layers) != dict(choice.layers):
         reconstructing.matching_network(choice)
@@ -166,7 +166,7 @@ def picture(
     plane: np.ndarray,
     chosen: int,
 ) -> None:
-    """The image, or a map's plane over it, on which a position can be picked."""
+    """Draw the image, or a feature map over it; a click picks a position."""
     over = st.toggle(f"Feature map {chosen} over the image", value=True, key="show_plane")
     marks = []
     if place is not None:
@@ -181,17 +181,17 @@ def picture(
         step=max(1, 224 // layer.height),
         on_pick=lambda text: address.visit(PAGE, position=text),
     )
-    hint = "Click a place to see which maps fire there."
+    hint = "Click on the image to see which maps fire there."
     if plane.max() <= 0:
         hint = f"Feature map {chosen} does not fire in this image. {hint}"
     if place is not None:
         x, y = place
-        hint = f"Column {x}, row {y}; the frame is what one location of {layer.name} sees there."
+        hint = f"Column {x}, row {y}. The frame shows what one location of {layer.name} sees."
     st.caption(hint)
 
 
 def open_link(layer: Layer, channel: int) -> None:
-    """On to the feature map that is laid over the image."""
+    """Link to the feature map that lies over the image."""
     st.page_link(
         address.PAGE_FILES["feature_map"],
         label=f"Open feature map {channel} of {layer.name}",
@@ -201,7 +201,7 @@ def open_link(layer: Layer, channel: int) -> None:
 
 
 def by_layer(network: Network, shown: Shown) -> None:
-    """The strongest map of every layer in this image."""
+    """Draw a table: the strongest map of every layer in this image."""
     with st.expander("The strongest map of every layer", icon=":material/table_rows:"):
         table = reconstructing.strongest_by_layer(network, shown.seen)
         data_table(

@@ -27,13 +27,13 @@ SIZES = {0: "Native", 64: "64 pixels", 128: "128 pixels", 224: "224 pixels"}
 def which_maps(
     choice: Choice, index: ActivationIndex, label: str | None
 ) -> tuple[list[Unit], list[str], str]:
-    """Feature maps, layers wanted as a whole, and what is wrong with the typed list."""
+    """Ask what to export; returns feature maps, whole layers, and the fault of a typed list."""
     how = st.segmented_control(
         "Which feature maps",
         ["strongest", "typed"],
         default="strongest",
         required=True,
-        format_func={"strongest": "The strongest of layers", "typed": "A list"}.__getitem__,
+        format_func={"strongest": "Strongest of each layer", "typed": "A list"}.__getitem__,
         key="export_how",
     )
     here = choice.layer.name if choice.layer else next(iter(index.layers))
@@ -42,7 +42,8 @@ def which_maps(
             "Feature maps",
             value=f"{here}/{choice.map}",
             key="export_typed",
-            help="Addresses separated by commas or lines: conv4_4/171, or a range: conv3_1/0-5",
+            help="Type addresses, separated by commas or line breaks: conv4_4/171, or a range: "
+            "conv3_1/0-5.",
         )
         try:
             return parse_units(text, index.layers), [], ""
@@ -50,14 +51,14 @@ def which_maps(
             return [], [], str(error)
     layers = st.multiselect("Layers", list(index.layers), default=[here], key="export_layers")
     left, right = st.columns(2, vertical_alignment="bottom")
-    count = left.number_input("Strongest maps of each", 0, 512, 9, key="export_count")
-    whole = right.checkbox("And the whole layer", value=True, key="export_whole")
+    count = left.number_input("Maps of each layer", 0, 512, 9, key="export_count")
+    whole = right.checkbox("Top activations of the layer too", value=True, key="export_whole")
     units = [unit for layer in layers for unit in strongest_maps(index, layer, int(count), label)]
     return units, layers if whole else [], ""
 
 
 def how_drawn(choice: Choice, index: ActivationIndex) -> Selection:
-    """The settings, as a selection of nothing yet."""
+    """Ask how to draw; returns the settings as a selection without maps."""
     left, right = st.columns(2)
     names = distinct(
         ["", *(name for name in index.labels if name)], lambda name: name or "All images"
@@ -78,9 +79,9 @@ def how_drawn(choice: Choice, index: ActivationIndex) -> Selection:
         list(SIZES),
         format_func=SIZES.__getitem__,
         key="export_size",
-        help="Native is one pixel for one pixel: the receptive field's size.",
+        help="Native: a tile is as large as the receptive field, one pixel for one pixel.",
     )
-    tiles = st.checkbox("Each tile also as a file of its own", value=True, key="export_tiles")
+    tiles = st.checkbox("Each tile as a separate file too", value=True, key="export_tiles")
     once = True
     if choice.has_copies:
         once = st.checkbox(
@@ -102,7 +103,7 @@ def how_drawn(choice: Choice, index: ActivationIndex) -> Selection:
 def build_button(
     choice: Choice, index: ActivationIndex, selection: Selection, trouble: str
 ) -> None:
-    """What would be built, and the button that does."""
+    """Say how much the zip will hold, and draw the button that builds it."""
     total = len(selection.units) + len(selection.layers)
     if trouble:
         st.error(escape(f"{trouble[:1].upper()}{trouble[1:]}."), icon=":material/error:")
@@ -139,7 +140,7 @@ def build_button(
 
 
 choice = shell("export", title="Export")
-heading(choice, "Take pictures and numbers with you")
+heading(choice, "Download pictures and numbers")
 index = require_index(choice)
 settings, built = st.columns([5, 6], gap="large")
 selection = Selection()

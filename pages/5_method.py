@@ -18,21 +18,21 @@ words, drawing = st.columns([5, 6], gap="large")
 with words:
     st.markdown(
         """
-**Up, the convnet.** An image of 224 × 224 pixels goes through the layers. Every feature map is a
-plane that says, place by place, how much its pattern is there. Each pooling keeps the largest of
-four neighbours and remembers where it was: the *switches*.
+**Up, the convnet.** An image of 224 × 224 pixels goes through the layers. A feature map is a plane
+of numbers. Each number says how strongly the map's pattern is present at that location. Each
+pooling keeps the largest of four neighbours. It also records where that value was: the *switches*.
 
-**One activation.** In the map of interest only the strongest activation is kept, with its own
-value. Everything else in the layer is set to zero.
+**One activation.** The deconvnet keeps only the strongest activation of one feature map, with its
+value. It sets everything else in the layer to zero.
 
-**Down, the deconvnet.** The same layers are walked back. *Unpooling* puts each value where the
-switch says it came from. *Rectification* keeps what is positive. *Filtering* uses the same weights,
-transposed, without bias. What arrives at the input is the **reconstruction**: a signed picture of
-what led to this one activation.
+**Down, the deconvnet.** The activation goes back through the same layers. *Unpooling* puts each
+value where the switch says it came from. *Rectification* keeps positive values and sets the others
+to zero. *Filtering* uses the same weights, transposed, without bias. The result at the input is the
+**reconstruction**: a signed picture of what led to this one activation.
 
-**Top 9.** Every image is scanned once. For each map its largest activation in each image is
-stored, with its place. The nine images with the largest are shown; an image never appears twice.
-For a whole layer, each image counts with its strongest map.
+**Top 9.** The scan reads every image once. For each feature map it stores the largest activation in
+each image, and its location. A page shows the nine images with the largest activations; an image
+never appears twice. For a whole layer, the strongest map of each image counts.
 
 After M. Zeiler and R. Fergus, *Visualizing and Understanding Convolutional Networks* (ECCV 2014).
 """
@@ -41,8 +41,8 @@ with drawing:
     st.image(
         method_drawing(dark=st.context.theme.type == "dark"),
         width=580,
-        alt="The convnet goes up on the left, the deconvnet down on the right; switches connect "
-        "each pooling with its unpooling.",
+        alt="The convnet goes up on the left, the deconvnet goes down on the right. Switches "
+        "connect each pooling with its unpooling.",
     )
 
 st.markdown("### How to read the pictures")
@@ -50,18 +50,19 @@ grey, window = st.columns(2, gap="large")
 with grey:
     st.markdown(
         """
-**Grey is zero.** A reconstruction is signed: brighter and darker than mid-grey are more and less of
-a colour. Grey places do not take part. With the *shared* scale a pale tile is a weak
-reconstruction; *per tile* shows each shape at its best, and strengths cannot be compared. Both clip
-the strongest 1 % of the pixels, so that the rest can be seen; *unclipped* does not.
+**Grey is zero.** A reconstruction is signed. Brighter than mid-grey means more of a colour, darker
+means less. Grey pixels do not contribute. On the *shared* scale, a pale tile is a weak
+reconstruction. *Per tile* shows each shape best, but strengths cannot be compared between tiles.
+Both clip the strongest 1 % of the pixels, so that the rest is visible. *Unclipped* is the shared
+scale without clipping.
 """
     )
 with window:
     st.markdown(
         """
 **A tile is a receptive field**: exactly the pixels that one location of the layer can see. Where
-it reaches past the image, the tile is grey, and the content stays at its true place. Images are
-resized to 224 × 224 without keeping their proportions, unless the dataset says otherwise.
+the receptive field reaches past the image border, the tile is grey. The content stays at its true
+place. Images are stretched to 224 × 224 pixels, unless the dataset cuts out the middle.
 """
     )
 
@@ -72,24 +73,24 @@ else:
     expected = expected_by(choice.network.source, choice.network.preprocessing)
     used, why = expected.name, expected.reason
 st.markdown(
-    f"**What {escape(choice.network.name)} is given.** Preprocessing: "
-    f"{escape(preprocessing_text(used, why))}. With another one than the weights were trained "
-    "with, every picture and number is wrong, and nothing else tells."
+    f"**The input of {escape(choice.network.name)}.** Preprocessing: "
+    f"{escape(preprocessing_text(used, why))}. If the weights were trained with a different "
+    "preprocessing, every picture and number is wrong, and no error message says so."
 )
 
 st.markdown("### What they cannot tell")
 st.markdown(
     """
-- In deep layers the picture owes more to the image, through the switches, than to the map: maps
-  with other weights give similar outlines (Mahendran & Vedaldi 2016, *Salient Deconvolutional
-  Networks*).
-- The rectification on the way down favours edges whatever the network has learnt; even random
+- In deep layers the picture depends more on the image, through the switches, than on the feature
+  map. Maps with other weights give similar outlines (Mahendran & Vedaldi 2016, *Salient
+  Deconvolutional Networks*).
+- The rectification on the way down favours edges, whatever the network has learnt. Even random
   weights partly recover the image (Nie, Zhang & Patel 2018, *A Theoretical Explanation for
   Perplexing Behaviors of Backpropagation-based Visualizations*). Compare with *VGG19, random
   weights*.
-- Nine images show the top of a distribution. Look at the histogram before naming a map. (Files of
-  equal content take one place among the nine; the histogram counts each of them.)
-- A map can answer to several unrelated things, and one thing can be spread over many maps.
+- Nine images show only the top of a distribution. Look at the histogram before you name a map.
+  (Files of equal content take one place among the nine. The histogram counts each file.)
+- A map can respond to several unrelated things, and one thing can be spread over many maps.
 """
 )
 
@@ -123,6 +124,7 @@ if rows:
         alt="Layers with their receptive fields",
     )
     st.caption(
-        "In pixels of the 224 × 224 input. Location c sees the pixels from c · stride + offset, "
-        "receptive field many. Activations are taken after the rectification (ReLU)."
+        "Receptive field, stride, offset and grid are in pixels of the 224 × 224 input. Location c "
+        "sees as many pixels as the receptive field has, from pixel c · stride + offset on. "
+        "Activations are taken after the rectification (ReLU)."
     )

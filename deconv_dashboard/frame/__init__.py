@@ -1,1 +1,1 @@
-"""What is around every page: shell, sidebar, links, pickers, messages."""
+"""The frame of every page: shell, sidebar, links, pickers, messages."""

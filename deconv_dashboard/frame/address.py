@@ -1,11 +1,11 @@
-"""What is shown, as the address bar names it.
+"""The address of a page: its query parameters say what the page shows.
 
-The address is the one source of truth: a page reads it, corrects nonsense with a note, and writes
-it back whole, defaults included, so that the same address shows the same in any browser. Widgets
-never own it; their callbacks call ``visit``.
+A page reads the address, corrects wrong values with a note, and writes it back complete with
+defaults. So the same address shows the same in every browser. Widgets do not store choices
+themselves; their callbacks call ``visit``.
 
-Two quick presses must both count although the browser still has the old address when it sends the
-second: ``visit`` therefore builds on what was asked last, not on what the browser says.
+Two quick key presses must both count, but the browser sends the second one with the old address.
+So ``visit`` starts from the last request, not from the browser's address.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PAGE_FILES = {
     "method": "pages/5_method.py",
 }
 SCALES = {"clipped": "Shared", "99": "Per tile", "shared": "Unclipped"}
-"""Names of ``Scale.named`` that pages offer, the default first."""
+"""Name for ``Scale.named`` -> name on pages; the default comes first."""
 MOST = 25
 """Largest k."""
 _CARRIED = ("network", "dataset", "layer", "map", "label", "copies")
@@ -53,9 +53,9 @@ _SHOWN = {
 
 
 def asked(page: str) -> dict[str, str]:
-    """What this run was asked to show: the last ``visit``, or else the address bar.
+    """The parameters that this page run should show: of the last ``visit``, or of the address bar.
 
-    What the address does not say (the layer, on a page that has none) is remembered.
+    Parameters that this page does not write into its address (such as the layer) are remembered.
     """
     waiting = st.session_state.get("address_waiting")
     if waiting is not None and waiting[0] == page:
@@ -76,7 +76,7 @@ def asked(page: str) -> dict[str, str]:
 
 
 def settle(page: str, values: Mapping[str, str]) -> None:
-    """Write what is really shown into the address bar and remember it."""
+    """Write the checked parameters into the address bar, and remember them."""
     st.session_state["address"] = {name: text for name, text in values.items() if text}
     st.session_state["address_page"] = page
     others = {
@@ -89,7 +89,7 @@ def settle(page: str, values: Mapping[str, str]) -> None:
 
 
 def visit(page: str, **changes: Any) -> None:
-    """Ask for something else on this page; for widget callbacks. None takes a value away."""
+    """Change parameters of this page; for widget callbacks. None removes a parameter."""
     remembered = st.session_state.get("address", {})
     given = {name: "" if value is None else str(value) for name, value in changes.items()}
     wanted = {name: text for name, text in {**remembered, **given}.items() if text}
@@ -98,22 +98,22 @@ def visit(page: str, **changes: Any) -> None:
 
 
 def run_again() -> NoReturn:
-    """Run the whole page again, showing what it shows now; for fragments that look by themselves.
+    """Run the whole page again with its current parameters; for fragments that run on a timer.
 
-    A browser asks for a fragment with the address that it has, which under load is still the one
-    before the last ``visit``: a plain ``st.rerun`` would go back there.
+    On a busy server the browser may ask for a fragment with an address older than the last
+    ``visit``. A plain ``st.rerun`` would go back to that address.
     """
     visit(st.session_state["address_page"])
     st.rerun()
 
 
 def target() -> dict[str, str]:
-    """What was asked for last, even if no page has shown it yet."""
+    """The parameters of the last request, even if no page has shown them yet."""
     return dict(st.session_state.get("address", {}))
 
 
 def link_to(**changes: Any) -> dict[str, str]:
-    """Query parameters of a link: what is shown now, with changes. None takes a value away."""
+    """Query parameters of a link: the current ones with changes. None removes a parameter."""
     remembered = st.session_state.get("address", {})
     carried = {name: remembered[name] for name in _CARRIED if name in remembered}
     given = {name: "" if value is None else str(value) for name, value in changes.items()}

@@ -1,4 +1,4 @@
-"""What is to be shown: the address, checked against what is on this computer."""
+"""The choice of a page run: the address, checked against the data folder and the index."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from deconv_dashboard.server import resources
 from deconv_dashboard.values import EACH, Choice
 
 _LONGEST_QUOTE = 60
-# Markdown makes links of these after it has taken the backslashes away; an unseen letter keeps it.
+# Markdown turns these into links even where they are escaped; an invisible character prevents it.
 _BECOMES_A_LINK = re.compile(r"www(?=\.)|:(?=//)|@(?=\w)", re.IGNORECASE)
 
 
 def choose(page: str, notes: list[str]) -> Choice:
-    """Read the address; what it got wrong is corrected, with a note."""
+    """Read the address and correct its wrong values; each correction adds a note."""
     asked, registry = address.asked(page), resources.registry()
     network = _network(registry, asked, notes)
     dataset = _dataset(registry, asked, notes)
@@ -102,7 +102,7 @@ def _check_unit(
     channels, asked = index.layers[layer].channels, values.get("map", "0")
     if not 0 <= whole_number(asked) < channels:
         notes.append(
-            f"{layer} has no feature map “{_quoted(asked)}”; its maps count from 0 to "
+            f"{layer} has no feature map “{_quoted(asked)}”; its maps have the numbers 0 to "
             f"{channels - 1}. Showing map 0."
         )
         asked = "0"
@@ -122,29 +122,29 @@ def _check_display(values: dict[str, str], notes: list[str]) -> None:
         values.pop("k")
     if values.get("copies", EACH) != EACH:
         notes.append(
-            f"Copies cannot be counted “{_quoted(values['copies'])}”: the address takes "
-            f"{EACH}, or nothing to count them once. Counting them once."
+            f"The address says copies=“{_quoted(values['copies'])}”. Possible is copies={EACH}, "
+            "which counts every copy. Counting copies once."
         )
         values.pop("copies")
 
 
 def short_name(network: NetworkChoice) -> str:
-    """A network's name without what stands in brackets, where that leaves no doubt."""
+    """A network's name; the demo network's without the part in brackets."""
     return network.name.partition(" (")[0] if network.network_id == "demo" else network.name
 
 
 def whole_number(text: str) -> int:
-    """The number that a part of the address is, or -1 if it is none that a page could mean."""
+    """A part of the address as a whole number; -1 if it is not one of at most 9 digits."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else -1
 
 
 def _quoted(text: str) -> str:
-    """What somebody wrote into the address, short, as plain text in Markdown."""
+    """A text from the address, shortened, as plain text in Markdown."""
     return escape(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…")
 
 
 def escape(text: str) -> str:
-    """Names from files as plain text in Markdown, on one line and in their own direction."""
+    """A text from files as plain text in Markdown, on one line; keeps its writing direction."""
     special = "\\`*_{}[]()<>#+-.!|$~:&=@\"'^"
     shown = _BECOMES_A_LINK.sub("\\g<0>\N{WORD JOINER}", visible(text))
     return "".join(f"\\{letter}" if letter in special else letter for letter in shown)

@@ -1,4 +1,4 @@
-"""Tables that can be sorted and searched, each with a button that downloads it."""
+"""Tables that a person can sort and search, each with a download button."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import streamlit as st
 def data_table(
     table: pd.DataFrame | Mapping[str, Sequence[object]], name: str, key: str, **how: Any
 ) -> None:
-    """Draw a table, and below it a button for the same as CSV.
+    """Draw a table, and below it a button that downloads it as CSV.
 
-    Streamlit's own download keeps names that are formulas to a spreadsheet; it is turned off
-    (``client.disableDataExport``).
+    Streamlit's own download is turned off (``client.disableDataExport``): it does not protect
+    spreadsheets from names that are formulas.
 
     Args:
-        table: what is shown, column by column.
-        name: of the file, without its ending.
-        key: of the table.
-        how: anything else that ``st.dataframe`` takes.
+        table: the columns.
+        name: name of the file, without ``.csv``.
+        key: key of the table.
+        how: other arguments of ``st.dataframe``.
     """
     frame = pd.DataFrame(table)
     st.dataframe(frame, hide_index=True, key=key, **how)

@@ -1,7 +1,7 @@
-"""Background jobs on pages: one row a job, which looks again by itself and can be cancelled.
+"""Background jobs on pages: one row for each job, which updates itself and has a Cancel button.
 
-A job that says nothing new for a while, or does not stop when it is asked to, can be ended. This
-server measures how long that is, on a clock that is never set: no time in a file counts.
+A button ends a job that reports nothing new for a while, or that does not stop after Cancel. The
+server measures this time with a monotonic clock; times in files do not count.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from deconv_dashboard.server import resources
 from deconv_dashboard.wording import duration
 
 QUIET_SECONDS = 20.0
-"""After so long without news a job that runs may be ended."""
+"""After this time without news, a person may end a running job."""
 DEAF_SECONDS = 5.0
-"""After so long a job that was asked to stop may be ended."""
+"""After this time, a person may end a job that was asked to stop."""
 _Seen = TypeVar("_Seen")
 
 
@@ -33,16 +33,16 @@ def watched(
     also: Callable[[], object] = lambda: None,
     seconds: tuple[float, float] = (1.0, 5.0),
 ) -> None:
-    """Draw what is seen, again and again.
+    """Draw a part of a page that depends on jobs, and update it every few seconds.
 
-    The whole page runs again when a job begins or ends, or when something else changes.
+    The whole page runs again when a job begins or ends, or when ``also`` returns something else.
 
     Args:
-        look: at the files, for what is drawn.
-        draw: it.
-        jobs: those of what was seen.
-        also: looks at what else the page depends on.
-        seconds: from one look to the next while a job is active, and while none is.
+        look: reads the files and returns what to draw.
+        draw: draws what ``look`` returned.
+        jobs: the jobs in what ``look`` returned.
+        also: returns anything else that the page depends on.
+        seconds: time between two updates (while a job is active, while none is active).
     """
 
     def shape(seen: _Seen) -> object:
@@ -64,14 +64,14 @@ def watched(
 def job_row(
     registry: Registry, state: JobState, key: str, *, name: str = "", note: str = ""
 ) -> None:
-    """How far an active job is, and the buttons that stop it.
+    """Draw the progress of an active job and the buttons that stop it.
 
     Args:
-        registry: whose job it is.
-        state: of the job.
-        key: of the Cancel button; "end " and the same of the other one.
-        name: what it is called, as Markdown; what it does if "".
-        note: to be said after how far it is, as Markdown.
+        registry: the data folder of the job.
+        state: the state of the job.
+        key: key of the Cancel button; the key of the other button is "end " + key.
+        name: title as Markdown; "" describes what the job does.
+        note: text after the progress, as Markdown.
     """
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.container():
@@ -82,7 +82,7 @@ def job_row(
 
 
 def job_line(registry: Registry, state: JobState) -> str:
-    """How far a job is, and for how long it has said nothing if that is long; as Markdown."""
+    """The progress of a job in one line of Markdown, and how long it has been silent if long."""
     text = escape(job_text(registry, state))
     if may_hang(state):
         text += f" · No news for {duration(resources.job_silence().of(state))}"
@@ -90,7 +90,7 @@ def job_line(registry: Registry, state: JobState) -> str:
 
 
 def blocking_jobs(registry: Registry, *, dataset: str = "", network: str = "", key: str) -> None:
-    """The active jobs that read a dataset or use a network, each with its buttons."""
+    """Draw the active jobs that read a dataset or use a network, each with its buttons."""
 
     def look() -> list[JobState]:
         return registry.jobs.using(dataset=dataset, network=network)
@@ -108,7 +108,7 @@ def stop_buttons(
     key: str,
     kind: Literal["secondary", "tertiary"] = "secondary",
 ) -> None:
-    """Cancel; and End it, once a job may hang. For a horizontal container."""
+    """Draw the Cancel button, and "End it" if the job may hang; call in a horizontal container."""
     st.button(
         "Cancel",
         key=key,
@@ -124,14 +124,14 @@ def stop_buttons(
             key=f"end {key}",
             type=kind,
             icon=":material/dangerous:",
-            help="Ends the process at once. What it has finished is kept.",
+            help="Ends the process at once. Finished parts are kept.",
             on_click=registry.jobs.end,
             args=(state.job_id,),
         )
 
 
 def may_hang(state: JobState) -> bool:
-    """True if a job has said nothing new for longer than one should wait."""
+    """True if a job has reported nothing new for so long that it may hang."""
     if not state.active or (state.status == "waiting" and state.place):
         return False
     patience = DEAF_SECONDS if state.status == "cancelling" else QUIET_SECONDS

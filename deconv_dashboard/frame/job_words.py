@@ -1,4 +1,4 @@
-"""Background jobs in words: what one is, how far it is, which place it has."""
+"""Background jobs in words: name, progress, place in the queue."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ def job_noun(registry: Registry, state: JobState) -> str:
 
 
 def _images_of(registry: Registry, state: JobState) -> str:
-    """The name of what a job reads; what may not be seen here has none."""
+    """The name of the dataset that a job reads; "other images" if it may not be shown here."""
     names = {dataset.dataset_id: dataset.name for dataset in registry.datasets()}
     return names.get(state.dataset, "other images")
 
 
 def job_text(registry: Registry, state: JobState) -> str:
-    """How far a job is, or which place it has; plain text."""
+    """The progress of a job, or its place in the queue; plain text."""
     if state.status == "waiting":
         if state.after is None:
             return "Starting"
         before = job_noun(registry, state.after)
         return f"{ordinal(state.place + 1)} in line, after {before}"
     if state.status == "cancelling":
-        return "Cancelling: what is at hand is finished first"
+        return "Cancelling: the current step ends first"
     return progress_text(state.progress)
 
 
 def progress_text(progress: Progress) -> str:
-    """One line: what is done, how far, how fast, how long still."""
+    """One line: the step, the amount done, the speed, the time left."""
     parts = [_amount(progress)] if progress.total else []
     if progress.per_second:
         parts.append(f"{progress.per_second:.1f} {progress.unit}s/s")

@@ -1,4 +1,4 @@
-"""What pages say besides pictures: what is missing, what changed, what went wrong; and tables."""
+"""Messages and tables on pages: what is missing, what changed, what went wrong."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from deconv_dashboard.jobs.scans import changes_since
 from deconv_dashboard.server import resources
 from deconv_dashboard.server.told import told
 from deconv_dashboard.values import Choice
-from deconv_dashboard.wording import activation_text
+from deconv_dashboard.wording import activation_text, counted
 
 if TYPE_CHECKING:
     from deconv_dashboard.values import Answer
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def explained(choice: Choice) -> Iterator[None]:
-    """What goes wrong inside is said in words instead of a traceback."""
+    """Show an error that is raised inside as a message instead of a traceback."""
     try:
         yield
     except DeconvError as error:
@@ -40,15 +40,15 @@ def explained(choice: Choice) -> Iterator[None]:
 
 
 def trouble(choice: Choice, error: DeconvError) -> None:
-    """Say why there are no pictures, and where to go."""
+    """Say why there are no pictures, and what helps."""
     if isinstance(error, IndexDamagedError):
         damage_note(choice, str(error))
         return
     if not choice.registry.ready(choice.network):
-        left = "Values and places are in the table."
+        left = "The table still shows values and locations."
         weights_missing(choice.registry, choice.network, left)
     elif not choice.dataset.root.is_dir():
-        left = "Values and places are in the table."
+        left = "The table still shows values and locations."
         folder_missing(choice.registry, choice.dataset, left)
     else:
         st.error(escape(told(error)), icon=":material/error:")
@@ -71,7 +71,7 @@ def missing_note(choice: Choice, answers: Sequence[Answer]) -> None:
     ]
     if missing:
         with st.expander(
-            f"{len(missing)} of the images are gone or were changed since the scan",
+            f"{counted(len(missing), 'image')} missing, or changed since the scan",
             icon=":material/warning:",
         ):
             for image_id, why in missing:
@@ -80,52 +80,52 @@ def missing_note(choice: Choice, answers: Sequence[Answer]) -> None:
 
 
 def as_scanned(choice: Choice) -> str:
-    """What to say of numbers that come straight from the index; "" if they are exact."""
-    return "≈ As scanned, in bfloat16." if choice.approximate else ""
+    """A note about numbers that come straight from the index; "" if they are exact."""
+    return "≈ Values from the scan, in bfloat16." if choice.approximate else ""
 
 
 def of_all_images(choice: Choice) -> str:
-    """What to say of numbers over all images: as scanned, and with every copy; or ""."""
-    copies = "Every file counts here, copies too." if choice.has_copies else ""
+    """A note about numbers over all images: bfloat16, and every copy counts; "" for neither."""
+    copies = "Every file counts here, also copies." if choice.has_copies else ""
     return " ".join(filter(None, [as_scanned(choice), copies]))
 
 
 def fires_in_line(choice: Choice, unit: Unit, found: Sequence[Answer]) -> None:
-    """A line of numbers about a map for each answer, or that it never fires there."""
+    """Draw one line of numbers about a map for each answer, or say that it never fires."""
     near = choice.approximate
     lines = []
     for answer in found:
         total = _images(choice, answer.label)
-        whose = f" with label {escape(answer.label)}" if answer.label else ""
+        within = f" with label {escape(answer.label)}" if answer.label else ""
         if not answer.activations:
-            st.info(f"Fires in none of {total:,} images{whose}.", icon=":material/block:")
+            st.info(f"Fires in none of {total:,} images{within}.", icon=":material/block:")
             continue
         row = resources.maps_of(choice, unit.layer, answer.label).iloc[unit.channel]
         lines.append(
-            f"Fires in {round(row['share'] * total):,} of {total:,} images{whose} · strongest "
+            f"Fires in {round(row['share'] * total):,} of {total:,} images{within} · strongest "
             f"{activation_text(row['max'], approximate=near)} · mean peak "
             f"{activation_text(row['mean'], approximate=near)}"
         )
     if lines:
-        copies = " · every file counts here, copies too" if choice.has_copies else ""
+        copies = " · every file counts here, also copies" if choice.has_copies else ""
         st.caption("  \n".join(line + copies for line in lines))
 
 
 def _images(choice: Choice, label: str | None) -> int:
-    """Readable images, of a label or of all."""
+    """The number of readable images, with a label or in all."""
     labels = choice.index.labels if choice.index else {}
     return labels.get(label, 0) if label else sum(labels.values())
 
 
 def dead_maps_note(index: ActivationIndex, layer: str) -> None:
-    """Say if more than a quarter of a layer's maps never fires, once all images are scanned."""
+    """Say if more than a quarter of a layer's maps never fire; only after a complete scan."""
     found = [dead for dead in layers_with_many_dead_maps(index) if dead.layer == layer]
     if found and index.complete:
         st.caption(f":material/warning: {escape(dead_maps_sentence(index, found))}.")
 
 
 def changed_note(choice: Choice) -> None:
-    """Say if files came or went since the scan, by their names."""
+    """Say if files were added or removed since the scan; compares names only."""
     try:
         names = [entry.image_id for entry in resources.images_of(choice.dataset)]
         changes = changes_since(choice.index_path, names)
@@ -143,17 +143,17 @@ def changed_note(choice: Choice) -> None:
 
 
 def since_the_scan(choice: Choice, image_id: str, content_hash: str) -> None:
-    """Say if one image is not as it was scanned, and offer an update."""
+    """Say if one image differs from the scan, and offer an update."""
     index = choice.index
     if index is None or not index.complete:
         return
     scanned = index.content_hashes([image_id])
     if scanned.get(image_id) == content_hash:
         return
-    said = "was changed since" if scanned else "came after"
+    said = "was changed" if scanned else "was added"
     st.warning(
-        f"This picture {said} the scan. Shown here is the file as it is now; the other pages "
-        f"{'know it as it was' if scanned else 'do not know it'} until the scan is updated.",
+        f"This picture {said} after the scan. This page shows the current file. The other pages "
+        f"{'use the old one' if scanned else 'do not know it'} until the scan is updated.",
         icon=":material/sync_problem:",
     )
     offer_scan(choice, IndexOutdatedError(), "image")
@@ -162,7 +162,7 @@ def since_the_scan(choice: Choice, image_id: str, content_hash: str) -> None:
 def table(
     answers: Sequence[Answer], layers: Mapping[str, Layer], name: str, key: str, **how: Any
 ) -> None:
-    """Answers as one table: rank, image, location, value, box in pixels, copies."""
+    """Draw answers as one table: rank, image, location, value, box in pixels, copies."""
     from deconv_core.output.tables import activation_table  # loads torch
 
     parts = [activation_table(one.activations, layers, one.copies) for one in answers]

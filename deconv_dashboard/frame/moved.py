@@ -1,4 +1,4 @@
-"""A folder of images, or a weight file, that is not where it was: asked for where it is missed."""
+"""A moved image folder or weight file: the page that needs it asks for its new path."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ FILE = "Choose the weight file where it is now"
 _HELPS = {
     "upload": "Upload the pictures again on Start.",
     "caltech256": "Download it again on Start.",
-    "demo": "It ships with the program: install it again.",
+    "demo": "It is part of the program: install the program again.",
 }
 
 
 def folder_missing(registry: Registry, dataset: Dataset, what_is_left: str = "") -> None:
-    """Say that the folder of a dataset is gone, and ask where it is."""
+    """Say that the folder of a dataset is gone, and ask for its new path."""
     asked = dataset.kind == "folder" and registry.rules.offered
     helps = _HELPS.get(dataset.kind, "Put it back.")
     if asked:
@@ -51,11 +51,11 @@ def folder_missing(registry: Registry, dataset: Dataset, what_is_left: str = "")
 
 
 def weights_missing(registry: Registry, network: NetworkChoice, what_is_left: str = "") -> None:
-    """Say that the weights of a network are not there, and offer what brings them."""
+    """Say that the weights of a network are missing, and offer a download or ask for the path."""
     name = escape(network.name)
     said = f"The weights of {name} are not on this computer, so nothing can be computed."
     if network.source == "demo":
-        said += " They ship with the program: install it again."
+        said += " They are part of the program: install the program again."
     elif network.source != "vgg19":
         said = f"The file of {name} is not where it was, so nothing can be computed. Put it back"
         said += ", or choose it where it is now." if registry.rules.offered else "."
@@ -73,7 +73,7 @@ def weights_missing(registry: Registry, network: NetworkChoice, what_is_left: st
 
 
 def weights_unusable(registry: Registry, network: NetworkChoice, error: DeconvError) -> None:
-    """Beside the message that a weight file cannot be used: ask what it leaves open, or for one."""
+    """Help with weights that cannot be used: ask for the preprocessing, or for another file."""
     own = network.source not in ("demo", "vgg19", "random") and registry.rules.offered
     if not own or not isinstance(error, WeightsError):
         return
@@ -85,7 +85,7 @@ def weights_unusable(registry: Registry, network: NetworkChoice, error: DeconvEr
 
 
 def _first_time() -> bool:
-    """False if another part of this run of the page has asked already."""
+    """True for the first question of a page run; False if another part of the page has asked."""
     request = st.session_state.get("request_flag")
     again = request is not None and st.session_state.get("moved_asked") is request
     st.session_state["moved_asked"] = request
@@ -93,7 +93,7 @@ def _first_time() -> bool:
 
 
 def _ask(kind: str, label: str, was: str, move: Callable[[Registry, str], None]) -> None:
-    """A place to type the path, and the button that takes it."""
+    """Draw a field for the new path, and the button that uses it."""
     if not _first_time():
         return
     if message := st.session_state.pop("moved_error", ""):

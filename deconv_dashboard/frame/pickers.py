@@ -1,4 +1,4 @@
-"""Widgets in, places in the network out. Every choice ends up in the address."""
+"""Pickers of layer, feature map, label, scale and number. Every choice goes into the address."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from deconv_dashboard.values import EACH, Choice
 
 _FILES = Path(__file__).parent / "components"
 COPIES_HELP = (
-    "Some files of this dataset have equal content. On: only the first of them, by name, takes a "
-    "place among the strongest, within the label if one is chosen. Numbers over all images "
-    "(shares, means, the histogram) count every file."
+    "Some files of this dataset have equal content. On: such files count as one picture, named "
+    "after the first file (of the chosen label). Off: each file counts. Numbers over all images "
+    "(shares, means, the histogram) always count every file."
 )
 
 
@@ -38,7 +38,7 @@ _keys = _inline("keys")
 
 
 def layer_strip(page: str, layers: Mapping[str, Layer], chosen: str) -> None:
-    """The network as a clickable strip, layers with their sizes and receptive fields."""
+    """Draw the network as a strip of layers to click, with their receptive fields."""
     blocks = [
         {"size": f"{side} × {side} · {channels} maps", "layers": [_cell(layer) for layer in group]}
         for (_, side, channels), group in _stages(layers.values())
@@ -54,7 +54,7 @@ def layer_strip(page: str, layers: Mapping[str, Layer], chosen: str) -> None:
 
 
 def _stages(layers: Iterable[Layer]) -> list[tuple[tuple[str, int, int], list[Layer]]]:
-    """Layers by block; the pooling that ends a block stands with it."""
+    """Layers by block: ((block, map height, maps), layers); a pooling ends its block."""
     grouped = groupby(layers, key=lambda layer: layer.name[4])
     return [
         ((block, group[0].height, group[0].channels), group)
@@ -75,13 +75,13 @@ def _cell(layer: Layer) -> dict[str, object]:
 
 
 def _map_within(layer: Layer) -> dict[str, int | None]:
-    """The remembered map, kept inside a layer."""
+    """The remembered map, or the nearest number that a layer has."""
     remembered = address.target().get("map", "0")
     return {"map": min(max(whole_number(remembered), 0), layer.channels - 1)}
 
 
 def arrow_keys(page: str, choice: Choice) -> None:
-    """← → change the map and ↑ ↓ the layer; on the Layer page only the layer."""
+    """Listen to keys: ← → change the map, ↑ ↓ the layer; on the Layer page only the layer."""
 
     def pressed() -> None:
         goal = st.session_state["arrow_keys"].get("goal")
@@ -101,14 +101,14 @@ def arrow_keys(page: str, choice: Choice) -> None:
 
 
 def step(page: str, layer: Layer, by: int) -> None:
-    """Move to a neighbouring map, counted from what was asked for last."""
+    """Move ``by`` maps from the map that was requested last."""
     remembered = address.target().get("map", "0")
     here = max(whole_number(remembered), 0)
     address.visit(page, map=min(layer.channels - 1, max(0, here + by)))
 
 
 def map_picker(page: str, layer: Layer, channel: int) -> None:
-    """The number, previous, next, random; call it inside a row."""
+    """Draw the number of the map and buttons Previous, Next, Random; call it inside a row."""
     st.session_state["pick_map"] = channel
     st.number_input(
         f"Feature map (0 to {layer.channels - 1})",
@@ -141,7 +141,7 @@ def map_picker(page: str, layer: Layer, channel: int) -> None:
 
 
 def layer_picker(page: str, layers: Mapping[str, Layer], chosen: str) -> None:
-    """A layer from a list."""
+    """Draw a list to choose a layer from."""
     st.session_state["pick_layer"] = chosen
 
     def changed() -> None:
@@ -166,7 +166,16 @@ def label_picker(
     chosen: str,
     nothing: str,
 ) -> None:
-    """A label, or ``nothing``; ``name`` is its query parameter."""
+    """Draw a list of labels.
+
+    Args:
+        page: name of the page.
+        name: query parameter of the choice.
+        title: text above the list.
+        labels: the labels to choose from.
+        chosen: the chosen label, or "".
+        nothing: text of the entry for no label.
+    """
     key = f"pick_{name}_here"
     shown = distinct(["", *labels], lambda label: label or nothing)
     st.session_state[key] = chosen
@@ -180,7 +189,7 @@ def label_picker(
 
 
 def scale_picker(page: str, chosen: str) -> None:
-    """How signed pixels become colours."""
+    """Draw the choice of the scale, which turns signed pixels into colours."""
     st.session_state["pick_scale"] = chosen
 
     def changed() -> None:
@@ -193,13 +202,14 @@ def scale_picker(page: str, chosen: str) -> None:
         format_func=SCALES.__getitem__,
         key="pick_scale",
         on_change=changed,
-        help="Shared: one scale, so strengths can be compared between tiles. Per tile: shapes are "
-        "seen best. Both clip the strongest 1 % of the pixels; Unclipped is shared and clips none.",
+        help="Shared: all tiles have one scale, so you can compare strengths. Per tile: each tile "
+        "has its own scale, which shows shapes best. Both clip the strongest 1 % of the pixels. "
+        "Unclipped: one scale for all tiles, without clipping.",
     )
 
 
 def count_picker(page: str, chosen: int) -> None:
-    """How many activations, 1 to 25."""
+    """Draw the number of activations, 1 to 25."""
     st.session_state["pick_k"] = chosen
     st.number_input(
         "How many",
@@ -213,7 +223,7 @@ def count_picker(page: str, chosen: int) -> None:
 
 
 def copies_switch(page: str, choice: Choice) -> None:
-    """Whether copies count once; only where there are any."""
+    """Draw the switch "Count copies once", if the dataset has copies."""
     if not choice.has_copies:
         return
     st.session_state["pick_copies"] = not choice.copies

@@ -1,4 +1,4 @@
-"""What helps where a page has no pictures: an update of the scan, or a scan anew."""
+"""Buttons that help a page without pictures: update the scan, or scan anew."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ from deconv_dashboard.values import Choice
 
 UPDATE = "Update the scan"
 ANEW = "Scan anew"
-ANEW_HELP = (
-    "Scans all images into a new index. The one that is there is kept until the new one is done."
-)
+ANEW_HELP = "Scans all images into a new index. The old index stays until the new one is complete."
 
 
 def begin(
@@ -35,8 +33,8 @@ def begin(
     images: int = 0,
     anew: bool = False,
 ) -> None:
-    """Start a scan of so many images from a button; what goes wrong is said on the page."""
-    resources.list_again()  # the scan lists the folder anew; what is said beside it must agree
+    """Start a scan from a button; ``images`` is their number. An error is shown on the page."""
+    resources.list_again()  # the scan lists the folder again; the page must show the same list
     try:
         start_scan(registry, dataset, network, update=update, images=images, anew=anew)
     except DeconvError as error:
@@ -44,15 +42,15 @@ def begin(
 
 
 def offer_scan(choice: Choice, error: DeconvError, key: str) -> None:
-    """The scan that helps against an error, as a button; nothing if none does."""
+    """Draw a button for the scan that helps against an error, if there is one."""
     outdated = isinstance(error, ImageError | IndexOutdatedError)
     if not outdated and not isinstance(error, IndexMismatchError | IndexDamagedError):
         return
     if choice.index_path.parent != choice.registry.home / "indexes":
-        return  # the demo's ships with the program
+        return  # the demo's index is part of the program
     request = st.session_state.get("request_flag")
     if request is not None and st.session_state.get("scan_offered") is request:
-        return  # several parts of a page may meet the same trouble
+        return  # several parts of a page may have the same error
     st.session_state["scan_offered"] = request
     scan_button(choice.registry, choice.dataset, choice.network, key, update=outdated)
     if message := st.session_state.pop("scan_error", ""):
@@ -63,13 +61,13 @@ def offer_scan(choice: Choice, error: DeconvError, key: str) -> None:
 def scan_button(
     registry: Registry, dataset: Dataset, network: NetworkChoice, key: str, *, update: bool
 ) -> None:
-    """A button that updates a scan, or scans anew."""
+    """Draw a button that updates a scan, or that scans anew."""
     state = scan_state(registry, registry.index_path(dataset, network))
     st.button(
         "A scan is running" if state.active else UPDATE if update else ANEW,
         key=f"{'update' if update else 'anew'}_{key}",
         icon=":material/sync:" if update else ":material/restart_alt:",
-        help="Scans only what was added or changed." if update else ANEW_HELP,
+        help="Scans only images that were added or changed." if update else ANEW_HELP,
         disabled=state.active or not registry.ready(network),
         on_click=begin,
         args=(registry, dataset, network, update),

@@ -1,7 +1,7 @@
 """The frame of every page: page setup, sidebar, heading. Each page calls ``shell`` first.
 
-It paints before anything heavy happens, and it opens no weights and no images. ``heading`` comes
-next, with the words that only the page knows.
+``shell`` opens no weights and no images, so the frame appears at once. The page then calls
+``heading`` with its title.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ ICON = str(_FILES / "icon.png")
 
 
 def shell(page: str, *, title: str) -> Choice:
-    """Set the page up, draw sidebar and header, and say what is to be shown.
+    """Set up a page, draw its sidebar, and return the choices of this page run.
 
     Args:
         page: "start", "layer", "feature_map", "image", "export" or "method".
-        title: for the browser's tab.
+        title: text of the browser's tab.
     """
     st.set_page_config(
         page_title=f"{title} · {PRODUCT}",
@@ -66,12 +66,12 @@ def shell(page: str, *, title: str) -> Choice:
 
 
 def heading(choice: Choice, title: str, *, names_dataset: bool = True) -> Place:
-    """The title row of a page, then what the address got wrong and what is not finished yet.
+    """Draw the title row of a page, notes about wrong addresses, and a note on an unfinished scan.
 
     Args:
-        choice: from ``shell``.
-        title: what the page shows, in plain text.
-        names_dataset: the small print says whose images are shown.
+        choice: what ``shell`` returned.
+        title: the title, in plain text.
+        names_dataset: True names the dataset beside the title.
 
     Returns:
         The right end of the row, for buttons.
@@ -88,25 +88,25 @@ def heading(choice: Choice, title: str, *, names_dataset: bool = True) -> Place:
     if choice.index is not None and not choice.index.complete:
         st.info(
             f"Answers so far: {len(choice.index.images):,} of {choice.index.total:,} images are "
-            "scanned. They can still change.",
+            "scanned. The answers can still change.",
             icon=":material/hourglass_top:",
         )
     return buttons
 
 
 def say_if_read_only(home: Path) -> None:
-    """Say before anything is tried that nothing can be written to the data folder."""
+    """Warn if the data folder is read-only."""
     if not can_write(home):
         st.warning(
-            "The data folder cannot be written to. What is there can be looked at; nothing can be "
-            "scanned, uploaded, exported, added or deleted. Allow it to the account that runs this "
-            "program, or set `DECONV_HOME` to another folder.",
+            "The data folder cannot be written to. You can look at everything in it, but you "
+            "cannot scan, upload, export, add or delete. Give the account that runs this program "
+            "write access, or set `DECONV_HOME` to another folder.",
             icon=":material/lock:",
         )
 
 
 def require_index(choice: Choice) -> ActivationIndex:
-    """The index; without one, says what to do and ends the page."""
+    """The index of the page; without one, say what to do and end the page run."""
     if choice.index is not None:
         return choice.index
     if isinstance(choice.problem, IndexDamagedError):
@@ -118,26 +118,26 @@ def require_index(choice: Choice) -> ActivationIndex:
     else:
         if choice.dataset.kind == "demo" and not choice.dataset.root.is_dir():
             st.info(
-                "This copy of the program came without the demo's pictures. Choose a folder of "
-                "your own on Start.",
+                "This copy of the program came without the demo's pictures. Choose your own "
+                "folder on Start.",
                 icon=":material/inventory_2:",
             )
         st.markdown("### Nothing has been scanned yet")
         names = escape(choice.dataset.name), escape(short_name(choice.network))
         st.write(
             f"{names[0]} has not been scanned with {names[1]}. "
-            "One scan answers for every layer and every feature map."
+            "One scan covers every layer and every feature map."
         )
     return _ways_out(choice)
 
 
 def _ways_out(choice: Choice) -> NoReturn:
-    """Links to what can be done instead, and the end of the page."""
+    """Draw links to other networks and to Start, and end the page run."""
     for network in choice.registry.networks():
         if (choice.registry.index_path(choice.dataset, network) / "manifest.json").is_file():
             st.page_link(
                 address.PAGE_FILES[choice.page],
-                label=f"See it with {escape(short_name(network))}, which has scanned it",
+                label=f"Show the scan by {escape(short_name(network))}",
                 icon=":material/visibility:",
                 query_params=address.link_to(network=network.network_id),
             )

@@ -1,4 +1,4 @@
-"""The sidebar of every page: links, network, dataset, label, and how far the scan is."""
+"""The sidebar of every page: links, network, dataset, label, and progress of jobs."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _KEYS = {
     "feature_map": "Keys: ← → feature map, ↑ deeper layer, ↓ earlier layer; on a picture Z "
     "enlarges",
 }
-_ALL = ""  # no option of its own: pictures in no folder are not offered as a label
+_ALL = ""  # also the label of pictures in no folder, which is therefore not offered
 
 
 def sidebar(page: str, choice: Choice) -> None:
-    """Draw it; call inside ``st.sidebar``."""
+    """Draw the sidebar; call inside ``st.sidebar``."""
     st.markdown(f"**{PRODUCT}**")
     with st.container(gap=None):
         for name, (label, icon) in PAGES.items():
@@ -107,16 +107,16 @@ def _label_picker(page: str, choice: Choice) -> None:
 def _about_demo() -> None:
     with st.popover("Small demo network", icon=":material/info:", type="tertiary"):
         st.markdown(
-            "This is a small network (VGG19's layers, a quarter as wide) trained on drawings. "
-            "It is **not** ImageNet VGG19, and its map numbers mean other things.\n\n"
-            "To use VGG19, choose *VGG19 (ImageNet)* above. Its weights are downloaded once, when "
-            "you ask for it: on Start, under *Networks*, or with the first scan (575 MB). There "
-            "you can also add a weight file of your own."
+            "This is a small network, trained on drawings. It has VGG19's layers with a quarter "
+            "of the feature maps. It is **not** ImageNet VGG19, and its map numbers mean other "
+            "things.\n\nTo use VGG19, choose *VGG19 (ImageNet)* above. Its weights are downloaded "
+            "once (575 MB), when you ask for it: on Start under *Networks*, or with the first "
+            "scan. Under *Networks* you can also add your own weight file."
         )
 
 
 def _jobs(page: str, choice: Choice) -> None:
-    """How far the scan of what is shown is, and every other job; looks again by itself."""
+    """Draw the progress of this page's scan and of every other job; it updates itself."""
     registry, path = choice.registry, choice.index_path
 
     def look() -> tuple[JobState, list[JobState]]:
@@ -145,7 +145,7 @@ def _draw_other(registry: Registry, state: JobState) -> None:
 
 
 def _has_a_row(page: str, state: JobState, scan: JobState) -> bool:
-    """True for jobs that the page itself shows with their buttons."""
+    """True if the page itself shows this job with its buttons."""
     if page == "start":
         return state.job_id == scan.job_id
     return page == "export" and state.kind == "export"
@@ -163,7 +163,7 @@ def _draw_scan(registry: Registry, state: JobState) -> None:
         failed = f", {progress.failed:,} unreadable" if progress.failed else ""
         st.caption(f":material/check_circle: {progress.done:,} images scanned{failed}")
         if state.passed_over:
-            st.caption(escape(f"Passed over: {kinds_in_words(state.passed_over)}"))
+            st.caption(escape(f"Skipped: {kinds_in_words(state.passed_over)}"))
     elif state.status == "cancelled" and progress.total:
         st.caption(f":material/pause_circle: Paused at {progress.done:,} of {progress.total:,}")
     elif state.status == "failed":

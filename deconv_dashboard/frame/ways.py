@@ -1,4 +1,4 @@
-"""Ways to a tab of Start, from where a message says to do something there."""
+"""Buttons that lead from a message to the tab of Start where its advice can be followed."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from deconv_dashboard.data.datasets import NetworkChoice
 from deconv_dashboard.frame.address import PAGE_FILES, link_to
 from deconv_dashboard.wording import DATASETS_TAB, NETWORKS_TAB
 
-LABEL = "See what can be deleted"
-ASK = "Say which preprocessing it is"
+LABEL = "See what you can delete"
+ASK = "Choose the preprocessing"
 
 
 def offer_room(message: str, key: str) -> None:
-    """Beside a message that says to make room: a button that opens the list of what is kept.
+    """Draw a button that opens the list of datasets and scans, if a message says to make room.
 
     Args:
-        message: what is said.
-        key: of the button, after "room_".
+        message: the message.
+        key: key of the button, after "room_".
     """
     if MAKE_ROOM in message:
         _way(LABEL, f"room_{key}", ":material/delete_sweep:", DATASETS_TAB)
 
 
 def offer_question(network: NetworkChoice, key: str) -> None:
-    """Where weights leave doubt: a button that opens the form that asks, with their file in it.
+    """Draw a button that opens the form for a weight file with an unclear preprocessing.
 
     Args:
-        network: whose weights.
-        key: of the button, after "question_".
+        network: the network with that weight file.
+        key: key of the button, after "question_".
     """
     _way(ASK, f"question_{key}", ":material/help:", NETWORKS_TAB, weights_path=network.source)
 
@@ -47,6 +47,6 @@ def _choose_tab(tab: str, state: Mapping[str, str]) -> None:
 
 
 def go_where_wanted(page: str) -> None:
-    """Leave a page whose button was pressed; what the button belonged to is said only once."""
+    """Go to Start if a button of ``_way`` was pressed: its message may be gone in this page run."""
     if st.session_state.pop("start_wanted", False) and page != "start":
         st.switch_page(PAGE_FILES["start"], query_params=link_to())

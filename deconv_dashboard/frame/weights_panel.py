@@ -1,4 +1,4 @@
-"""VGG19 among the networks: its download, watched and cancelled from every session."""
+"""The download of VGG19's weights: its progress and buttons, the same in every session."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from deconv_dashboard.wording import file_size, preprocessing_text
 
 
 def weights_download(registry: Registry, actions: Callable[[], None], key: str = "weights") -> None:
-    """What VGG19 needs, how far its download is, and buttons; it looks again by itself.
+    """Draw a description of VGG19, the progress of its download, and buttons; it updates itself.
 
     Args:
-        registry: knows whether the weights are there.
+        registry: the data folder, which may have the weights.
         actions: draws the other buttons of the row.
-        key: begins the keys of its own buttons.
+        key: first part of the keys of the buttons.
     """
 
     def draw(state: JobState) -> None:
@@ -52,11 +52,11 @@ def _words(registry: Registry, state: JobState) -> None:
         return
     st.caption(
         "By Simonyan and Zisserman, trained on ImageNet. Its weights come from "
-        f"download.pytorch.org: {file_size(BYTES)} once, of which 80 MB are kept. "
+        f"download.pytorch.org: {file_size(BYTES)} once; 80 MB of them are kept. "
         f"Preprocessing: {preprocessing_text(expected.name, expected.reason)}."
     )
     if state.status == "cancelled" and state.progress.done:
-        st.caption(f"Stopped at {file_size(state.progress.done)}; what has arrived is kept.")
+        st.caption(f"Stopped at {file_size(state.progress.done)}. The downloaded part is kept.")
     if state.status == "failed":
         message = told(state.message)
         st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
@@ -69,7 +69,7 @@ def _button(registry: Registry, state: JobState, key: str) -> None:
     if state.active:
         stop_buttons(registry, state, f"{key}_cancel")
         return
-    label = {"none": "Download", "cancelled": "Go on"}.get(state.status, "Try again")
+    label = {"none": "Download", "cancelled": "Resume"}.get(state.status, "Try again")
     st.button(
         *(label, f"{key}_download"),
         icon=":material/download:",

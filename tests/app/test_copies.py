@@ -94,13 +94,13 @@ def test_every_copy_is_counted_on_request_and_the_link_says_so(
 
 def test_numbers_over_all_files_say_so(open_page: OpenPage) -> None:
     said = words(open_page("feature_map", layer="conv1_1"))
-    assert "every file counts here, copies too" in said
-    assert "Every file counts here, copies too." in said
+    assert "every file counts here, also copies" in said
+    assert "Every file counts here, also copies." in said
 
 
 def test_what_the_address_may_say(open_page: OpenPage) -> None:
     app = open_page("layer", copies="none")
-    assert "Copies cannot be counted “none”" in words(app)
+    assert "The address says copies=“none”" in words(app)
     assert "copies" not in address(app)
     assert app.toggle(key="pick_copies").value is True
 

@@ -58,11 +58,11 @@ def test_a_map_is_shown_at_once_and_then_exactly(
 
 def test_numbers_that_are_not_checked_say_so(open_page: OpenPage, near: ActivationIndex) -> None:
     sheet = open_page("layer", layer=LAYER)
-    assert words(sheet).count("As scanned, in bfloat16") == 1
+    assert words(sheet).count("Values from the scan, in bfloat16") == 1
     table = sheet.segmented_control(key="maps_view").set_value("Table").run()
-    assert words(table).count("As scanned, in bfloat16") == 1
+    assert words(table).count("Values from the scan, in bfloat16") == 1
     app = open_page("feature_map", layer=LAYER, map=str(MAP))  # beside the histogram
-    assert words(app).count("As scanned, in bfloat16") == 1
+    assert words(app).count("Values from the scan, in bfloat16") == 1
 
 
 def test_what_was_checked_is_not_checked_again(

@@ -34,7 +34,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "no message: what a control, a tab or a kind is called": (
         (),
         (
-            *("Download {}", "Take pictures and", ":material/upload: Upload", "Go on", "scan {}"),
+            *("Download {}", "Download pictures", ":material/upload: Upload", "scan {}"),
             *(
                 ":material/upload: upload",
                 "cancel {}",
@@ -43,9 +43,9 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
                 "Scan {}",
                 "Try again",
             ),
-            *("Update the scan", "Scan anew", "Repair: scan only the", "See what can be deleted"),
+            *("Update the scan", "Scan anew", "Repair: scan only the", "See what you can delete"),
             *("Download VGG19 ({}) and scan", "Choose the folder where", "Choose the weight file"),
-            "Say which preprocessing it is",
+            "Choose the preprocessing",
             *("Choose images", "name that cannot be used", "download stopped at", "make room"),
             *(":material/error: Scan failed: {}", "{}, see the end of the page"),
         ),
@@ -56,7 +56,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             *("For your own pictures, choose a folder", "Seen by {}; choose another network"),
             *("Or choose another network in the sidebar", "Or choose other images below."),
             *("The demo's pictures are missing from this installation. Choose", "These images can"),
-            *("This is a small network (VGG19", "To use the pictures in a zip, choose *Upload*"),
+            *("This is a small network, trained", "To use the pictures in a zip, choose *Upload*"),
             *("The first {} of {} folders; type the path", "{} is not there any more; choose"),
         ),
     ),
@@ -175,7 +175,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
     ),
     "resume, or try again": (
-        ("Resume", "Try again", "Start again", "Build the zip", "Go on"),
+        ("Resume", "Try again", "Start again", "Build the zip"),
         (
             *(
                 "other jobs are being started",
@@ -206,7 +206,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (FILE, "Its path now", "Use it"),
         ("The file of {} is not where it was", ", or choose it where it is now."),
     ),
-    "see what can be deleted": (
+    "see what you can delete": (
         (ROOM, DATASETS_TAB, "Delete"),
         (
             *(
@@ -231,8 +231,12 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "whoever installed or runs the program": (
         (),
         (
-            *("The demo's pictures are missing from this installation; install", " They ship with"),
             *(
+                "The demo's pictures are missing from this installation; install",
+                " They are part of",
+            ),
+            *(
+                "It is part of the program: install the program",
                 "It ships with the program: install it again",
                 "The data folder cannot be written to",
             ),
@@ -526,7 +530,7 @@ def test_an_export_without_room(
 # -- pictures that changed, links ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["changed", "came after"])
+@pytest.mark.parametrize("how", ["changed", "added"])
 def test_the_image_page_says_that_a_picture_is_not_as_it_was_scanned(
     home: Home, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: str
 ) -> None:
@@ -540,10 +544,10 @@ def test_the_image_page_says_that_a_picture_is_not_as_it_was_scanned(
         "deconv_dashboard.frame.remedies.start_scan", lambda *_, update, **__: asked.append(update)
     )
     app = open_page("image", dataset=dataset.dataset_id, image=first, layer="conv1_1")
-    assert "the scan. Shown here is" not in words(app)
+    assert "the scan. This page shows" not in words(app)
     drawings.save(folder, {name: drawings.noise(77, 9)})
     app = open_page("image", dataset=dataset.dataset_id, image=name, layer="conv1_1")
-    assert f"This picture {'was changed since' if how == 'changed' else how} the scan" in words(app)
+    assert f"This picture was {how} after the scan" in words(app)
     pressed(app, "update_image")
     assert asked == [True]
 
