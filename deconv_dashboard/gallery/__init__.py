@@ -1,1 +1,1 @@
-"""Pictures on pages: tiles, answers, downloads, contact sheet, where a map fired."""
+"""Pictures on pages: tiles, answers, downloads, contact sheet, where a feature map fired."""

@@ -1,4 +1,4 @@
-"""The hero of the pages: the top activations of a layer or a map, as two grids side by side."""
+"""The top activations of a layer or a feature map, drawn as two grids side by side."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 
 PER_TILE = ("percentile", 0.0, 99.0)
-"""The scale of one picture alone, as a key; patches, which have no scale, use it too."""
+"""Key of the scale that belongs to one picture alone. Patches have no scale; they use it as a key.
+"""
 
 
 def find(choice: Choice, layer: str, channel: int | None, k: int, label: str | None) -> Answer:
-    """Ask the index; pictures come later, and so does the float32 answer (``refining.settle``)."""
+    """The top activations of the index, without pictures and before a check in float32."""
     settled = resources.settled_answers().get(resources.question(choice, layer, channel, k, label))
     if settled is not None:
         found, approximate = list(settled), not settled.exact
@@ -42,10 +43,9 @@ def find(choice: Choice, layer: str, channel: int | None, k: int, label: str | N
 
 
 def with_pictures(choice: Choice, answers: Sequence[Answer]) -> list[Answer]:
-    """Reconstruct what the answers name; says how far it is while that takes time.
+    """Reconstruct the activations of the answers; shows progress while that takes time.
 
-    Errors (no weights, a folder that is gone) are shown, and the answers come back without
-    pictures.
+    Errors (no weights, a missing folder) are shown on the page; the answers then have no pictures.
     """
     wanted = [activation for answer in answers for activation in answer.activations]
     try:
@@ -57,7 +57,7 @@ def with_pictures(choice: Choice, answers: Sequence[Answer]) -> list[Answer]:
 
 
 def _shared_out(answers: Sequence[Answer], made: Pictures) -> list[Answer]:
-    """Give each answer its part of the pictures, with ranks counted anew."""
+    """Give each answer its part of the pictures; ranks start at 1 in each answer."""
     parts, before = [], 0
     for answer in answers:
         ranks = range(before + 1, before + len(answer.activations) + 1)
@@ -78,7 +78,7 @@ def scale_for(name: str, answers: Sequence[Answer]) -> Scale:
 
 
 def scale_key(scale: Scale) -> tuple[str, float, float]:
-    """A scale as something small that can be a cache's key."""
+    """A scale as a small key for a cache."""
     return scale.kind, scale.limit, scale.percent
 
 
@@ -95,13 +95,13 @@ def panels(
     """The reconstruction grid and the patch grid of an answer.
 
     Args:
-        answer: what to draw.
-        scale: of the reconstructions; None if all tiles are drawn already.
-        names_map: captions say which map (they differ in a layer-wide answer).
-        names_file: captions say which file, even if the label says enough.
-        chosen: rank of the framed tile.
-        value: what a tile of (rank, activation) sends when it is picked.
-        href: where it leads.
+        answer: the answer to draw.
+        scale: the scale of the reconstructions; None if ``answer.tiles`` holds all tiles.
+        names_map: True names the feature map in captions (a layer's answer has several).
+        names_file: True names the file in captions; False names it only if there is no label.
+        chosen: rank of the tile with a frame; 0 for none.
+        value: (rank, activation) -> the text that a click on the tile sends.
+        href: activation -> address of the tile's link.
     """
     columns = 3 if len(answer.activations) <= 9 else 5
     tiles_of: dict[str, list[Tile]] = {"reconstruction": [], "patch": []}
@@ -168,22 +168,22 @@ def _png(
 
 
 def fires_in(choice: Choice, answer: Answer, k: int) -> None:
-    """What to say when fewer than k images activate a map, or none."""
+    """Say how many images activate a map, if they are fewer than k."""
     index = choice.index
     if index is None:
         return
     total = index.counted(answer.label, copies=answer.copies is None)
-    whose = f" with label {escape(answer.label)}" if answer.label else ""
+    within = f" with label {escape(answer.label)}" if answer.label else ""
     images = "images" if answer.copies is None else "different images"
     count = len(answer.activations)
     if count == 0:
-        st.info(f"Fires in none of {total:,} {images}{whose}.", icon=":material/block:")
+        st.info(f"Fires in none of {total:,} {images}{within}.", icon=":material/block:")
     elif count < k:
-        st.caption(f"Fires in {count} of {total:,} {images}{whose}: these are all.")
+        st.caption(f"Fires in {count} of {total:,} {images}{within}. All are shown.")
 
 
 def side_by_side(shown: Sequence[Answer], scale: Scale, chosen_key: str) -> list[Panel]:
-    """Panels of one answer, or of two: a column an answer when there are two."""
+    """The panels of one or two answers; two answers get one column each."""
     pairs = [
         panels(
             answer,
@@ -209,7 +209,7 @@ def _chosen_rank(answer: Answer, number: int, chosen_key: str) -> int:
 
 @dataclass(frozen=True)
 class Picked:
-    """The tile looked at closely, and the copies that its image stands for."""
+    """The chosen tile, and the copies that its image stands for."""
 
     rank: int
     activation: Activation
@@ -219,7 +219,7 @@ class Picked:
 
 
 def chosen(shown: Sequence[Answer], unit: Unit, chosen_key: str) -> Picked | None:
-    """The chosen tile; the strongest when none was chosen of this map."""
+    """The chosen tile; the strongest one if no tile of this map was chosen."""
     for number, answer in enumerate(shown):
         rank = _chosen_rank(answer, number, chosen_key)
         if 0 < rank <= len(answer.activations):

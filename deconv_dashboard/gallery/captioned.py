@@ -1,7 +1,7 @@
-"""A picture to take home: both grids side by side, with a caption under every tile.
+"""A picture to download: both grids side by side, with a caption under every tile.
 
-Captions are drawn in a font that comes with the program (DejaVu Sans: Latin, Greek, Cyrillic, signs
-and more), so that a picture is the same on every computer. What it cannot draw is drawn as �.
+Captions use a font that comes with the program (DejaVu Sans: Latin, Greek, Cyrillic, signs and
+more), so a picture is the same on every computer. Letters that the font lacks are drawn as �.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _COLUMNS, _LINE, _GAP, _HEAD = 3, 14, 8, 44
 
 
 def tile_side(layer: Layer, least: int) -> int:
-    """Side of an enlarged tile: the smallest multiple of the receptive field that is enough."""
+    """Side of an enlarged tile: the smallest multiple of the receptive field of ``least`` pixels."""
     size = layer.receptive_field.size
     return size * -(-least // size)
 
@@ -86,30 +86,30 @@ def _captions(
 
 @lru_cache(16)
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """The font of captions, ``size`` pixels high; laid out alike on every computer."""
+    """The font of captions, ``size`` pixels high; the same layout on every computer."""
     from PIL import ImageFont
 
-    # The other engine is there on some computers only, and sets letters farther apart or closer.
+    # The other layout engine exists on some computers only, and spaces letters differently.
     return ImageFont.truetype(_FONT, size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def drawable(text: str) -> str:
-    """A text as it is drawn: accents on their letters, � for what the font cannot draw."""
+    """A text in composed letters, with � for letters that the font cannot draw."""
     letters = unicodedata.normalize("NFC", visible(text))
     return "".join(letter if _has(letter) else _UNKNOWN for letter in letters)
 
 
 def not_drawn(texts: Iterable[str]) -> str:
-    """The different letters of some texts that are drawn as �, in order."""
+    """The letters of some texts that are drawn as �, each once, in order."""
     letters = unicodedata.normalize("NFC", visible("".join(texts)))
     return "".join(dict.fromkeys(letter for letter in letters if not _has(letter)))
 
 
 @lru_cache(4096)
 def _has(letter: str) -> bool:
-    """True unless the font lacks a letter, or it belongs to text from right to left.
+    """True if the font has a letter, and the letter belongs to text from left to right.
 
-    Such text would be drawn in the wrong order, its letters not joined: another name.
+    Text from right to left would be drawn in the wrong order with unjoined letters.
     """
     if unicodedata.bidirectional(letter) in ("R", "AL"):
         return False
@@ -118,9 +118,9 @@ def _has(letter: str) -> bool:
 
 
 def fitted(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
-    """A text as it is drawn in a width of pixels; a long one without its middle.
+    """A drawable text that fits into ``width`` pixels; a long one loses its middle.
 
-    A name keeps its beginning and its end, where its number is.
+    A file name so keeps its beginning and its end, which holds its number.
     """
     whole = drawable(text)
     if font.getlength(whole) <= width:

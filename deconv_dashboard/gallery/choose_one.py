@@ -1,4 +1,4 @@
-"""Which image the Image page shows: one of the dataset, or one that was uploaded."""
+"""The image of the Image page: one of the dataset, or an uploaded one."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _LARGEST = 50  # MB
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """An image to look into.
+    """The image that the page shows.
 
     Attributes:
-        name: for people.
-        image_id: within ``folder``.
-        folder: where it is.
-        seen: as the network sees it.
-        uploaded: True if it is none of the dataset's.
+        name: its name for people.
+        image_id: its id in ``folder``.
+        folder: the folder that holds it.
+        seen: its pixels as the network sees them.
+        uploaded: True if a visitor uploaded it; False for an image of the dataset.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Shown:
 
 
 def choose_image(choice: Choice) -> Shown | None:
-    """Let the visitor choose; None, with the reason shown, if nothing can be."""
+    """The chosen image; None if there is none, with a message that says why."""
     uploaded = _uploaded(choice)
     try:
         folder = resources.images_of(choice.dataset)
@@ -101,20 +101,21 @@ def _uploaded(choice: Choice) -> Shown | None:
 
 
 def image_menu(choice: Choice, shown: Shown | None) -> None:
-    """Thumbnails to choose from, and a place to drop one's own."""
+    """Draw the thumbnails to choose from, and the field to upload an image."""
     menu = st.popover(
         "Choose an image", icon=":material/photo_library:", key="image_menu", on_change="rerun"
     )
-    if menu.open:  # the thumbnails are not made before somebody looks
+    if menu.open:  # thumbnails are made only for an open menu
         with menu:
             _menu(choice, shown)
     with st.popover("Upload one", icon=":material/upload:"):
         st.file_uploader(
-            "An image of your own",
+            "Your own image",
             key="image_upload",
             on_change=_take_upload,
             max_upload_size=_LARGEST,
-            help="It stays on this computer and is forgotten with the session.",
+            help="The image stays on the computer that runs this app. It is deleted when you close "
+            "the session.",
         )
 
 
@@ -132,11 +133,11 @@ def _take_upload() -> None:
     file = st.session_state.get("image_upload")
     if file is None:
         return
-    if file.size > _LARGEST * 2**20:  # a browser would not send it; somebody else may
+    if file.size > _LARGEST * 2**20:  # the browser refuses such a file, another client may not
         return
     content = file.getvalue()
     digest = hashlib.sha256(content).hexdigest()[:16]
-    # The name says nothing about the content, and may be no name for a file at all.
+    # The uploaded name is not used for the file: it may be an invalid file name.
     st.session_state["uploaded_image"] = (file.name, digest, ".png", content)
     address.visit("image", image=None, position=None)
 
@@ -162,7 +163,7 @@ def _thumbnails(choice: Choice, names: list[str], shown: Shown | None) -> None:
         for name in part
     ]
     if not tiles:
-        st.caption("No image has such a name.")
+        st.caption("No image has this text in its name.")
         return
 
     def picked(name: str) -> None:

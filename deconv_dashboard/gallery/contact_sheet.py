@@ -1,4 +1,4 @@
-"""All feature maps of a layer: a table that can be sorted, and a sheet of small pictures."""
+"""All feature maps of a layer: a table to sort, and a contact sheet of small pictures."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from deconv_dashboard.gallery.downloads import file_stem
 from deconv_dashboard.gallery.tiles import Panel, Tile, gallery
 from deconv_dashboard.server import drawn, reconstructing, resources
 from deconv_dashboard.values import Choice, Pictures
-from deconv_dashboard.wording import activation_text
+from deconv_dashboard.wording import activation_text, counted
 
 PAGE = 64
 _PART = 16
-_BARS = "#7d94a8"  # the accent belongs to what is chosen
+_BARS = "#7d94a8"  # the accent colour is for the chosen tile
 
 
 def map_href(channel: int) -> str:
-    """The address of a feature map of the layer shown, for "open in a new tab"."""
+    """The address of a feature map of this layer, for "open in a new tab"."""
     return "feature_map?" + urlencode(address.link_to(map=channel))
 
 
 def all_maps(choice: Choice, layer: Layer) -> None:
-    """Both views of a layer's maps, under one heading."""
+    """Draw the contact sheet or the table of a layer's maps, with a heading."""
     maps = resources.maps_of(choice, layer.name, choice.label)
     dead = int(maps["dead"].sum())
     st.markdown(f"### All {layer.channels} feature maps")
     if dead:
-        st.caption(f"{dead} of them fire in no image.")
+        st.caption(f"{counted(dead, 'map')} never fire{'s' if dead == 1 else ''} in these images.")
     view = st.segmented_control(
         "View",
         ["Contact sheet", "Table"],
@@ -61,7 +61,7 @@ def _table(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
     strongest = float(maps["max"].max() or 1.0)
     listed = shown["channel"].tolist()
 
-    def picked() -> None:  # runs before the page does, which may list other maps by then
+    def picked() -> None:  # runs before the page, so ``listed`` still matches the table
         st.session_state["maps_picked"] = [listed[row] for row in _rows(layer)]
 
     data_table(
@@ -93,7 +93,7 @@ def _table(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
         },
     )
     st.caption(
-        "Click the left edge of a row to open its feature map; click a heading to sort. "
+        "Click the left edge of a row to open its feature map. Click a column's heading to sort. "
         f"{messages.of_all_images(choice)}"
     )
     for channel in st.session_state.pop("maps_picked", []):
@@ -101,13 +101,13 @@ def _table(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
 
 
 def _rows(layer: Layer) -> list[int]:
-    """The rows that are selected in the table of maps."""
+    """The selected rows of the table of maps."""
     selection = st.session_state[f"maps_table_{layer.name}"]["selection"]
     return list(selection["rows"])
 
 
 def open_map(channel: int) -> None:
-    """Go to a feature map of the layer shown."""
+    """Go to a feature map of this layer."""
     st.switch_page(address.PAGE_FILES["feature_map"], query_params=address.link_to(map=channel))
 
 
@@ -130,19 +130,19 @@ def _sheet(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
         ordered = maps.sort_values(["dead", "share", "channel"])["channel"]
     channels = [int(channel) for channel in ordered.iloc[(page - 1) * PAGE : page * PAGE]]
     st.caption(
-        "For each map its strongest reconstruction (left, on its own scale) and the patch it "
-        f"came from (right). {messages.as_scanned(choice)}"
+        "Left: the reconstruction of the map's strongest activation, on its own scale. Right: the "
+        f"patch it came from. {messages.as_scanned(choice)}"
     )
     for first in range(0, len(channels), _PART):
         try:
             _part(choice, layer, channels[first : first + _PART], first)
-        except DeconvError:  # said in full above, where the top 9 would be
+        except DeconvError:  # the full message is above, in place of the top 9
             st.caption("The pictures cannot be made; the table lists all maps.")
             return
 
 
 def _part(choice: Choice, layer: Layer, channels: list[int], first: int) -> None:
-    """A few rows of the sheet: drawn as soon as they are ready."""
+    """Draw a few rows of the contact sheet as soon as their pictures are ready."""
     best = resources.best_of_maps(choice, layer.name, channels)
     alive = [activation for activation in best if activation is not None]
     made = reconstructing.watched(choice, alive, height=160)

@@ -1,4 +1,4 @@
-"""What can be taken home: grids as PNG, the table as CSV, with names that say what they are."""
+"""The download buttons: grids as PNG and the table as CSV, with file names that tell the content."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _ENLARGED = 400
 
 
 def file_stem(choice: Choice, layer: str, channel: int | None, label: str | None) -> str:
-    """For example "conv4_4_map171_dog_my-photos"; with "copies" where every copy counts."""
+    """The name of a download without its ending, for example "conv4_4_map171_dog_my-photos".
+
+    It contains "copies" if every copy counts.
+    """
     parts = [layer, *([] if channel is None else [f"map{channel}"]), *([label] if label else [])]
     parts += ["copies"] if choice.copies else []
     return "_".join(_plain(part) for part in [*parts, choice.dataset.name])
@@ -38,14 +41,15 @@ def downloads(
     heading: str = "",
     copies: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
-    """Buttons for both grids, both side by side, and the table."""
+    """Draw buttons for each grid, for both grids side by side, and for the table."""
     if not pictures:
         return
     with st.popover(title, icon=":material/download:"):
         enlarged = st.toggle(
             "Enlarged",
             key=f"{key}_enlarged",
-            help=f"Off: one pixel for one pixel, tiles of {layer.receptive_field.size} pixels.",
+            help=f"Off: tiles are {layer.receptive_field.size} pixels wide, as wide as the "
+            "receptive field.",
         )
         side = tile_side(layer, _ENLARGED) if enlarged else None
         size = "_enlarged" if enlarged else ""
@@ -72,8 +76,8 @@ def downloads(
         if missing := not_drawn(names):
             some = f"{missing[:9]}…" if len(missing) > 9 else missing
             st.caption(
-                f"The captions' font cannot draw {escape(some)}: they are drawn as �. The table "
-                "has the names as they are."
+                f"The font of the captions does not have {escape(some)}. The pictures show � "
+                "instead; the table holds the full names."
             )
 
 
@@ -91,7 +95,7 @@ def _button(label: str, name: str, key: str, data: object) -> None:
 
 
 def grid(pictures: Sequence[object], kind: str, scale: object, side: int | None) -> bytes:
-    """A grid as PNG; ``side`` None draws one pixel for one pixel."""
+    """A grid as PNG; ``side`` None draws tiles as large as the receptive field."""
     from deconv_core.output.rendering import compose_grid
 
     return png_bytes(

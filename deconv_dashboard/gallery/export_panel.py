@@ -1,4 +1,4 @@
-"""The list of exports on the Export page: watched while they are built, then downloaded."""
+"""The list of exports on the Export page: progress, download, delete."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAMED = 20
 
 
 def export_list(registry: Registry) -> None:
-    """Draw the list; it looks again by itself."""
+    """Draw the list of exports; it updates itself."""
     watched(
         lambda: exports(registry),
         lambda found: _list(registry, found),
@@ -38,8 +38,8 @@ def _list(registry: Registry, found: Sequence[Export]) -> None:
         st.error(message, icon=":material/error:")
     if not found:
         st.caption(
-            "Nothing has been exported yet. A zip is built in the background; it stays here "
-            "until you delete it."
+            "Nothing has been exported yet. A zip is built in the background. It stays here until "
+            "you delete it."
         )
     for one in found:
         with st.container(border=True, key=f"export_{one.export_id}"):
@@ -50,7 +50,7 @@ def _list(registry: Registry, found: Sequence[Export]) -> None:
 
 
 def contents(selection: Selection) -> None:
-    """What a zip of this selection holds."""
+    """Draw a list of the files in a zip of this selection."""
     from deconv_core.output.export import folder_of  # loads torch
 
     folders = [folder_of(layer, None) for layer in selection.layers]
@@ -58,8 +58,8 @@ def contents(selection: Selection) -> None:
     if not folders:
         return
     inside = "two grids, table, tiles" if selection.single_tiles else "two grids, table"
-    rows = [("index.html", "all of it on one page, offline")]
-    rows += [("manifest.json", "weights, images, settings, places")]
+    rows = [("index.html", "one page with everything, offline")]
+    rows += [("manifest.json", "weights, images, settings, locations")]
     rows += [(f"{name}/", inside) for name in folders[:_LISTED]]
     width = max(len(name) for name, _ in rows) + 3
     lines = [f"{name:{width}}{what}" for name, what in rows]
@@ -97,12 +97,12 @@ def _ended(registry: Registry, export: Export) -> None:
 
 
 def _remedies(registry: Registry, export: Export) -> None:
-    """Which images were left out, and what helps: a scan, or room."""
+    """Say which images were left out, and offer what helps: a scan, or making room."""
     state, left_out = export.state, {}
     if state.status == "done" and state.progress.failed:
         left_out = read_left_out(export.path)
         with st.expander(
-            f"{counted(len(left_out), 'image')} left out: gone, or changed since the scan",
+            f"{counted(len(left_out), 'image')} left out: missing, or changed since the scan",
             icon=":material/warning:",
         ):
             for image_id, why in list(left_out.items())[:_NAMED]:
@@ -112,11 +112,11 @@ def _remedies(registry: Registry, export: Export) -> None:
     offer_room(state.message, export.export_id)
     outdated = state.failed_by(ImageError) or state.failed_by(IndexOutdatedError)
     if left_out or outdated or state.failed_by(IndexMismatchError):
-        with suppress(DeconvError):  # they may be deleted
+        with suppress(DeconvError):  # the dataset or the network may be deleted
             chosen = registry.dataset(state.dataset), registry.network(state.network)
             update = bool(left_out) or outdated
             scan_button(registry, *chosen, export.export_id, update=update)
-            st.caption("Then build the zip again.")
+            st.caption("After the scan, build the zip again.")
     if message := st.session_state.pop("scan_error", ""):
         st.error(message, icon=":material/error:")
         offer_room(message, f"scan_{export.export_id}")
@@ -141,7 +141,7 @@ def _words(export: Export) -> None:
             maps = [counted(state.progress.total, "map")] if state.progress.total else []
             st.markdown(f"{name}  \n:small[{' · '.join([*maps, _size(export.path)])}]")
         case "cancelled":
-            st.markdown(f"{name}  \n:small[cancelled; nothing was kept]")
+            st.markdown(f"{name}  \n:small[cancelled; there is no zip]")
         case _:
             st.markdown(name)
             message = told(state.message)
@@ -152,5 +152,5 @@ def _words(export: Export) -> None:
 def _size(path: Path) -> str:
     try:
         return file_size(path.stat().st_size)
-    except OSError:  # deleted by another session since it was seen
+    except OSError:  # another session deleted it in the meantime
         return "deleted"

@@ -1,4 +1,4 @@
-"""The one drawing of the Method page, as SVG that is legible in light and dark."""
+"""The drawing of the Method page, as SVG for light and dark pages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _arrow(x: int, start: int, end: int) -> str:
 
 
 def method_drawing(*, dark: bool) -> str:
-    """Convnet up on the left, deconvnet down on the right; text for a light or a dark page."""
+    """The convnet up on the left, the deconvnet down on the right; ``dark`` is for dark pages."""
     text = "#d5dbe0" if dark else "#39424b"
     parts = [
         '<text x="130" y="20" text-anchor="middle" class="h">convnet, up</text>',

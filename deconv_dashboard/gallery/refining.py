@@ -1,4 +1,4 @@
-"""From the approximate answer of a bfloat16 scan, shown at once, to the float32 answer."""
+"""Check answers of a bfloat16 scan in float32, after their pictures are shown."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 def settle(
     choice: Choice, layer: str, channel: int | None, k: int, shown: Sequence[Answer]
 ) -> None:
-    """Check approximate answers in float32, then run the page again with them.
+    """Check approximate answers in float32, then run the page again with the exact answers.
 
-    Call it when everything else is drawn. Says what it does; does nothing for answers that are
-    exact, that were checked already as far as that goes, or that have no pictures: why they have
-    none, is said elsewhere.
+    Call it after everything else is drawn; it shows what it does. Answers that are exact, that were
+    checked before, or that have no pictures are left as they are.
     """
     wanted = [answer for answer in shown if answer.approximate]
     if not any(answer.pictures.found for answer in wanted) or choice.index is None:
@@ -37,16 +36,19 @@ def settle(
         if known.get(resources.question(choice, layer, channel, k, answer.label)) is None
     ]
     if not open_ones:
-        st.caption("≈ The scan was in bfloat16; too many images are too close to tell them apart.")
+        st.caption(
+            "≈ The scan was in bfloat16. Too many images have almost equal values to put them in "
+            "an exact order."
+        )
         return
     line = st.empty()
-    line.caption("≈ The scan was in bfloat16: checking in float32 …")
+    line.caption("≈ The scan was in bfloat16. Checking in float32 …")
     try:
         for answer in open_ones:
             exact = _exact(choice, layer, channel, k, answer.label)
             known.put(resources.question(choice, layer, channel, k, answer.label), exact)
     except DeconvError as error:
-        line.caption(f"≈ Approximate: it could not be checked in float32. {escape(str(error))}")
+        line.caption(f"≈ Approximate: the check in float32 failed. {escape(str(error))}")
         return
     st.rerun()
 

@@ -1,7 +1,7 @@
-"""Pictures one can click: one inline component for galleries and for picking a position.
+"""Pictures to click: one inline component for galleries and for picking a position.
 
-Everything that comes from files (names, labels) reaches the browser as data and is shown as text;
-none of it is ever parsed as HTML.
+Names and labels from files reach the browser as data and are shown as text. They are never parsed
+as HTML.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ _FILES = Path(__file__).parent / "components"
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture.
+    """One picture of a gallery.
 
     Attributes:
-        png: its bytes; b"" draws an empty place.
-        alt: what it shows, in words.
+        png: PNG bytes; b"" draws an empty tile.
+        alt: description of the picture in words.
         title: first line of the caption, for example "1 · map 171".
-        text: second line.
-        value: sent back when it is picked.
-        href: where it leads, for "open in a new tab"; a plain click only sends ``value``.
-        chosen: drawn with a frame.
-        second: PNG bytes of a second picture, beside the first in the same tile.
+        text: second line of the caption.
+        value: the text that a click sends.
+        href: address of the link, for "open in a new tab"; a plain click only sends ``value``.
+        chosen: True draws a frame.
+        second: PNG bytes of a second picture, drawn beside the first in the same tile.
         copies: third part of the caption, for example "and 10 copies".
-        names: what the copies are called, a line each; shown when the pointer rests on it.
+        names: names of the copies, one a line; the tooltip of ``copies``.
     """
 
     png: bytes
@@ -48,7 +48,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Panel:
-    """A grid of tiles under a heading; ``columns`` 0 fits as many as there is room for."""
+    """A grid of tiles with a heading; ``columns`` 0 fits as many as there is room for."""
 
     heading: str
     tiles: Sequence[Tile]
@@ -92,17 +92,17 @@ def gallery(
     smallest: int = 72,
     on_pick: Callable[[str], None] | None = None,
 ) -> str | None:
-    """Draw panels of tiles side by side; the same ranks light up together.
+    """Draw panels of tiles side by side; pointing at a tile also marks the tile of the same rank.
 
     Args:
-        panels: grids of pictures.
-        key: unique on the page.
-        panel_columns: how many panels side by side.
-        smallest: least width of a tile in pixels, where columns follow the room.
-        on_pick: called with the value of the tile that was clicked, before the page runs again.
+        panels: the grids of pictures.
+        key: key of the component, unique on the page.
+        panel_columns: number of panels side by side.
+        smallest: smallest width of a tile in pixels, if the number of columns depends on the room.
+        on_pick: called with the value of a clicked tile before the page runs again.
 
     Returns:
-        The value of the tile that was just clicked or entered, or None.
+        The value of the tile that was just clicked, or None.
     """
     data = {
         "mode": "gallery",
@@ -124,20 +124,20 @@ def pick_position(
     widest: int = 560,
     on_pick: Callable[[str], None] | None = None,
 ) -> tuple[int, int] | None:
-    """Draw one picture of the 224x224 input on which a position can be picked.
+    """Draw one picture of the 224x224 input; a click picks a position.
 
     Args:
-        png: any size; positions are in 224x224 pixels whatever the size on the screen.
-        key: unique on the page.
-        alt: what it shows, in words.
-        marks: rectangles and points to draw on it.
-        step: pixels an arrow key moves the cross.
-        pickable: False only draws.
+        png: PNG bytes of any size; positions are in 224x224 pixels at any size on the screen.
+        key: key of the component, unique on the page.
+        alt: description of the picture in words.
+        marks: rectangles and points to draw on the picture.
+        step: pixels that an arrow key moves the cross.
+        pickable: False draws only.
         widest: largest width on the screen in pixels.
         on_pick: called with "x,y" before the page runs again.
 
     Returns:
-        (x, y) just picked, or None.
+        The position (x, y) that was just picked, or None.
     """
     data = {
         "mode": "position",

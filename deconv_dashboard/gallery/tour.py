@@ -1,4 +1,4 @@
-"""The guided tour: feature maps worth seeing, for the weights that are loaded."""
+"""The guided tour: interesting feature maps of the chosen network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from deconv_dashboard.values import Choice
 
 @dataclass(frozen=True)
 class Stop:
-    """One stop of the tour: a map, what to see in it, and how that is known."""
+    """One stop of the tour: a feature map, what it responds to, and how this was measured."""
 
     unit: Unit
     name: str
@@ -28,22 +28,22 @@ class Stop:
 
 
 PUBLISHED = (
-    Stop(Unit("conv2_2", 59), "curves", "Answers to curves", ("people",)),
-    Stop(Unit("conv3_4", 166), "O shapes", "Answers to O shapes", ("people",)),
-    Stop(Unit("conv4_4", 349), "eyes with nose", "Answers to eyes with a nose", ("dog",)),
+    Stop(Unit("conv2_2", 59), "curves", "Responds to curves", ("people",)),
+    Stop(Unit("conv3_4", 166), "O shapes", "Responds to O shapes", ("people",)),
+    Stop(Unit("conv4_4", 349), "eyes with nose", "Responds to eyes with a nose", ("dog",)),
     Stop(
         Unit("conv4_4", 171),
         "a dog's nose",
-        "Answers to a dog's nose; in people, to eyes and mouth",
+        "Responds to a dog's nose; in people, to eyes and mouth",
         ("dog", "people"),
     ),
 )
-"""Seen by the author of the original program in Caltech-256 'people' and 'dog', in the weights of
-the Caffe release. In other weights these numbers mean other things."""
+"""Maps that the author of the original program described, with the weights of the Caffe release and
+the labels 'people' and 'dog' of Caltech-256. In other weights these numbers mean other maps."""
 
 
 def stops(choice: Choice) -> Sequence[Stop]:
-    """The tour for what is loaded; empty if nobody told one."""
+    """The stops for the chosen network and dataset; empty if there is no tour for them."""
     if choice.index is None:
         return ()
     if choice.network.network_id == "demo" and choice.dataset.dataset_id == "demo":
@@ -53,7 +53,7 @@ def stops(choice: Choice) -> Sequence[Stop]:
 
 def _measured() -> tuple[Stop, ...]:
     try:
-        told = demo_stories()
+        stories = demo_stories()
     except (OSError, ValueError, KeyError):
         return ()
     return tuple(
@@ -61,27 +61,27 @@ def _measured() -> tuple[Stop, ...]:
             story.unit,
             story.title,
             story.title,
-            # One part is best seen among everything else; two answers, side by side.
+            # A map with one meaning is shown over all images, one with two over both labels.
             story.labels if len(story.labels) > 1 else (),
-            _told(story),
+            _measured_text(story),
         )
-        for story in told
+        for story in stories
     )
 
 
-def _told(story: Story) -> str:
-    """How the part was measured; of two answers, the first."""
-    whose = f"For the first, in pictures of {story.labels[0]}: " if len(story.labels) > 1 else ""
+def _measured_text(story: Story) -> str:
+    """How well the map finds its part; for a map with two meanings, the first one."""
+    first = f"For the first, in pictures of {story.labels[0]}: " if len(story.labels) > 1 else ""
     precision = f"average precision {story.score:.2f}"
-    said = f"{whose}{precision}" if whose else precision.capitalize()
+    measured = f"{first}{precision}" if first else precision.capitalize()
     return (
-        f"{said} on drawings that took no part in the search; a map that knows nothing would "
+        f"{measured}, measured on drawings that were not used to find the map. A random map would "
         f"reach {story.chance:.3f}."
     )
 
 
 def is_caffe_vgg19(manifest: Manifest) -> bool:
-    """True for VGG19 of full width with the Caffe release's preprocessing."""
+    """True for a full-width VGG19 with the preprocessing of the Caffe release."""
     full = [layer.channels for layer in manifest.layers if layer.name in ("conv1_1", "conv5_4")]
     return (
         manifest.preprocessing in ("caffe", "caffe-rgb")
@@ -91,7 +91,7 @@ def is_caffe_vgg19(manifest: Manifest) -> bool:
 
 
 def tour(choice: Choice, unit: Unit) -> None:
-    """Where the tour goes; at one of its stops, what there is to see."""
+    """Draw the stops as buttons; at a stop, say what its map responds to."""
     listed = stops(choice)
     if not listed:
         return
@@ -100,7 +100,7 @@ def tour(choice: Choice, unit: Unit) -> None:
 
     def go() -> None:
         place = st.session_state["tour"]
-        stop = listed[here[0] if place is None else place]  # the chosen one, pressed again
+        stop = listed[here[0] if place is None else place]  # None: the chosen stop pressed again
         address.visit("feature_map", **_changes(choice, stop))
 
     labels = distinct(
@@ -122,7 +122,7 @@ def tour(choice: Choice, unit: Unit) -> None:
 
 
 def tour_links(choice: Choice, most: int = 9) -> None:
-    """The stops as links, for a page that is not itself one of them."""
+    """Draw the stops as links, for other pages than the Feature map page."""
     for stop in stops(choice)[:most]:
         st.page_link(
             address.PAGE_FILES["feature_map"],

@@ -1,4 +1,4 @@
-"""The whole image of a chosen tile: what the activation saw, and the map's plane over it."""
+"""The whole image of a chosen tile, with the receptive field and the feature map drawn over it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAMED = 5
 
 
 def where_it_fired(choice: Choice, picked: answers.Picked) -> None:
-    """Three pictures: the image with the receptive field, the plane, the reconstruction."""
+    """Draw the image with the receptive field, the map over the image, and the reconstruction."""
     activation = picked.activation
     field = choice.layers[activation.unit.layer].receptive_field
     box = field.box(activation.row, activation.column).clip(INPUT_SIDE, INPUT_SIDE)
@@ -35,8 +35,9 @@ def where_it_fired(choice: Choice, picked: answers.Picked) -> None:
         )
     st.caption(
         f"{escape(activation.image_id)} · activation {activation.value:.4g} at row "
-        f"{activation.row}, column {activation.column} · sees rows {box.top} to {box.bottom - 1}, "
-        f"columns {box.left} to {box.right - 1}. Click another picture above to see its place."
+        f"{activation.row}, column {activation.column} · sees pixel rows {box.top} to "
+        f"{box.bottom - 1}, columns {box.left} to {box.right - 1}. Click another picture above to "
+        "see where it fired."
     )
     if picked.copies:
         named = ", ".join(escape(image_id) for image_id in picked.copies[:_NAMED])

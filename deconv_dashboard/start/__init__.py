@@ -1,1 +1,1 @@
-"""The parts of the first page."""
+"""The parts of the Start page."""

@@ -1,4 +1,4 @@
-"""Adding a weight file of one's own; its preprocessing is asked for where the file leaves doubt."""
+"""The form that adds a weight file; it asks for the preprocessing if the file leaves it unclear."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ _QUESTION = "weights_question"
 
 @dataclass(frozen=True)
 class _Question:
-    """Which preprocessing a weight file expects, to be answered before it is used."""
+    """An open question: which preprocessing does a weight file expect?
+
+    Attributes:
+        path: the path as typed.
+        file: name of the file.
+        reasons: why the preprocessing is unclear.
+        suggested: the more likely preprocessing.
+    """
 
     path: str
     file: str
@@ -29,23 +36,23 @@ class _Question:
 
 
 def add_weights(registry: Registry) -> None:
-    """A form for the path of a weight file; asks back where its preprocessing is in doubt."""
+    """Draw the form for the path of a weight file, and the question about its preprocessing."""
     with st.form("add_weights", border=False):
         path, how, add = st.columns([6, 3, 2], vertical_alignment="bottom")
         typed = path.text_input(
             "Add your own weights",
             key="weights_path",
             placeholder=f"Path of a file that ends in {', '.join(WEIGHT_SUFFIXES)}",
-            help="A VGG19 state dict (.pth, .pt), its features as .safetensors, or the "
-            "vgg19.npy that Caffe's weights were converted to. Nothing in the file is executed.",
+            help="A VGG19 state dict (.pth, .pt), its features as .safetensors, or the vgg19.npy "
+            "that was converted from Caffe's weights. The program executes nothing in the file.",
         )
         preprocessing = how.selectbox(
             "Preprocessing",
             ["", *PREPROCESSINGS],
             format_func=_label,
             key="weights_preprocessing",
-            help="What the weights were trained with. With another one every picture and number "
-            "is wrong. If the file leaves doubt, you are asked.",
+            help="The preprocessing that the weights were trained with. With a different one, "
+            "every picture and number is wrong. If the file leaves it unclear, the page asks you.",
         )
         pressed = add.form_submit_button(
             "Add", key="weights_add", icon=":material/add:", width="stretch"
@@ -63,13 +70,13 @@ def _label(name: str) -> str:
 
 
 def _ask(registry: Registry, question: _Question) -> None:
-    """Put the question; nothing of the file is used before it is answered."""
+    """Draw the question; the file is not used before it is answered."""
     others = [name for name in PREPROCESSINGS if name != question.suggested]
     with st.container(border=True, key="weights_question_panel"):
         st.warning(
             f"**Which preprocessing does {escape(question.file)} expect?** Its layers have the "
             f"names of torchvision's weights, but {escape('; '.join(question.reasons))}. With the "
-            "wrong one every picture and number is wrong, and no error tells.",
+            "wrong one, every picture and number is wrong, and no error message says so.",
             icon=":material/help:",
         )
         answer = st.radio(
@@ -96,7 +103,7 @@ def _ask(registry: Registry, question: _Question) -> None:
 
 
 def _add(registry: Registry, typed: str, preprocessing: str | None) -> None:
-    """Add a file and show it, or say what is in the way, or ask."""
+    """Add a weight file and choose it; or show the error; or open the question."""
     try:
         network = _checked(registry, typed, preprocessing)
     except PreprocessingUnclearError as error:
@@ -113,7 +120,7 @@ def _add(registry: Registry, typed: str, preprocessing: str | None) -> None:
 
 
 def _checked(registry: Registry, path: str, preprocessing: str | None) -> NetworkChoice:
-    """Add a weight file after it was loaded once, so that a wrong one is refused here."""
+    """Add a weight file and load it once, so that a wrong file is refused here."""
     from deconv_core.network.sources import load_network
 
     network = registry.add_weights(registry.rules.meant(path), preprocessing)

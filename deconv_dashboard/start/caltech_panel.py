@@ -1,4 +1,4 @@
-"""Caltech-256: download it when asked, choose classes, scan."""
+"""The panel of Caltech-256: download, choice of classes, scan."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from deconv_dashboard.wording import counted, file_size, label_name
 
 
 def caltech_panel(registry: Registry, network: NetworkChoice) -> None:
-    """Draw the panel; a download that runs is watched."""
+    """Draw the panel; a running download updates itself."""
     if download_state(registry).status == "done":
         _classes(registry, network)
         return
@@ -41,10 +41,10 @@ def caltech_panel(registry: Registry, network: NetworkChoice) -> None:
 
 
 def _offer(registry: Registry, state: JobState) -> None:
-    """What it is, and the button that downloads it."""
+    """Draw a description of Caltech-256, and the button that downloads it."""
     st.markdown(
-        f"{IMAGES:,} photographs of 256 kinds of things, published by Caltech: the set the "
-        "original program was shown with. It is not part of this program."
+        f"{IMAGES:,} photographs of 256 kinds of things, published by Caltech. The author of the "
+        "original program used this dataset. It is not part of this program."
     )
     message = st.session_state.pop("caltech_trouble", "") or told(state.message)
     if message:
@@ -58,7 +58,10 @@ def _offer(registry: Registry, state: JobState) -> None:
         on_click=_start,
         args=(registry,),
     )
-    st.caption("From data.caltech.edu into the data folder; it needs 2.5 GB while unpacking.")
+    st.caption(
+        "The download goes from data.caltech.edu into the data folder. It needs 2.5 GB of disk "
+        "space while it is unpacked."
+    )
 
 
 def _start(registry: Registry) -> None:

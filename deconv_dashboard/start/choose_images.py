@@ -1,4 +1,4 @@
-"""The part of Start where images are chosen: demo, a folder, an upload, Caltech-256."""
+"""The tab of Start where a person chooses images: demo, a folder, an upload, Caltech-256."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ _RESIZES = {"stretch": "Stretch to a square", "crop": "Cut out the middle"}
 
 
 def folder_being_chosen() -> bool:
-    """True while a folder stands in the field, not yet taken."""
+    """True while the field holds a folder that is not a dataset yet."""
     source, tab = st.session_state.get("source", "folder"), st.session_state.get("start_tab")
     named = st.session_state.get("folder_chosen") or st.session_state.get("folder_path", "")
     return source == "folder" and tab in (None, CHOOSE_TAB) and bool(str(named).strip())
 
 
 def stop_choosing() -> None:
-    """Empty the field; for a button."""
+    """Empty the field of the folder; for a button."""
     st.session_state["folder_path"] = ""
 
 
 def choose_images(registry: Registry, network: NetworkChoice) -> None:
-    """Draw the chooser. A choice becomes the dataset of the address."""
+    """Draw the tab. The chosen images become the dataset in the address."""
     sources = [name for name in _SOURCES if name != "folder" or folders_offered()]
     source = st.segmented_control(
         "Where the images are",
@@ -68,8 +68,8 @@ def choose_images(registry: Registry, network: NetworkChoice) -> None:
 
 def _demo(registry: Registry) -> None:
     st.markdown(
-        "Pictures drawn for this program, seen by a small network that ships with it: everything "
-        "is scanned already, nothing is downloaded."
+        "Pictures drawn for this program, scanned by the small network that comes with it. "
+        "Nothing has to be scanned or downloaded."
     )
     missing = not registry.dataset("demo").root.is_dir()
     if missing:
@@ -93,14 +93,14 @@ def _folder(registry: Registry, network: NetworkChoice) -> None:
         typed = st.text_input(
             "Folder on this computer",
             key="folder_path",
-            placeholder="Type or paste a path, or browse; folders below it are included",
+            placeholder="Type or paste a path, or browse. Subfolders are included",
             persist_state="session",
         )
         if st.button("Browse", key="browse", icon=":material/folder_open:"):
             st.session_state.pop("browse_place", None)
             browse("folder_path")
     if not typed.strip():
-        st.caption("Folders directly inside it become labels, for example dog and cat.")
+        st.caption("The folders directly inside it become labels, for example dog and cat.")
         return
     try:
         root = registry.rules.meant(typed)
@@ -134,13 +134,13 @@ def _folder(registry: Registry, network: NetworkChoice) -> None:
 
 
 def _say_understood(shown: str, typed: str) -> None:
-    """The folder that is meant, where it is not what stands in the field."""
+    """Show the folder that the program understood, if it differs from the typed text."""
     if shown != typed.strip():
         st.caption(f":material/folder: {escape(shown)}")
 
 
 def _offer_folder_of(registry: Registry, typed: str) -> None:
-    """A button for the folder of a file that was given in place of a folder."""
+    """Draw a button for the folder of a file, if the typed path is a file."""
     rules = registry.rules
     with suppress(DeconvError):
         file = rules.meant(typed)
@@ -164,7 +164,7 @@ def _fill_in(folder: str) -> None:
 
 
 def _filters(whole: Preview) -> tuple[tuple[str, ...], tuple[str, ...], str, str]:
-    """File types, labels (() is all), how pictures become squares, and their range of values."""
+    """Draw the filters; returns file types, labels (() for all), resize mode and value range."""
     left, middle, right, last = st.columns(4)
     types = distinct(whole.extensions, lambda name: name or "without ending")
     extensions = left.multiselect(
@@ -187,7 +187,8 @@ def _filters(whole: Preview) -> tuple[tuple[str, ...], tuple[str, ...], str, str
         list(_RESIZES),
         key="resize",
         format_func=_RESIZES.__getitem__,
-        help="The network sees 224 x 224 pixels. Stretching shows it everything and distorts; "
-        "cutting out the middle keeps proportions, as ImageNet networks were trained.",
+        help="The network sees 224 x 224 pixels. Stretching shows the whole picture, with changed "
+        "proportions. Cutting out the middle keeps the proportions; networks for ImageNet are "
+        "trained so.",
     )
     return tuple(extensions), tuple(labels), resize, value_range.choice(last)

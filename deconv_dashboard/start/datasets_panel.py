@@ -1,4 +1,4 @@
-"""What is kept on this computer: datasets and their indexes, with sizes, and deletable."""
+"""The tab of Start with all datasets and their scans: sizes, Open, Delete."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WHOLE = ""  # no network has this id
 
 
 def datasets_table(registry: Registry, current: Dataset) -> None:
-    """Every dataset with its scans; open one, delete one."""
+    """Draw every dataset with its scans and its buttons Open and Delete."""
     _say_trouble(registry)
     for dataset in registry.datasets():
         with st.container(border=True, key=f"dataset_{dataset.dataset_id}"):
@@ -60,7 +60,7 @@ def _dataset_row(registry: Registry, dataset: Dataset, current: Dataset) -> None
 def _place(dataset: Dataset) -> str:
     if dataset.kind == "folder":
         place = escape(str(dataset.root)) if paths_shown() else "a folder of the server"
-        gone = "" if dataset.root.is_dir() else " (not there now)"
+        gone = "" if dataset.root.is_dir() else " (missing now)"
         parts = [place + gone]
         if dataset.extensions:
             parts.append(", ".join(dataset.extensions))
@@ -73,12 +73,12 @@ def _place(dataset: Dataset) -> str:
         return " · ".join(parts)
     if dataset.kind == "demo":
         there = dataset.root.is_dir()
-        return "Ships with the program" if there else "Missing from this installation"
+        return "Part of the program" if there else "Missing from this installation"
     return f"{file_size(folder_size(dataset.root))} in the data folder"
 
 
 def _scans(registry: Registry, dataset: Dataset) -> list[str]:
-    """One line for each network that scanned it."""
+    """One line for each network that scanned the dataset."""
     lines = ["Demo network: scanned"] if dataset.kind == "demo" and demo_index().is_dir() else []
     paths = registry.index_paths(dataset)
     for network_id, network in _scanned_by(registry, dataset).items():
@@ -92,12 +92,12 @@ def _scans(registry: Registry, dataset: Dataset) -> list[str]:
             said = counted(total, "image")
         lines.append(f"{escape(network)}: {escape(said)}, {file_size(folder_size(path))}")
         if state.passed_over:
-            lines.append(escape(f"Passed over: {kinds_in_words(state.passed_over)}"))
+            lines.append(escape(f"Skipped: {kinds_in_words(state.passed_over)}"))
     return lines or ["Not scanned"]
 
 
 def _scanned_by(registry: Registry, dataset: Dataset) -> dict[str, str]:
-    """Id of each network that has an index of the dataset -> its name."""
+    """Network id -> name, for each network that has an index of the dataset."""
     names = {network.network_id: network.name for network in registry.networks()}
     return {
         network_id: names.get(network_id, f"removed network {network_id}")
@@ -133,7 +133,7 @@ def _ask_what_to_delete(registry: Registry, dataset: Dataset) -> None:
 
 
 def _delete(registry: Registry, dataset: Dataset, chosen: str) -> None:
-    """Delete the index of one network, or the dataset; what goes wrong is said on the page."""
+    """Delete the index of one network, or the dataset. An error is shown on the page."""
     try:
         if chosen != _WHOLE:
             if path := registry.index_paths(dataset).get(chosen):
@@ -146,7 +146,7 @@ def _delete(registry: Registry, dataset: Dataset, chosen: str) -> None:
 
 
 def _say_trouble(registry: Registry) -> None:
-    """Why nothing was deleted; and the jobs that have to be cancelled first."""
+    """Show why nothing was deleted, and the jobs that a person must cancel first."""
     message, dataset_id = st.session_state.pop("stored_trouble", ("", ""))
     if message:
         message = told(message)
@@ -157,10 +157,10 @@ def _say_trouble(registry: Registry) -> None:
 
 
 def data_folder(registry: Registry) -> None:
-    """Where everything is, and how much it is."""
+    """Draw the path and the size of the data folder."""
     place = f"`{registry.home}`" if paths_shown() else "the server's data folder"
     size = file_size(folder_size(registry.home))
     st.caption(
-        f"Indexes, uploads and converted weights are kept in {place}: {size}. "
-        "Set `DECONV_HOME` to keep them elsewhere."
+        f"Indexes, uploads and converted weights are in {place}: {size}. "
+        "Set `DECONV_HOME` to use another folder."
     )

@@ -1,4 +1,4 @@
-"""Choosing a folder of the computer the app runs on, for people who sit at it."""
+"""The dialog that chooses a folder of the computer that the app runs on."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _MOST = 300
 
 
 def folders_offered() -> bool:
-    """True if this computer's folders may be shown: to its own user, or where a list allows it."""
+    """True if folders of this computer may be opened: by its own user, or if a list allows them."""
     return rules().offered
 
 
 def paths_shown() -> bool:
-    """True if paths of this computer may be shown: only to its own user."""
+    """True if paths of this computer may be shown: only its own user sees them."""
     return is_local()
 
 
 @st.dialog("Choose a folder of images", width="medium", icon=":material/folder_open:")
 def browse(target_key: str) -> None:
-    """Walk through folders; the one chosen goes into the text field of this key."""
+    """Draw the dialog; the chosen folder goes into the text field with this key."""
     offered = rules()
     place = _place(str(st.session_state.get(target_key, "")))
     st.session_state["browse_place"] = str(place)
@@ -54,18 +54,21 @@ def browse(target_key: str) -> None:
         if contents.problem:
             st.caption(f"This folder cannot be listed: {contents.problem}.")
         elif not folders:
-            st.caption("No folders in here.")
+            st.caption("This folder has no subfolders.")
         for number, folder in enumerate(folders[:_MOST]):
             st.button(
                 escape(folder.name),
-                key=f"enter {place.name} {number}",  # keys reach the browser: no path
+                key=f"enter {place.name} {number}",  # without a path: keys reach the browser
                 icon=f":material/{'link' if folder in contents.links else 'folder'}:",
                 type="tertiary",
                 on_click=_enter,
                 args=(str(folder),),
             )
         if len(folders) > _MOST:
-            st.caption(f"The first {_MOST} of {len(folders):,} folders; type the path instead.")
+            st.caption(
+                f"The first {_MOST} of {len(folders):,} folders. For another folder, close this "
+                "window and type its path."
+            )
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Use this folder", type="primary", key="use_folder"):
             st.session_state["folder_chosen"] = offered.shown(place)
@@ -79,7 +82,7 @@ def _enter(folder: str) -> None:
 
 
 def _choose_root(roots: Sequence[Path]) -> None:
-    """Where a list of folders is offered: go to another of them."""
+    """Draw buttons for the allowed folders, if there are several."""
     if len(roots) < 2:
         return
     with st.container(horizontal=True):
@@ -91,7 +94,7 @@ def _choose_root(roots: Sequence[Path]) -> None:
 
 
 def _place(typed: str) -> Path:
-    """Where to look: where the person is, else what they typed, else home."""
+    """The folder to show: the current one, else the typed one, else the first allowed or home."""
     offered = rules()
     places = [st.session_state.get("browse_place", "")]
     if typed.strip():
@@ -107,13 +110,13 @@ def _place(typed: str) -> Path:
 
 @dataclass(frozen=True)
 class _Contents:
-    """What is directly in a folder.
+    """What a folder contains directly.
 
     Attributes:
-        folders: by name.
-        links: those that are links.
-        pictures: how many.
-        passed_over: kind -> number.
+        folders: its subfolders, by name.
+        links: the subfolders that are links.
+        pictures: number of pictures.
+        passed_over: kind -> number of skipped files.
         problem: why it cannot be listed, or "".
     """
 
@@ -149,11 +152,12 @@ def _look(place: Path) -> _Contents:
 
 
 def _say_counts(contents: _Contents) -> None:
-    said = [f"{counted(contents.pictures, 'picture')} directly in it; folders below are included."]
+    pictures = counted(contents.pictures, "picture")
+    said = [f"{pictures} directly in this folder. Subfolders are included too."]
     if contents.passed_over:
-        said.append(f"Passed over: {kinds_in_words(contents.passed_over)}.")
+        said.append(f"Skipped: {kinds_in_words(contents.passed_over)}.")
     if contents.links:
         number = len(contents.links)
         are, them = ("is a link", "it") if number == 1 else ("are links", "them")
-        said.append(f"{number} of the folders {are}; a checkbox on Start enters {them}.")
+        said.append(f"{number} of the subfolders {are}. A checkbox on Start includes {them}.")
     st.caption(escape(" ".join(said)))

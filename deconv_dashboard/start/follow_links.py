@@ -1,4 +1,4 @@
-"""Folders that are links: asked for with a checkbox, offered where they were passed over."""
+"""Links to folders: the checkbox that follows them, and the button where they were skipped."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _KEY = "follow_links"
 
 
 def wanted() -> bool:
-    """True if the checkbox was ticked when it was drawn last."""
+    """True if the checkbox is ticked."""
     return bool(st.session_state.get(_KEY, False))
 
 
 def checkbox(shown: Preview) -> bool:
-    """A checkbox where a folder holds folders that are links; True if it is ticked."""
+    """Draw the checkbox if a folder has links to folders; returns True if it is ticked."""
     links = shown.links + sum(shown.passed_over.get(kind, 0) for kind in (LINK, LINK_ROUND))
     if not links and not (wanted() and shown.passed_over.get(LINK_OUT)):
         return False
     return st.checkbox(
         f"Follow {counted(links, 'link')} to folders" if links else "Follow links to folders",
         key=_KEY,
-        help="Folders that are links are entered if they may be opened here. One that leads to a "
-        "folder in which it lies itself is not.",
+        help="The scan includes the folders that these links lead to, if they may be opened here. "
+        "It skips a link to a folder that contains the link itself.",
     )
 
 
 def offer(registry: Registry, dataset: Dataset, passed_over: Mapping[str, int], key: str) -> None:
-    """A button that chooses the folder of a dataset again, with links to folders followed."""
+    """Draw a button that chooses the folder of a dataset again, with links followed."""
     if dataset.kind == "folder" and not dataset.follow_links and passed_over.get(LINK):
         st.button(
             "Choose this folder again, with links followed",

@@ -1,4 +1,4 @@
-"""Copies in a folder before it is scanned: looked for when the folder is looked at."""
+"""Copies in a folder: the preview of a folder finds files of equal content."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from deconv_dashboard.frame.choice import escape
 from deconv_dashboard.frame.data_tables import data_table
 
 _SILENT = 1.0
-"""Seconds without a word about how far the search is."""
+"""Seconds before the search shows its progress."""
 _LONGEST = 5.0
-"""Seconds after which it goes on without those not compared yet."""
+"""Seconds after which the search stops; the remaining files are not compared."""
 _FRESH, _PATIENCE = 5.0, 20.0
-"""Found is kept for so many seconds, or so many times what it took, if that is longer."""
+"""A result is kept for ``_FRESH`` seconds, or for ``_PATIENCE`` times the search if that is longer.
+"""
 _MOST_KEPT, _MOST_HASHES = 4, 100_000
 _MOST_LISTED = 500
 
@@ -31,15 +32,14 @@ class _Kept:
 
 
 def copies_in(folder: ImageFolder) -> EqualFiles:
-    """The files of equal content in a folder, as it was a few seconds ago at most.
+    """The files of equal content in a folder; the result may be some seconds old.
 
-    Hashes are kept for this session, by the states of the files; then a second search only
-    asks for these.
+    The session keeps the hashes by file state, so a second search reads only changed files.
     """
     kept: dict[object, _Kept] = st.session_state.setdefault("found_copies", {})
     taken = folder.extensions, folder.wanted_labels, folder.follow_links
     key = str(folder.root), *taken, folder.state
-    line = st.empty()  # always there: what follows keeps its place in the page
+    line = st.empty()  # always drawn, so that later elements keep their place in the page
     if key in kept and time.monotonic() < kept[key].until:
         return kept[key].found
     began = time.monotonic()
@@ -52,7 +52,7 @@ def copies_in(folder: ImageFolder) -> EqualFiles:
 
 
 def _search(folder: ImageFolder, line: DeltaGenerator) -> EqualFiles:
-    """Look for copies; says how far it is while that takes time."""
+    """Look for copies; shows progress if that takes time."""
     known: dict[FileState, str] = st.session_state.setdefault("file_hashes", {})
     if len(known) > _MOST_HASHES:
         known.clear()
@@ -71,14 +71,16 @@ def _search(folder: ImageFolder, line: DeltaGenerator) -> EqualFiles:
 
 
 def copies_note(found: EqualFiles) -> None:
-    """Name the copies, a few in a line and all of them in a table."""
+    """Draw a few of the copies in one line, and all of them in a table."""
     if text := copies_text(found.groups, complete=found.complete):
         st.caption(
             f"{text[:1].upper()}{text[1:]}: {groups_text(found.groups, name=escape)}. "
-            "Among the strongest, each picture counts once."
+            "Each picture takes one place among the strongest."
         )
     if not found.complete:
-        st.caption("There are too many files of equal size to compare all of them before the scan.")
+        st.caption(
+            "Too many files have equal sizes. Not all of them were compared before the scan."
+        )
     if len(found.groups) > 3 or any(len(group) > 3 for group in found.groups):
         with st.expander("All copies", icon=":material/content_copy:"):
             rows = [(group[0], other) for group in found.groups for other in group[1:]]

@@ -1,4 +1,4 @@
-"""What Start shows first: the nine strongest activations of a layer, or what to do to get them."""
+"""The top of Start: the nine strongest activations of a layer, and what they are."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _FIRST = "conv4_4"
 
 
 def hero(choice: Choice, buttons: DeltaGenerator) -> Callable[[], None]:
-    """Draw words, and keep the place for nine reconstructions beside nine patches.
+    """Draw the text, and reserve the place of nine reconstructions beside nine patches.
 
     Args:
-        choice: what is asked.
-        buttons: where downloads go.
+        choice: the choices of this page run.
+        buttons: the place of the download button.
 
     Returns:
-        What fills the place; to be called when everything else is on the page.
+        A function that draws the pictures; call it after the rest of the page.
     """
     left, right = st.columns([9, 4], gap="medium")
     with left:
@@ -40,7 +40,7 @@ def hero(choice: Choice, buttons: DeltaGenerator) -> Callable[[], None]:
 
 
 def _place(choice: Choice, layer: str) -> DeltaGenerator:
-    """Room for the pictures; those of the last run stay in it until the new ones are there."""
+    """The place of the pictures; it shows those of the last page run until new ones are ready."""
     shown = (str(choice.index_path), layer)
     if st.session_state.get("hero_shown") == shown:
         return st.container()
@@ -51,7 +51,7 @@ def _place(choice: Choice, layer: str) -> DeltaGenerator:
 
 
 def _layer_picker(choice: Choice) -> str:
-    """Five layers from shallow to deep."""
+    """Draw a choice of five layers from shallow to deep."""
     names = [name for name in _DEPTHS if name in choice.layers] or list(choice.layers)[:5]
     layer = st.segmented_control(
         "Layer",
@@ -65,21 +65,21 @@ def _layer_picker(choice: Choice) -> str:
 
 
 def _words(choice: Choice, layer: str) -> None:
-    """What this is, and what is shown."""
+    """Draw the text that explains the pictures."""
     st.markdown(
         "A convolutional network looks at pictures through many small detectors, its **feature "
-        "maps**. Here are the image patches that excite a layer most, and beside each its "
-        "**reconstruction**: what the deconvnet makes of that one activation. Grey is zero."
+        "maps**. This page shows the image patches that activate a layer most. Beside each patch "
+        "is its **reconstruction**: what the deconvnet makes of this one activation. Grey is zero."
     )
     if choice.dataset.kind == "demo":
-        st.markdown("For your own pictures, choose a folder below.")
+        st.markdown("To use your own pictures, choose a folder below.")
     shown = choice.layers[layer]
     size = shown.receptive_field.size
     scanned = counted(len(choice.index.images) if choice.index else 0, "image")
     st.caption(
-        f"Shown: of {scanned}, the nine that excite {layer} most. It has {shown.channels} feature "
-        f"maps; each place in one sees {size} × {size} of 224 × 224 pixels. Click a picture to "
-        "open its feature map."
+        f"Shown: the nine of {scanned} that activate {layer} most. {layer} has {shown.channels} "
+        f"feature maps. One location of a map sees {size} × {size} of 224 × 224 pixels. Click a "
+        "picture to open its feature map."
     )
     st.page_link(
         address.PAGE_FILES["layer"],
@@ -88,7 +88,7 @@ def _words(choice: Choice, layer: str) -> None:
         query_params=address.link_to(layer=layer, map=None),
     )
     if tour.stops(choice):
-        st.caption("Feature maps worth a look")
+        st.caption("Interesting feature maps")
         with st.container(horizontal=True, gap="xsmall"):
             tour.tour_links(choice)
 
@@ -100,7 +100,7 @@ def _pictures(choice: Choice, layer: str, slot: DeltaGenerator, buttons: DeltaGe
         answers.fires_in(choice, answer, 9)
         if (opening := opening_for(choice, layer, answer)) is not None:
             answer, caption = with_opening(answer, opening), opening.caption
-            resources.warm_up()  # whatever is clicked next has to be computed
+            resources.warm_up()  # these tiles are stored; the next page must compute its pictures
         else:
             (answer,) = answers.with_pictures(choice, [answer])
             if not answer.pictures.found:
@@ -117,7 +117,7 @@ def _pictures(choice: Choice, layer: str, slot: DeltaGenerator, buttons: DeltaGe
         picked = gallery(panels, "start_tiles")
         st.caption(f"Reconstructions: {caption}.")
         checking = st.container()
-    if checking is None:  # an error was explained in its place, which mypy cannot know
+    if checking is None:  # ``explained`` showed an error; mypy does not know this
         return  # type: ignore[unreachable]
     if scale is not None:
         stem = file_stem(choice, layer, None, None)

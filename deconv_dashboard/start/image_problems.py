@@ -1,4 +1,4 @@
-"""Images of a scan that could not be read, or look nearly black or white, and what would help."""
+"""Images of a scan that cannot be read, or that are nearly black or white, and what helps."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _MOST_LISTED = 500
 
 
 def image_problems(registry: Registry, dataset: Dataset, index_path: Path) -> None:
-    """List them by name with their reason; nothing is drawn where there are none."""
+    """Draw a table of these images with their reasons; nothing if there are none."""
     try:
         index = resources.index_of(index_path)
-    except DeconvError:  # the page says what is damaged
+    except DeconvError:  # another part of the page shows the damage
         return
     if index is None:
         return

@@ -1,4 +1,4 @@
-"""The networks: what each is, what it needs, and adding a weight file of one's own."""
+"""The tab of Start with all networks: descriptions, downloads, and the form for weight files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from deconv_dashboard.wording import preprocessing_text
 
 
 def networks_table(registry: Registry, current: NetworkChoice) -> None:
-    """The networks, what each needs, and adding a weight file."""
+    """Draw every network with its buttons, and the form that adds a weight file."""
     _say_trouble(registry)
     for network in registry.networks():
         with st.container(border=True, key=f"network_{network.network_id}"):
@@ -49,12 +49,12 @@ def _row(about: str, actions: Callable[[], None]) -> None:
 def _about(registry: Registry, network: NetworkChoice) -> str:
     match network.source:
         case "demo":
-            words = "Trained on drawings; a quarter of VGG19's width. Ships with the program."
+            words = "Trained on drawings. A quarter of VGG19's width. Part of the program."
             gone = "Its file is missing from this installation."
         case "random":
-            words, gone = "Full width, never trained: what the shape of the network alone does.", ""
+            words, gone = "Full width, not trained: shows what the architecture alone does.", ""
         case _:
-            words, gone = "A weight file of your own.", "The file is not there now."
+            words, gone = "Your own weight file.", "The file is missing now."
     expected = expected_by(network.source, network.preprocessing)
     how = escape(preprocessing_text(expected.name, expected.reason))
     return f"{words} {f'Preprocessing: {how}.' if registry.ready(network) else gone}"
@@ -74,7 +74,7 @@ def _network_actions(registry: Registry, network: NetworkChoice, current: Networ
         st.button(
             "Remove",
             key=f"forget {network.network_id}",
-            help="Remove it from this list; the file stays",
+            help="Removes the network from this list. The file stays.",
             on_click=_remove,
             args=(registry, network),
         )
@@ -89,7 +89,7 @@ def _remove(registry: Registry, network: NetworkChoice) -> None:
 
 
 def _say_trouble(registry: Registry) -> None:
-    """Why a network was not removed; and the jobs that have to be cancelled first."""
+    """Show why a network was not removed, and the jobs that a person must cancel first."""
     if message := told(st.session_state.pop("network_trouble", "")):
         st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
     if network_id := st.session_state.get("network_blocked"):

@@ -1,4 +1,4 @@
-"""The first page's answer over the demo, ready made."""
+"""The stored pictures of Start for the demo: the page shows them without computing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deconv_dashboard.values import Answer, Choice
 
 
 def opening_for(choice: Choice, layer: str, answer: Answer) -> Opening | None:
-    """The stored answer, if exactly this was asked and the index still gives these activations."""
+    """The stored pictures, if they belong to exactly these activations of the demo."""
     asked_of_demo = choice.index_path == demo_index() and choice.network.network_id == "demo"
     if not asked_of_demo or answer.label is not None:
         return None

@@ -1,4 +1,4 @@
-"""Start: what this is, which images and which network, and the scan."""
+"""The Start page: pictures of a layer, the scan, and tabs for images, datasets and networks."""
 
 from collections.abc import Callable
 
@@ -34,7 +34,7 @@ def images_in(choice: Choice) -> ImageFolder | None:
 
 
 def not_scanned(choice: Choice) -> None:
-    """A look at images that were not scanned yet."""
+    """Draw a preview of images that are not scanned yet."""
     dataset = choice.dataset
     try:
         shown = look(
@@ -44,8 +44,7 @@ def not_scanned(choice: Choice) -> None:
         )
     except DeconvError as error:
         missing = (
-            "The demo's pictures are missing from this installation. Choose a folder of your own "
-            "below."
+            "The demo's pictures are missing from this installation. Choose your own folder below."
         )
         reason = escape(str(error)) if paths_shown() else "its folder is not where it was"
         gone = f"These images cannot be listed: {reason}. Choose other images below."
@@ -61,7 +60,11 @@ def not_scanned(choice: Choice) -> None:
 
 
 def shown_now(choice: Choice) -> Callable[[], None] | None:
-    """What the dataset answers, or that it has to be scanned; returns what fills in pictures."""
+    """Draw the pictures of a scanned dataset, or the preview of another one, and the scan panel.
+
+    Returns:
+        A function that draws the pictures, or None; call it after the rest of the page.
+    """
     scan = scan_state(choice.registry, choice.index_path)
     waiting = "Being scanned" if scan.active else "Ready to scan"
     if scan.status == "waiting" and scan.after:
@@ -80,16 +83,16 @@ def shown_now(choice: Choice) -> Callable[[], None] | None:
     else:
         not_scanned(choice)
     demo = choice.dataset.dataset_id == choice.network.network_id == "demo"
-    if not demo and (images or choice.index is not None):  # the demo's scan ships with the program
+    if not demo and (images or choice.index is not None):  # the demo's scan is part of the program
         scan_panel(choice.registry, choice.dataset, choice.network, images)
     return fill
 
 
 def upper_part(choice: Choice, choosing: bool) -> DeltaGenerator:
-    """The place above the tabs, one for each shape that it has.
+    """The place above the tabs: a separate place for each state of the page.
 
-    What is left of another shape goes at once: else it would stand between the new things until
-    the end of the run, and that may take seconds.
+    Streamlit removes old elements only at the end of a run, which may take seconds. An empty place
+    removes those of the other states at once.
     """
     shape = "choosing" if choosing else "waiting"
     if not choosing and has_answers(choice):
@@ -102,16 +105,16 @@ def upper_part(choice: Choice, choosing: bool) -> DeltaGenerator:
 
 
 def has_answers(choice: Choice) -> bool:
-    """True if some images were scanned."""
+    """True if at least one image is scanned."""
     return choice.index is not None and len(choice.index.images) > 0
 
 
 def start_page() -> None:
-    """The whole page, from top to bottom."""
+    """Draw the whole page, from top to bottom."""
     choice = shell("start", title="Start")
     choosing = folder_being_chosen()
     with upper_part(choice, choosing):
-        if choosing:  # the page belongs to that: preview and button are in view at once
+        if choosing:  # the rest goes, so that preview and button are visible without scrolling
             with heading(choice, "Your own pictures", names_dataset=False):
                 st.button(
                     "Back",
@@ -137,5 +140,5 @@ def start_page() -> None:
     if tabs[2].open:
         with tabs[2]:
             networks_table(choice.registry, choice.network)
-    if fill_hero is not None:  # last, because it may take seconds
+    if fill_hero is not None:  # last: the pictures may take seconds
         fill_hero()

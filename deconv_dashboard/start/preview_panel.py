@@ -1,4 +1,4 @@
-"""A folder before it is scanned, drawn: counts, labels, thumbnails, what is passed over."""
+"""Draws the preview of a folder: counts, labels, thumbnails, copies, skipped files."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def look(
     follow_links: bool = False,
     value_range: str = "type",
 ) -> Preview:
-    """The preview of a folder as it is now; kept for this session until the folder changes.
+    """The preview of a folder; the session keeps it until the folder changes.
 
     Raises:
-        DeconvError: it is no folder, or not one whose pictures this server shows.
+        DeconvError: it is not a folder, or this server may not show its pictures.
     """
     registry.check_listed(Path(root))
     with st.spinner("Looking into the folder"):
@@ -53,7 +53,12 @@ def look(
 
 
 def show_preview(shown: Preview, place: str) -> None:
-    """Counts, labels, a row of thumbnails, and what was passed over; one for a place of a page."""
+    """Draw counts, labels, a row of thumbnails, copies and skipped files.
+
+    Args:
+        shown: the preview.
+        place: part of the keys; unique on the page.
+    """
     several = len(shown.labels) > 1
     labels = f" · {counted(len(shown.labels), 'label')}" if several else ""
     st.markdown(f"**{counted(shown.images, 'image')}**{labels} · {passed_over(shown.passed_over)}")
@@ -71,26 +76,26 @@ def show_preview(shown: Preview, place: str) -> None:
         _table(bad, f"{counted(len(bad), 'file')} with a problem", f"problems_{place}")
     odd = {t.image_id: t.note for t in shown.thumbnails if t.note}
     if odd:
-        said = f"{len(odd)} of the {len(shown.thumbnails)} pictures looked at"
+        said = f"{len(odd)} of the {len(shown.thumbnails)} pictures above"
         st.caption(f":material/exposure: {said} would be nearly black, white or cut off.")
         _table(list(odd.items()), "What their values are", f"odd_values_{place}")
     list_passed_over(shown, place)
 
 
 def passed_over(kinds: Mapping[str, int]) -> str:
-    """What was passed over, in words, and what to do about pictures that are not read."""
+    """What the listing skipped, in words, and what to do with pictures of other types."""
     if not kinds:
         return "No other files."
     advice = to_convert(kinds)
     sentence = f" {advice[:1].upper()}{advice[1:]}." if advice else ""
-    return escape(f"Passed over: {kinds_in_words(kinds)}.{sentence}")
+    return escape(f"Skipped: {kinds_in_words(kinds)}.{sentence}")
 
 
 def list_passed_over(shown: Preview, place: str) -> None:
-    """Everything that was passed over with its reason, but for files of other types."""
+    """Draw a table of what was skipped, with reasons; files of other types are only counted."""
     rows = [(skipped.name, skipped.reason) for skipped in shown.skipped]
     if rows:
-        _table(rows, f"{len(rows):,} passed over, with reasons", f"passed_over_{place}")
+        _table(rows, f"{len(rows):,} skipped, with reasons", f"passed_over_{place}")
 
 
 def _table(rows: list[tuple[str, str]], title: str, key: str) -> None:

@@ -1,4 +1,4 @@
-"""A look at a folder before it is scanned: how many images of which labels, and a few of them."""
+"""The preview of a folder before its scan: counts by label and type, and a few thumbnails."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Thumbnail:
     """A small picture as JPEG, or the reason why there is none.
 
     Attributes:
-        image_id: which.
-        jpeg: the picture, or b"".
-        error: the reason, or "".
-        note: what is odd about its values, or "".
+        image_id: id of the image.
+        jpeg: JPEG bytes, or b"".
+        error: why the image cannot be read, or "".
+        note: a warning about its values (for example nearly black), or "".
     """
 
     image_id: str
@@ -39,7 +39,7 @@ class Thumbnail:
 
     @property
     def address(self) -> str:
-        """The picture itself as an address: there is no file that a page could miss."""
+        """The picture as a data address, which needs no file on the server."""
         return f"data:image/jpeg;base64,{base64.b64encode(self.jpeg).decode()}"
 
 
@@ -50,11 +50,11 @@ class Preview:
     Attributes:
         labels: label -> number of images.
         extensions: file type -> number of images.
-        passed_over: kind -> number of what was passed over (``ImageFolder.passed_over``).
-        skipped: what was passed over, one by one, but for files of other types.
-        links: number of folders that are links and were entered.
-        thumbnails: of images spread over the folder.
-        copies: files of equal content.
+        passed_over: kind -> number of skipped files and folders (``ImageFolder.passed_over``).
+        skipped: each skipped file or folder with its reason, without files of other types.
+        links: number of links to folders that were followed.
+        thumbnails: small pictures of images spread over the folder.
+        copies: the files of equal content.
     """
 
     labels: dict[str, int]
@@ -67,12 +67,12 @@ class Preview:
 
     @property
     def images(self) -> int:
-        """How many images there are."""
+        """Number of images."""
         return sum(self.labels.values())
 
 
 def preview(images: ImageFolder, count: int = 12) -> Preview:
-    """Look at a folder, and decode ``count`` images of it."""
+    """The preview of a folder, with thumbnails of ``count`` images."""
     endings: dict[str, int] = {}
     for entry in images:
         ending = entry.path.suffix.lower()
@@ -93,7 +93,7 @@ def preview(images: ImageFolder, count: int = 12) -> Preview:
 
 
 def sampled(images: ImageFolder, count: int = 12) -> tuple[object, ...]:
-    """Names and files of the images that a preview shows: they differ if one is replaced."""
+    """Names and file states of the images that a preview shows; they change if one is replaced."""
     return tuple(
         (images[position].image_id, _state(images[position].path))
         for position in spread(len(images), count)
@@ -117,7 +117,7 @@ def spread(length: int, count: int) -> Sequence[int]:
 def thumbnail(
     image_id: str, path: Location, side: int = SIDE, value_range: ValueRange = "type"
 ) -> Thumbnail:
-    """The middle square of an image, small, decoded as a scan decodes it."""
+    """The middle square of an image, ``side`` pixels wide, decoded in the same way as in a scan."""
     try:
         picture = read_picture(read_content(path), value_range, enough=2 * side)
     except ImageError as error:

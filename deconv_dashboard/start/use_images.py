@@ -1,4 +1,4 @@
-"""From images that were looked at to the dataset that is shown, scanned or not."""
+"""The buttons that turn previewed images into a dataset, with or without a scan."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def use_buttons(
     follow_links: bool = False,
     value_range: str = "type",
 ) -> None:
-    """The two ways on: scan now, or only choose."""
+    """Draw two buttons: one starts a scan, one only opens the images."""
     reading = (extensions, labels, resize, follow_links, value_range)
     settings = (registry, network, root, images, name, kind, *reading)
     blocked = not registry.ready(network) and network.source != "vgg19"
@@ -60,13 +60,13 @@ def use_buttons(
 
 
 def _seen_by(network: NetworkChoice) -> str:
-    """Which network will look, and which other one could."""
+    """Say which network will scan the images, and how to choose another."""
     if network.network_id == "demo":
         return (
-            "The demo network learnt from drawings: good for trying this out. For "
+            "The demo network was trained on drawings. It is good for a first try. For "
             f"photographs choose VGG19 in the sidebar ({VGG19_DOWNLOAD}, downloaded once)."
         )
-    return f"Seen by {network.name}; choose another network in the sidebar."
+    return f"The network is {network.name}; choose another one in the sidebar."
 
 
 def _use(
@@ -100,7 +100,7 @@ def _use(
         st.session_state["scan_error"] = escape(f"{message[:1].upper()}{message[1:]}.")
         return
     visit("start", dataset=dataset.dataset_id, label=None)
-    st.session_state["folder_path"] = ""  # it has become the dataset that is shown
+    st.session_state["folder_path"] = ""  # the folder is the chosen dataset now
     done = scan_state(registry, registry.index_path(dataset, network)).status == "done"
     if scan and not done:
         begin(registry, dataset, network, images=images)

@@ -1,4 +1,4 @@
-"""Pictures of more than 8 bits: which of their values are black and white."""
+"""The value range of pictures with more than 8 bits: which values are black and white."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from deconv_dashboard.frame.address import visit
 from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.server.told import told
 
-_RANGES = {"type": "As their type says", "file": "Stretch to each file's own range"}
+_RANGES = {"type": "Full range of their type", "file": "Stretch to each file's own range"}
 
 
 def choice(place: DeltaGenerator) -> str:
-    """A choice of the range: "type" or "file"."""
+    """Draw the choice of the value range; returns "type" or "file"."""
     return place.selectbox(
         "Values of more than 8 bits",
         list(_RANGES),
         key="value_range",
         format_func=_RANGES.__getitem__,
-        help="Of 16-bit pictures 65,535 is white, of floats 1. Pictures of a camera of 12 bits, or "
-        "measurements, may fill a small part of that and look black: stretched, the smallest value "
-        "of each file is black and the largest white. Ordinary 8-bit pictures stay as they are.",
+        help="Full range: white is 65,535 in 16-bit pictures, and 1 in pictures of floats. "
+        "Pictures of a 12-bit camera, or measurements, may use a small part of this range and look "
+        "black. Stretch: in each file the smallest value is black and the largest is white. "
+        "Ordinary 8-bit pictures do not change.",
     )
 
 
 def offer(registry: Registry, dataset: Dataset, key: str) -> None:
-    """A button that opens the same images again, each stretched to its own range."""
+    """Draw a button that opens the same images again, each stretched to its own range."""
     if dataset.kind != "demo" and dataset.value_range == "type":
         st.button(
             "Open these images again, each stretched to its own range",

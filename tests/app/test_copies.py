@@ -204,8 +204,8 @@ def chosen(home: Home, tmp_path: Path) -> Callable[[], AppTest]:
 def test_copies_are_named_before_a_scan(chosen: Callable[[], AppTest]) -> None:
     app = chosen()
     assert (
-        "3 copies of 2 pictures: a.png = b/*a*.png = b/z.png, c.png = d.png. Among the strongest, "
-        "each picture counts once." in words(app)
+        "3 copies of 2 pictures: a.png = b/*a*.png = b/z.png, c.png = d.png. Each picture takes "
+        "one place among the strongest." in words(app)
     )
     app.multiselect(key="labels").set_value(["b"]).run()
     assert "1 copy of 1 picture: b/*a*.png = b/z.png." in words(app)
@@ -231,7 +231,7 @@ def test_a_search_that_is_stopped_says_so(
 ) -> None:
     monkeypatch.setattr(found_copies, "_LONGEST", 0.0)
     app = chosen()
-    assert "too many files of equal size to compare all of them" in words(app)
+    assert "Too many files have equal sizes." in words(app)
     found = EqualFiles((("a.png", "b.png"),), complete=False)
     monkeypatch.setattr(found_copies, "copies_in", lambda folder: found)
     monkeypatch.setattr("deconv_dashboard.start.preview_panel.copies_in", lambda folder: found)

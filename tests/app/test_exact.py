@@ -53,7 +53,7 @@ def test_a_map_is_shown_at_once_and_then_exactly(
     assert drawn[0].activations == near.top(LAYER, channel=MAP)
     assert drawn[1].activations == list(exact_top(network, images, near, LAYER, MAP))
     assert list(app.dataframe[0].value["value"]) == [a.value for a in drawn[1].activations]
-    assert "checking in float32" not in words(app)
+    assert "Checking in float32" not in words(app)
 
 
 def test_numbers_that_are_not_checked_say_so(open_page: OpenPage, near: ActivationIndex) -> None:
@@ -90,7 +90,7 @@ def test_what_cannot_be_told_apart_stays_marked(
     short = ExactTop(near.top(LAYER, channel=MAP), exact=False, examined=400)
     monkeypatch.setattr(exact, "_exact", lambda *_: short)
     app = open_page("feature_map", layer=LAYER, map=str(MAP))
-    assert "too many images are too close" in words(app)
+    assert "Too many images have almost equal values" in words(app)
     assert [answer.approximate for answer in drawn] == [True, True]
 
 

@@ -114,15 +114,15 @@ def test_the_published_stories_are_for_the_caffe_weights_only(index: ActivationI
 
 def test_a_tour_leads_from_map_to_map(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
     told = (
-        stories.Stop(Unit("conv3_1", 2), "curves", "Answers to curves", ("dog", "people"), "So."),
-        stories.Stop(Unit("conv4_1", 1), "noses", "Answers to noses", ("owl",)),
+        stories.Stop(Unit("conv3_1", 2), "curves", "Responds to curves", ("dog", "people"), "So."),
+        stories.Stop(Unit("conv4_1", 1), "noses", "Responds to noses", ("owl",)),
     )
     monkeypatch.setattr(stories, "stops", lambda choice: told)
     app = open_page("feature_map", layer="conv3_1", map="2")
-    assert "Answers to curves" in words(app)
+    assert "Responds to curves" in words(app)
     assert app.button_group(key="tour").value == 0
     app = open_page("feature_map", layer="conv3_1", map="3")
-    assert "Answers to curves" not in words(app)
+    assert "Responds to curves" not in words(app)
     assert app.button_group(key="tour").value is None
     app.button_group(key="tour").set_value(1).run()
     assert (address(app)["layer"], address(app)["map"]) == ("conv4_1", "1")

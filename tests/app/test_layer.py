@@ -36,7 +36,7 @@ def test_the_scale_is_named(open_page: OpenPage) -> None:
 
 
 def test_dead_maps_are_counted(open_page: OpenPage) -> None:
-    assert "1 of them fire in no image" in words(open_page("layer", layer="conv3_2"))
+    assert "1 map never fires in these images" in words(open_page("layer", layer="conv3_2"))
 
 
 def test_all_maps_as_a_table(open_page: OpenPage, index: ActivationIndex) -> None:

@@ -53,11 +53,11 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Start: the choosers below, the sidebar": (
         ("Network", "Dataset", "Folder on this computer", "Browse", "Show the demo"),
         (
-            *("For your own pictures, choose a folder", "Seen by {}; choose another network"),
+            *("To use your own pictures, choose a", "The network is {}; choose another"),
             *("Or choose another network in the sidebar", "Or choose other images below."),
             *("The demo's pictures are missing from this installation. Choose", "These images can"),
             *("This is a small network, trained", "To use the pictures in a zip, choose *Upload*"),
-            *("The first {} of {} folders; type the path", "{} is not there any more; choose"),
+            *("The first {} of {} folders. For another", "{} is not there any more; choose"),
         ),
     ),
     "the link to Start beside it": (
@@ -124,8 +124,8 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             *("{} is not a whole zip archive",),
         ),
     ),
-    "the list of what was passed over, with reasons": (
-        ("{} of the upload left out", "{} passed over, with reasons"),
+    "the list of what was skipped, with reasons": (
+        ("{} of the upload left out", "{} skipped, with reasons"),
         (
             *("a link or a device; pack", "protected by a password", "packed in a way that is not"),
             *(

@@ -92,7 +92,7 @@ def test_while_a_folder_is_chosen_the_page_belongs_to_that(home: Home, images: I
 def test_the_demo_network_says_what_it_learnt_from(empty: Registry, images: ImageFolder) -> None:
     app = start()
     app.text_input(key="folder_path").input(str(images.root)).run()
-    assert "learnt from drawings" in words(app)
+    assert "trained on drawings" in words(app)
 
 
 def test_choosing_without_scanning(home: Home, images: ImageFolder) -> None:
@@ -406,7 +406,7 @@ def test_a_picture_replaced_under_its_name_is_new_in_the_preview(home: Home, two
     assert now[1] != kept[1]
 
 
-# -- what is passed over -------------------------------------------------------------------------
+# -- what a listing skips ------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -423,7 +423,7 @@ def test_folders_that_are_links_are_named_and_can_be_followed(home: Home, linked
     app = start(**home.names)
     said = typed(app, str(linked))
     assert "There are no pictures in" in said
-    assert "Passed over: 2 links to folders." in said
+    assert "Skipped: 2 links to folders." in said
     assert app.checkbox(key="follow_links").label == "Follow 2 links to folders"
     app.checkbox(key="follow_links").check().run()
     assert "**2 images** · 2 labels · No other files." in words(app)
@@ -440,17 +440,17 @@ def test_folders_that_are_links_are_named_and_can_be_followed(home: Home, linked
 def test_links_beside_pictures_can_be_followed_later(home: Home, linked: Path) -> None:
     drawings.save(linked, {"own/1.png": drawings.noise(3, 16)})
     app = start(**home.names)
-    assert "Passed over: 2 links to folders." in typed(app, str(linked))
+    assert "Skipped: 2 links to folders." in typed(app, str(linked))
     pressed(app, "use_and_scan")
     dataset = home.registry.dataset(address(app)["dataset"])
     assert not dataset.follow_links
     assert ended(home.registry, home.registry.index_path(dataset, home.network)).progress.total == 1
     app.run()
     sidebar = [part.value for part in app.sidebar.get("caption")]
-    assert "Passed over\\: 2 links to folders" in sidebar
+    assert "Skipped\\: 2 links to folders" in sidebar
     said = words(app)
-    assert "Passed over: 2 links to folders." in said
-    assert "Passed over: 2 links to folders" in words(tab(app, "Datasets and scans"))
+    assert "Skipped: 2 links to folders." in said
+    assert "Skipped: 2 links to folders" in words(tab(app, "Datasets and scans"))
     pressed(app, "follow_links_scanned")
     assert app.text_input(key="folder_path").value == str(linked)
     assert "**3 images** · 3 labels" in words(app)
@@ -470,8 +470,8 @@ def test_hidden_folders_are_no_labels_and_are_named(home: Home, two: Path) -> No
     hidden = (".ipynb_checkpoints/a.png", "@eaDir/b.png", "dog/._1.png", ".Trash-1000/f/c.png")
     drawings.save(two, dict.fromkeys(hidden, drawings.noise(3, 16)))
     app = start(**home.names)
-    assert "**2 images** · 2 labels · Passed over: 4 hidden." in typed(app, str(two))
-    assert "4 passed over, with reasons" in [part.label for part in app.expander]
+    assert "**2 images** · 2 labels · Skipped: 4 hidden." in typed(app, str(two))
+    assert "4 skipped, with reasons" in [part.label for part in app.expander]
     assert [option.partition(" ")[0] for option in app.multiselect(key="labels").options] == [
         *("cat", "dog")
     ]
@@ -481,7 +481,7 @@ def test_what_to_do_about_pictures_that_are_not_read(home: Home, two: Path) -> N
     for n in range(5):
         (two / f"{n}.HEIC").write_bytes(b"x")
     said = typed(start(**home.names), str(two))
-    assert "Passed over: 5 .heic. .heic cannot be read: convert them to JPEG or PNG." in said
+    assert "Skipped: 5 .heic. .heic cannot be read: convert them to JPEG or PNG." in said
 
 
 def test_browsing_says_what_is_passed_over(home: Home, linked: Path) -> None:
@@ -491,6 +491,6 @@ def test_browsing_says_what_is_passed_over(home: Home, linked: Path) -> None:
     app.text_input(key="folder_path").input(str(linked)).run()
     pressed(app, "browse")
     assert (
-        "0 pictures directly in it; folders below are included. Passed over: 1 .txt, 1 hidden. "
-        "2 of the folders are links; a checkbox on Start enters them."
+        "0 pictures directly in this folder. Subfolders are included too. Skipped: 1 .txt, "
+        "1 hidden. 2 of the subfolders are links. A checkbox on Start includes them."
     ) in words(app)

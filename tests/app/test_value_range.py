@@ -37,7 +37,7 @@ def reasons(app: AppTest) -> list[list[str]]:
 def test_a_preview_tells_and_stretches(home: Home, dark: Path) -> None:
     app = start(**home.names)
     app.text_input(key="folder_path").input(str(dark)).run()
-    assert "1 of the 2 pictures looked at would be nearly black, white or cut off" in words(app)
+    assert "1 of the 2 pictures above would be nearly black, white or cut off" in words(app)
     assert reasons(app) == [["dark.png", NOTE]]
     app.selectbox(key="value_range").set_value("file").run()
     assert "would be nearly black" not in words(app)
