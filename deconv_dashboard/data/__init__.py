@@ -1,1 +1,1 @@
-"""The data folder: datasets, networks and scans that are kept, and how they are deleted."""
+"""The data folder: its datasets, networks, uploads and scans, and their deletion."""

@@ -1,4 +1,4 @@
-"""What is kept of a dataset and of a network."""
+"""The stored settings of a dataset and of a network."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Dataset:
-    """A folder of images and how it is read.
+    """A folder of images, and how its images are read.
 
     Attributes:
         dataset_id: "demo", or 8 hex digits.
-        name: for people.
+        name: name for people.
         kind: "demo", "folder", "upload" or "caltech256".
         root: the folder.
-        extensions: file types taken; None takes all that can be read.
-        labels: first-level folders taken; None takes all.
+        extensions: file types to read; None reads every known type.
+        labels: first-level folders to read; None reads all.
         resize: "stretch" or "crop".
-        follow_links: folders in it that are links are entered.
-        value_range: "type", or "file": values of more than 8 bits fill each file's own range.
+        follow_links: True follows links to folders.
+        value_range: how values of more than 8 bits become 8 bits: "type" uses the full range of
+            the type, "file" the smallest and largest value of each file.
     """
 
     dataset_id: str
@@ -35,7 +36,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class NetworkChoice:
-    """A source of weights: ``source`` and ``preprocessing`` are arguments of ``load_network``."""
+    """A network: ``source`` and ``preprocessing`` are the arguments of ``load_network``."""
 
     network_id: str
     name: str

@@ -1,7 +1,7 @@
-"""Deleting several things together: all of them, or none.
+"""Deletes several files and folders together: all of them, or none.
 
-What is deleted first gets another name beside its own. If one cannot be renamed, those before it
-get their names back. The content goes afterwards; what a killed server left goes next time.
+First every path is renamed within its folder. If one rename fails, the earlier ones are undone.
+Then the renamed files are deleted. If a server is killed in between, a later start deletes them.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ _ENDING = ".deleted"
 
 
 def move_away(paths: Sequence[Path]) -> list[Path]:
-    """Take files and folders away from their names. Only for the holder of the queue's lock.
+    """Rename files and folders that are to be deleted. The caller must hold the queue's lock.
 
     Args:
-        paths: what is not there is passed over. A folder with a ``scan.lock`` that somebody holds
-            is being scanned, from the command line if not by a job.
+        paths: the files and folders; missing ones are skipped. A held ``scan.lock`` in a folder
+            means that a scan is running, perhaps from the command line.
 
     Returns:
-        What ``delete_moved`` has to delete, once the lock is given back.
+        The renamed paths, for ``delete_moved`` after the lock is released.
 
     Raises:
-        DeconvError: one of them is being scanned, or cannot be renamed; all stay then.
+        DeconvError: one of them is being scanned or cannot be renamed; nothing is renamed then.
     """
     there = [path for path in paths if os.path.lexists(path)]
     with ExitStack() as locks:
         for lock in (path / "scan.lock" for path in there):
             if lock.exists():
                 locks.enter_context(_taken(lock))
-        if os.name == "nt":  # an open file keeps its folder from being renamed there
+        if os.name == "nt":  # on Windows an open file prevents renaming its folder
             locks.close()
         _rename_all(there)
     return [
@@ -48,7 +48,7 @@ def move_away(paths: Sequence[Path]) -> list[Path]:
 
 
 def delete_moved(moved: Iterable[Path]) -> None:
-    """Delete what was moved away."""
+    """Delete the paths that ``move_away`` renamed."""
     for path in moved:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
@@ -58,7 +58,7 @@ def delete_moved(moved: Iterable[Path]) -> None:
 
 
 def delete_left_over(folders: Iterable[Path]) -> None:
-    """Delete what a killed server had moved away. Only for the holder of the queue's lock."""
+    """Delete what a killed server renamed but did not delete. The caller holds the queue's lock."""
     delete_moved([path for folder in folders for path in folder.glob(f".*{_ENDING}")])
 
 

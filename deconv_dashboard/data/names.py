@@ -1,4 +1,4 @@
-"""Names for lists to choose from: Streamlit finds an option by its label, so no two are alike."""
+"""Distinct names for lists: Streamlit finds an option by its label, so all labels must differ."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def distinct(
     name: Callable[[_Option], str] = str,
     details: Callable[[_Option], Sequence[str]] = lambda option: (),
 ) -> dict[_Option, str]:
-    """A label for each option; no two look the same, also not but for case or spaces.
+    """A label for each option; no two labels look the same (case and spaces do not count).
 
     Args:
-        options: ids, in the order in which they are listed.
-        name: what an option is called.
-        details: what else tells it from options of the same name, the most telling first; "" where
-            there is nothing to say. Only what differs is used, and a number if nothing does.
+        options: ids in the order of the list.
+        name: option -> its name.
+        details: option -> texts that distinguish it from options of the same name, the most useful
+            first; "" for no text. Only details that differ are used; if none does, a number.
 
     Returns:
         option -> label, in the same order.
@@ -51,7 +51,7 @@ def distinct(
 
 
 def _groups(options: Iterable[_Option], name: Callable[[_Option], str]) -> list[list[_Option]]:
-    """The options by what their names look like."""
+    """The options, grouped by names that look the same."""
     found: dict[str, list[_Option]] = {}
     for option in options:
         found.setdefault(_look(name(option)), []).append(option)
@@ -59,7 +59,7 @@ def _groups(options: Iterable[_Option], name: Callable[[_Option], str]) -> list[
 
 
 def _look(text: str) -> str:
-    """The same for texts that a person takes for the same."""
+    """A normal form of a text: equal for texts that look the same to a person."""
     words = " ".join(unicodedata.normalize("NFC", text).split())
     return _UNSEEN.sub("", words).casefold()
 
@@ -67,7 +67,7 @@ def _look(text: str) -> str:
 def _told_apart(
     labels: dict[_Option, str], details: dict[_Option, list[str]]
 ) -> dict[_Option, str]:
-    """Labels that are alike, each with the first detail that is not the same for all of them."""
+    """Add to equal labels the first detail that is not the same for all of them."""
     for place in range(max(map(len, details.values()))):
         said = {o: details[o][place] if place < len(details[o]) else "" for o in labels}
         groups = _groups(labels, said.__getitem__)
@@ -85,7 +85,7 @@ def _told_apart(
 
 
 def _numbered(labels: dict[_Option, str]) -> dict[_Option, str]:
-    """The labels, with a number where one is taken already."""
+    """The labels, with a number where an earlier option has the same label."""
     taken: set[str] = set()
     for option, label in labels.items():
         shown, number = label, 2
@@ -96,15 +96,15 @@ def _numbered(labels: dict[_Option, str]) -> dict[_Option, str]:
     return labels
 
 
-# --- what tells datasets and networks apart ------------------------------------------------------
+# --- details that distinguish datasets and networks ----------------------------------------------
 
 
 def dataset_details(dataset: Dataset, shown: Callable[[Path], str]) -> list[str]:
-    """Where its pictures are, then every setting that is not the usual one.
+    """The details of a dataset: the folders above it, then every setting that is not the default.
 
     Args:
-        dataset: which.
-        shown: how a folder is named to people (no path of this computer on a shared server).
+        dataset: the dataset.
+        shown: folder -> its name for people (``FolderRules.shown``).
     """
     said = _places(dataset.root, shown) if dataset.kind == "folder" else [_ORIGINS[dataset.kind]]
     padded = said + [""] * (_DEEPEST - len(said))
@@ -117,7 +117,7 @@ def dataset_details(dataset: Dataset, shown: Callable[[Path], str]) -> list[str]
 
 
 def network_details(network: NetworkChoice, shown: Callable[[Path], str]) -> list[str]:
-    """The folders that its file is in; of what ships with the program, that it does."""
+    """The details of a network: the folders above its file, or "built in"."""
     path = Path(network.source)
     return _places(path, shown) if path.is_absolute() else ["built in"]
 
@@ -128,7 +128,7 @@ def _places(path: Path, shown: Callable[[Path], str]) -> list[str]:
 
 
 def _setting(name: str, value: object, usual: object) -> str:
-    """A setting in words, "" for the usual one."""
+    """A setting in words; "" for the default."""
     if value == usual:
         return ""
     if isinstance(value, tuple):
@@ -140,7 +140,7 @@ def _setting(name: str, value: object, usual: object) -> str:
 
 
 def _stored(folder: Path) -> str:
-    """When an upload was stored, or "" if it is gone."""
+    """The time at which an upload was stored; "" if the upload is gone."""
     try:
         return f"{datetime.fromtimestamp(folder.stat().st_mtime):%Y-%m-%d %H:%M}"
     except OSError:

@@ -1,12 +1,12 @@
-"""What the dashboard knows by name: datasets, networks, and the index of each pair.
+"""The registry: datasets, networks, and the index of each pair, in the data folder.
 
-Everything lives below one data folder (``$DECONV_HOME``), one small JSON file an entry::
+The data folder (``$DECONV_HOME``) holds one small JSON file for each entry::
 
     datasets/1f2e3d4c.json     networks/5a6b7c8d.json     uploads/1f2e3d4c/...
-    indexes/1f2e3d4c-vgg19/    with the progress of its scan beside it
+    indexes/1f2e3d4c-vgg19/
 
-Entries are written whole and never changed, so any number of sessions may read and add. Links
-carry the ids, never a path.
+Each entry is written in one step, so many sessions may read and add at once. Links carry ids, never
+paths.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ RANDOM = NetworkChoice("random", "VGG19, random weights", "random")
 
 
 def data_home() -> Path:
-    """The data folder; asked of the core only when needed, because that loads torch."""
+    """The data folder, from the core; imported here because it loads torch."""
     from deconv_core.network.sources import data_home as home
 
     return home()
@@ -55,13 +55,13 @@ class Registry:
     """Datasets, networks and indexes below one data folder."""
 
     def __init__(self, home: Path | None = None, rules: FolderRules | None = None) -> None:
-        """Use ``home``, or the folder that ``$DECONV_HOME`` names; ``rules`` of the server."""
+        """Use the data folder ``home``, or ``$DECONV_HOME``; ``rules`` limits the folders."""
         self.home = (data_home() if home is None else home).absolute()
         self._rules = rules
 
     @property
     def rules(self) -> FolderRules:
-        """Which folders may be opened; those of a server on loopback if none were given."""
+        """The rules for folders; without any given, those of a server on loopback."""
         return folder_rules() if self._rules is None else self._rules
 
     @property
@@ -71,18 +71,18 @@ class Registry:
 
     @property
     def within(self) -> tuple[Path, ...] | None:
-        """Where links in a dataset may lead: the data folder, what is offered; None: anywhere."""
+        """The folders that links in a dataset may lead to; None allows every folder."""
         roots = self.rules.roots
         return None if roots is None else (self.home.resolve(), *roots)
 
     def _reachable(self, path: Path) -> bool:
-        """True if what is registered lies in the data folder or where it may be opened now."""
+        """True if a registered path is in the data folder or in an allowed folder."""
         return FolderRules(self.within).allows(path)
 
     def datasets(self) -> list[Dataset]:
-        """The demo, then everything registered that may be opened, newest first.
+        """The demo, then every registered dataset that may be opened, newest first.
 
-        Names are made distinct: where two are alike, each says what it differs in.
+        All names differ: datasets of the same name get a detail that distinguishes them.
         """
         demo = Dataset("demo", "Demo drawings", "demo", demo_images())
         registered = self._read_all("datasets", _dataset)
@@ -93,7 +93,7 @@ class Registry:
         return [replace(dataset, name=name) for dataset, name in named.items()]
 
     def roots(self) -> list[Path]:
-        """The folders of all datasets that are registered, also of those not offered now.
+        """The folders of all registered datasets, also of those that may not be opened now.
 
         Raises:
             OSError, ValueError, TypeError, KeyError: an entry cannot be read.
@@ -105,7 +105,7 @@ class Registry:
         """The dataset with this id.
 
         Raises:
-            DeconvError: there is none.
+            DeconvError: no dataset has this id.
         """
         for dataset in self.datasets():
             if dataset.dataset_id == dataset_id:
@@ -143,22 +143,22 @@ class Registry:
         return dataset
 
     def _dataset_id(self, settings: list[Any], wanted: tuple[Any, ...]) -> str:
-        """The id of the dataset of a folder, of one that was moved there too, or a new id."""
+        """The id of the known dataset with this folder and these settings, or a new id."""
         known = {one.dataset_id: one for one in self._read_all("datasets", _dataset)}
         found = _short_hash(settings)
         for dataset_id, one in known.items():
             read = one.extensions, one.labels, one.resize, one.follow_links, one.value_range
             if (one.root, *read) == wanted:
                 return dataset_id
-        while found in known:  # its folder was moved
+        while found in known:  # that dataset's folder has moved, so its id is taken
             found = _short_hash([found, *settings])
         return found
 
     def move_dataset(self, dataset: Dataset, root: Path) -> None:
-        """Note where the folder of a dataset is now; its scans stay.
+        """Store the new path of a dataset's folder; its scans stay.
 
         Raises:
-            DeconvError: it is no folder, may not be opened, or a job uses the dataset.
+            DeconvError: it is not a folder, may not be opened, or a job uses the dataset.
         """
         self.check_folder(root)
         with self.jobs.unused(dataset=dataset.dataset_id):
@@ -169,10 +169,11 @@ class Registry:
             self._write("datasets", dataset.dataset_id, moved)
 
     def move_weights(self, network: NetworkChoice, file: Path) -> None:
-        """Note where the file of a network is now.
+        """Store the new path of a network's weight file.
 
         Raises:
-            DeconvError: no such file, one of another type, not to be opened, or a job uses it.
+            DeconvError: the file is missing, has another type or may not be opened, or a job uses
+                the network.
         """
         self._check_weights(file)
         with self.jobs.unused(network=network.network_id):
@@ -191,7 +192,7 @@ class Registry:
         return content
 
     def check_folder(self, root: Path) -> None:
-        """Refuse what cannot become a dataset.
+        """Refuse a path that cannot become a dataset.
 
         Raises:
             DeconvError: it is not a folder, or not below one of ``$DECONV_FOLDERS``.
@@ -200,13 +201,13 @@ class Registry:
         self._check_there(root)
 
     def check_listed(self, root: Path) -> None:
-        """Refuse a folder whose pictures may not be shown, or that is not there.
+        """Refuse a missing folder, and a folder with pictures that may not be shown.
 
-        Shown may be what can become a dataset, and what is one: uploads and downloads in the data
-        folder, and the demo.
+        Pictures of these folders may be shown: folders that can become a dataset, uploads and
+        downloads in the data folder, and the demo.
 
         Raises:
-            DeconvError: it is neither.
+            DeconvError: the folder is missing, or is not one of these.
         """
         if root != demo_images() and not self._reachable(root):
             self.rules.check(root)
@@ -224,9 +225,9 @@ class Registry:
             raise DeconvError(f"{shown} is not a folder; give the path of a folder of images")
 
     def networks(self) -> list[NetworkChoice]:
-        """The demo network, VGG19, weight files that were added and may be read, random weights.
+        """The demo network, VGG19, added weight files that may be read, and random weights.
 
-        Names are made distinct, as those of datasets.
+        All names differ, as in ``datasets``.
         """
         added = self._read_all("networks", _network)
         reachable = [network for network in added if self._reachable(Path(network.source))]
@@ -240,7 +241,7 @@ class Registry:
         """The network with this id.
 
         Raises:
-            DeconvError: there is none.
+            DeconvError: no network has this id.
         """
         for network in self.networks():
             if network.network_id == network_id:
@@ -250,10 +251,10 @@ class Registry:
     def add_weights(
         self, path: str | os.PathLike[str], preprocessing: str | None = None
     ) -> NetworkChoice:
-        """Register a weight file; its content is checked when it is loaded.
+        """Register a weight file; loading it checks its content.
 
         Raises:
-            DeconvError: no such file, one of another type, or not below ``$DECONV_FOLDERS``.
+            DeconvError: the file is missing, has another type, or is not below ``$DECONV_FOLDERS``.
         """
         file = absolute_path(path)
         self._check_weights(file)
@@ -262,7 +263,7 @@ class Registry:
         for one in known.values():
             if (one.source, one.preprocessing) == (str(file), preprocessing):
                 network_id = one.network_id
-        while network_id in known and known[network_id].source != str(file):  # it was moved
+        while network_id in known and known[network_id].source != str(file):  # that file has moved
             network_id = _short_hash([network_id, str(file)])
         name = file.name + (f" ({preprocessing})" if preprocessing else "")
         network = NetworkChoice(network_id, name, str(file), preprocessing)
@@ -282,14 +283,14 @@ class Registry:
             raise DeconvError(f"there is no file {self.rules.shown(file)}; check the path")
 
     def ready(self, network: NetworkChoice) -> bool:
-        """True if the weights are on this computer; asking never downloads."""
+        """True if the weights are on this computer; never downloads them."""
         if network.source == "random":
             return True
         file = self.weight_file(network)
         return file is not None and file.is_file()
 
     def weight_file(self, network: NetworkChoice) -> Path | None:
-        """The file that a network is read from; None if it has none, or not yet."""
+        """The weight file of a network; None if it has none, or none yet."""
         match network.source:
             case "random":
                 return None
@@ -300,14 +301,14 @@ class Registry:
         return Path(network.source)
 
     def index_path(self, dataset: Dataset, network: NetworkChoice) -> Path:
-        """Where the index of this pair is, or will be."""
+        """The folder of the index of this pair; it may not exist yet."""
         both_demo = dataset.dataset_id == network.network_id == "demo"
         if both_demo and demo_index().is_dir():
             return demo_index()
         return self.home / "indexes" / f"{dataset.dataset_id}-{network.network_id}"
 
     def index_paths(self, dataset: Dataset) -> dict[str, Path]:
-        """Network id -> index in the data folder, also one that a scan has yet to begin."""
+        """Network id -> index in the data folder; includes indexes of scans that still wait."""
         prefix, folder = f"{dataset.dataset_id}-", self.home / "indexes"
         there = {path.parent.name for path in folder.glob(f"{prefix}*/manifest.json")}
         found = {name for name in there if _ID.fullmatch(name.removeprefix(prefix))}
@@ -320,11 +321,10 @@ class Registry:
         """Delete an index.
 
         Raises:
-            DeconvError: it is not in the data folder (the demo's), or a job uses it; nothing is
-                deleted then.
+            DeconvError: it is the demo's index, or a job uses it; nothing is deleted then.
         """
         if index_path.parent != self.home / "indexes":
-            raise DeconvError("the demo's index ships with the program and is not deleted")
+            raise DeconvError("the demo's index is part of the program and cannot be deleted")
         dataset_id, _, network_id = index_path.name.partition("-")
         with self.jobs.unused(dataset=dataset_id, network=network_id):
             traces = index_path.parent.glob(f"{index_path.name}.*")
@@ -333,13 +333,13 @@ class Registry:
         delete_moved(moved)
 
     def delete_dataset(self, dataset: Dataset) -> None:
-        """Forget a dataset, with its indexes. Pictures are deleted only if they were uploaded.
+        """Delete a dataset and its indexes; its pictures only if they are in the data folder.
 
         Raises:
             DeconvError: it is the demo, or a job uses it; nothing is deleted then.
         """
         if dataset.dataset_id == "demo":
-            raise DeconvError("the demo ships with the program and is not deleted")
+            raise DeconvError("the demo is part of the program and cannot be deleted")
         with self.jobs.unused(dataset=dataset.dataset_id):
             paths = [*(self.home / "indexes").glob(f"{dataset.dataset_id}-*")]
             paths += filter(None, [self._own_pictures(dataset)])
@@ -348,7 +348,7 @@ class Registry:
         delete_moved(moved)
 
     def _own_pictures(self, dataset: Dataset) -> Path | None:
-        """The folder in the data folder whose pictures only this dataset uses, or None."""
+        """The folder in the data folder that only this dataset uses; None if there is none."""
         if dataset.kind not in ("upload", "caltech256"):
             return None
         shelves = self.home / "uploads", self.home / "downloads"
@@ -357,13 +357,13 @@ class Registry:
         try:
             others = self.roots()
             others.remove(dataset.root)
-        except (OSError, ValueError, TypeError, KeyError):  # then nobody knows who else uses it
+        except (OSError, ValueError, TypeError, KeyError):  # another dataset may use the folder
             return None
         used = folder and any(root.is_relative_to(folder) for root in others)
         return None if used else folder
 
     def delete_network(self, network: NetworkChoice) -> None:
-        """Forget a weight file that was added; the file stays.
+        """Remove an added weight file from the registry; the file itself stays.
 
         Raises:
             DeconvError: a job uses it.
@@ -376,7 +376,7 @@ class Registry:
             raise DeconvError(f"{entry_id!r} is not an id")
         return self.home / shelf / f"{entry_id}.json"
 
-    @writing("it could not be noted")
+    @writing("it could not be stored")
     def _write(self, shelf: str, entry_id: str, content: dict[str, Any]) -> None:
         file = self._file(shelf, entry_id)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -384,7 +384,7 @@ class Registry:
         write_whole(file, json.dumps(content, indent=1).encode())
 
     def _read_all(self, shelf: str, made: Callable[[dict[str, Any]], _Entry]) -> list[_Entry]:
-        """Entries, newest first; one that cannot be read is passed over."""
+        """All entries, newest first; entries that cannot be read are skipped."""
         files = [(_modified(file), file) for file in (self.home / shelf).glob("[0-9a-z]*.json")]
         entries = []
         for _, file in sorted(files, reverse=True):

@@ -1,4 +1,4 @@
-"""How much may be uploaded: in one go, and in all on this server."""
+"""Limits of uploads: the size of one upload, and of all uploads on this server."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from deconv_dashboard.limits import MEGABYTE, whole_number
 
 LARGEST_UNPACKED = 2 * 2**30
-"""Bytes of all its pictures, unpacked."""
+"""Largest size of the unpacked pictures of one upload in bytes."""
 
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """Bytes.
+    """Limits of uploads, in bytes.
 
     Attributes:
-        upload: of one upload, as it is sent.
-        total: of the pictures of all uploads that are kept.
+        upload: largest size of one upload as it is sent.
+        total: largest size of the stored pictures of all uploads.
     """
 
     upload: int = 500 * MEGABYTE
@@ -27,10 +27,10 @@ def upload_limits(largest_mb: int | None = None) -> UploadLimits:
     """The limits of this server.
 
     Args:
-        largest_mb: of one upload, as the server itself was told; the default if None.
+        largest_mb: largest upload in MB, Streamlit's setting; None uses the default.
 
     Raises:
-        DeconvError: ``$DECONV_UPLOADS_MB`` is no number.
+        DeconvError: ``$DECONV_UPLOADS_MB`` is not a whole number.
     """
     limits = UploadLimits()
     total = whole_number("DECONV_UPLOADS_MB", None, unit=" of megabytes")
@@ -41,5 +41,5 @@ def upload_limits(largest_mb: int | None = None) -> UploadLimits:
 
 
 def megabytes(size: int) -> str:
-    """For messages."""
+    """A size in bytes as megabytes, for messages."""
     return f"{size / 2**20:,.0f} MB"

@@ -1,7 +1,8 @@
-"""The folder of an upload: filled by one upload at a time, and registered, or deleted again.
+"""Stores uploads: each one fills a new folder, which becomes a dataset or is deleted again.
 
-While an upload is stored it holds a lock, which the system lets go of however it ends. So whoever
-holds the lock may delete what no dataset names: an upload was interrupted there.
+Only one upload is stored at a time. It holds a lock, which the system releases even if the process
+is killed. So the holder of the lock may delete a folder that belongs to no dataset: its upload was
+interrupted.
 """
 
 from __future__ import annotations
@@ -37,20 +38,20 @@ DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError),
     *(RuntimeError, ValueError, IndexError),
 )
-"""What Python's zipfile raises on entries that are not what they claim."""
+"""Errors that Python's zipfile raises for damaged entries."""
 _BAD_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
-"""What a disk says of a name that it cannot store."""
+"""Error numbers for a file name that the disk cannot store."""
 
 
 _NO_ROOM = (
-    f"the uploads on this server would take more room than they may; to {MAKE_ROOM}, delete one "
+    f"the uploads on this server would exceed their limit; to {MAKE_ROOM}, delete one "
     "under Datasets and scans, or ask whoever runs the server"
 )
 
 
 @dataclass(frozen=True)
 class Upload:
-    """What became of an upload: its dataset, and the files that were passed over."""
+    """A stored upload: its dataset, its number of images, and the skipped files."""
 
     dataset: Dataset
     images: int
@@ -59,7 +60,15 @@ class Upload:
 
 @dataclass
 class Intake:
-    """Writes pictures below one folder and counts what it wrote."""
+    """Writes the pictures of one upload into a folder, within the limits.
+
+    Attributes:
+        folder: the new folder of the upload.
+        room: bytes that the upload may take.
+        images: number of pictures written so far.
+        bytes: bytes written so far.
+        passed_over: the skipped files, with reasons.
+    """
 
     folder: Path
     room: int
@@ -68,20 +77,20 @@ class Intake:
     passed_over: list[Skipped] = field(default_factory=list)
 
     def skip(self, name: str, reason: str) -> None:
-        """Note a file that is not kept."""
+        """Record a file that is not stored."""
         self.passed_over.append(Skipped(name, reason))
 
     def write(self, parts: Sequence[str], source: BinaryIO) -> None:
-        """Keep one picture, or note why not.
+        """Store one picture, or record why it is skipped.
 
         Raises:
-            OSError: the disk fails, whatever the file.
-            DeconvError: the upload as a whole is too large.
+            OSError: the disk fails.
+            DeconvError: the whole upload is too large.
         """
         name, target = "/".join(parts), self.folder.joinpath(*parts)
         try:
             if target.exists() or not self._can_hold(target.parent):
-                self.skip(name, "a file of this name is there already; only the first is kept")
+                self.skip(name, "another file has the same name; only the first one is stored")
                 return
             target.parent.mkdir(parents=True, exist_ok=True)
             self._copy(source, target)
@@ -98,7 +107,7 @@ class Intake:
             self.images += 1
 
     def _can_hold(self, folder: Path) -> bool:
-        """False where a picture has the name that a folder would need."""
+        """False if a picture already has the name of this folder or of one above it."""
         above = [folder, *folder.parents]
         return not any(path.is_file() for path in above[: above.index(self.folder)])
 
@@ -122,24 +131,24 @@ class Intake:
 
 
 class _TooLargeError(Exception):
-    """One file is; the others may be kept."""
+    """One file is too large; the others may be stored."""
 
 
 def stored(
     registry: Registry, limits: UploadLimits, name: str, fill: Callable[[Intake], None]
 ) -> Upload:
-    """Fill a fresh folder and register it; if anything goes wrong before the end, delete it.
+    """Fill a new folder and register it as a dataset; after an error, delete the folder.
 
-    One upload at a time, so that two cannot both take the room that is left.
+    Only one upload is stored at a time, so that two cannot use the same free space.
 
     Args:
-        registry: where the dataset goes.
-        limits: of this server.
-        name: of the dataset, for people.
+        registry: the registry of the new dataset.
+        limits: the limits of this server.
+        name: name of the dataset for people.
         fill: writes the pictures.
 
     Raises:
-        DeconvError: it cannot be stored, or has no pictures.
+        DeconvError: the upload cannot be stored, or has no pictures.
     """
     uploads = _folder(registry)
     try:
@@ -161,19 +170,19 @@ def stored(
 
 
 def delete_interrupted_uploads(registry: Registry) -> None:
-    """Delete what uploads left that were killed, unless one is being stored now."""
+    """Delete the folders of interrupted uploads, unless an upload is being stored now."""
     uploads = _folder(registry)
-    with suppress(OSError):  # another one holds the lock, or nothing can be written here
+    with suppress(OSError):  # another upload holds the lock, or the folder is read-only
         if any(_FOLDER.fullmatch(path.name) for path in uploads.iterdir()):
             with filelock.FileLock(uploads / ".lock", blocking=False):
                 _delete_interrupted(registry)
 
 
 def _delete_interrupted(registry: Registry) -> None:
-    """Delete folders that no dataset names; only for the holder of the lock.
+    """Delete folders that belong to no dataset; the caller must hold the lock.
 
-    Datasets name folders by paths, of which the last part counts: the data folder may have been
-    moved. While one dataset cannot be read, nothing is deleted.
+    Only the name of a folder is compared with the datasets' paths, because the data folder may have
+    moved. If one dataset cannot be read, nothing is deleted.
     """
     try:
         named = {part for root in registry.roots() for part in root.parts}

@@ -27,7 +27,7 @@ _COLUMNS, _LINE, _GAP, _HEAD = 3, 14, 8, 44
 
 
 def tile_side(layer: Layer, least: int) -> int:
-    """Side of an enlarged tile: the smallest multiple of the receptive field of ``least`` pixels."""
+    """Side of an enlarged tile: a multiple of the receptive field, at least ``least`` pixels."""
     size = layer.receptive_field.size
     return size * -(-least // size)
 

@@ -1,4 +1,4 @@
-"""The download buttons: grids as PNG and the table as CSV, with file names that tell the content."""
+"""The download buttons: grids as PNG and the table as CSV, with names that tell the content."""
 
 from __future__ import annotations
 

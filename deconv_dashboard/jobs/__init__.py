@@ -1,1 +1,1 @@
-"""What background jobs do: scans, exports, downloads, the pictures of Caltech-256."""
+"""The kinds of background jobs: scans, exports, downloads of VGG19 and of Caltech-256."""

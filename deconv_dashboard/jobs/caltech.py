@@ -1,7 +1,7 @@
-"""Caltech-256 through torchvision's dataset, downloaded in the background.
+"""The background job that downloads Caltech-256 with torchvision.
 
-torchvision unpacks into the folder whose presence it takes for success, so everything happens in
-a folder of its own that gets its final name when it is whole.
+torchvision takes an existing folder for a complete download. So this job unpacks into a temporary
+folder, and renames it when the download is complete.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _LOOK_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Order:
-    """Where the pictures go."""
+    """What the job does: it fills this folder."""
 
     folder: Path
 
 
 def caltech_folder(registry: Registry) -> Path:
-    """Where the pictures are once they are there: one folder a class, named without its number."""
+    """The folder of the pictures: one subfolder for each class, named without its number."""
     return registry.home / "downloads" / "caltech256"
 
 
@@ -55,20 +55,23 @@ def start_download(registry: Registry) -> None:
 
 
 def download_state(registry: Registry) -> JobState:
-    """How far it is; the same answer in every session."""
+    """The state of the download; the same in every session."""
     if caltech_folder(registry).is_dir():
         return JobState("done", _KEY)
     return registry.jobs.find(_KEY)
 
 
 def work(order: Order, tell: Tell, cancel: Cancel) -> None:
-    """Download, and look at the growing files meanwhile: torchvision says nothing, nor listens."""
+    """Download in a thread, and report progress from the size of the files.
+
+    torchvision reports no progress and cannot be cancelled.
+    """
     part, troubles = _part(order.folder), []
 
     def fetch_or_note() -> None:
         try:
             fetch(order.folder)
-        except Exception as error:  # whatever it is, it is told where somebody looks
+        except Exception as error:  # the job reports every error
             troubles.append(str(getattr(error, "reason", "") or error or type(error).__name__))
 
     thread = threading.Thread(target=fetch_or_note, daemon=True)
@@ -78,15 +81,15 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
         if progress := _progress(part):
             tell(progress)
         if cancel.is_set():
-            if not (part / _CLASSES).is_dir():  # torchvision cannot go on with half a file
+            if not (part / _CLASSES).is_dir():  # torchvision cannot resume a partial file
                 (part / _ARCHIVE).unlink(missing_ok=True)
             raise CancelledError("stopped")
     if troubles:
-        raise DeconvError(f"the download of Caltech-256 did not work: {troubles[0]}")
+        raise DeconvError(f"the download of Caltech-256 failed: {troubles[0]}")
 
 
 def _progress(part: Path) -> Progress | None:
-    """How far the files show it to be; None while they get their names."""
+    """The progress that the files show; None while folders are renamed."""
     with suppress(OSError):
         return Progress("Unpacking", len(os.listdir(part / _CLASSES)), CLASSES, "folder")
     with suppress(OSError):
@@ -100,12 +103,12 @@ def _part(folder: Path) -> Path:
 
 
 def fetch(folder: Path) -> None:
-    """Download, check, unpack, name; ``folder`` appears when all of it is done."""
+    """Download, check, unpack and rename; ``folder`` appears when everything is done."""
     from torchvision.datasets import Caltech256
 
     part = _part(folder)
     part.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(part / _CLASSES, ignore_errors=True)  # half unpacked would count as done
+    shutil.rmtree(part / _CLASSES, ignore_errors=True)  # torchvision takes any folder for complete
     Caltech256(str(part), download=True)
     drop_numbers(part / _CLASSES)
     os.replace(part / _CLASSES, folder)
@@ -113,7 +116,7 @@ def fetch(folder: Path) -> None:
 
 
 def drop_numbers(classes: Path) -> None:
-    """Rename class folders: ``056.dog`` becomes ``dog``, where that name is free."""
+    """Rename class folders: ``056.dog`` becomes ``dog``, if that name is free."""
     for folder in sorted(classes.iterdir()):
         match = _NUMBER.fullmatch(folder.name)
         if match and folder.is_dir() and not (classes / match[1]).exists():

@@ -1,4 +1,4 @@
-"""Exports in the background: how one is started, listed and deleted."""
+"""The background job that builds an export: start, list, delete."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _KEY = "export "
 
 @dataclass(frozen=True)
 class Order:
-    """What to put into which zip."""
+    """What the job does: it writes a selection into a zip."""
 
     dataset: Dataset
     network: NetworkChoice
@@ -43,13 +43,13 @@ class Order:
 
 @dataclass(frozen=True)
 class Export:
-    """One export, being built or finished.
+    """One export, in progress or finished.
 
     Attributes:
         export_id: 8 hex digits; the same selection has the same id.
-        name: of the file that is downloaded.
-        path: the zip.
-        state: of its job; "done" means that the zip is there.
+        name: name of the downloaded file.
+        path: the zip in the data folder.
+        state: the state of its job; "done" means that the zip exists.
     """
 
     export_id: str
@@ -68,18 +68,18 @@ def start_export(
     """Build a zip in the background; nothing happens if the same one is being built.
 
     Args:
-        registry: names the data folder.
+        registry: the data folder.
         dataset: the images.
         network: the network that scanned them.
         selection: what to export.
-        layers: of the index, for an estimate of what the zip takes.
+        layers: the layers of the index, to estimate the size of the zip.
 
     Returns:
         The export's id.
 
     Raises:
-        DeconvError: dataset or network were deleted, the queue or the data folder is full, or no
-            process can be started.
+        DeconvError: the dataset or the network was deleted, the queue or the data folder is full,
+            or no process can be started.
     """
     index = registry.index_path(dataset, network)
     wanted = asdict(dataset), asdict(network), asdict(selection)
@@ -106,7 +106,7 @@ def start_export(
 
 
 def exports(registry: Registry) -> list[Export]:
-    """Every export, the newest first; a zip that no job is known of too."""
+    """Every export, the newest first; also a zip without a known job."""
     known, found = set(), []
     for state in registry.jobs.states():
         if state.kind == "export":
@@ -120,17 +120,17 @@ def exports(registry: Registry) -> list[Export]:
 
 
 def _found(registry: Registry, export_id: str, state: JobState) -> Export:
-    """An export as its zip says: one that is there is whole, whatever became of its job."""
+    """An export with the state of its zip: an existing zip is complete, whatever the job says."""
     path = _zip(registry, export_id)
     if not state.active and path.is_file():
         state = replace(state, status="done", message="")
     elif state.status == "done":
-        state = replace(state, status="failed", message="the zip was deleted from outside")
+        state = replace(state, status="failed", message="somebody deleted the zip")
     return Export(export_id, state.name, path, state)
 
 
 def delete_export(registry: Registry, export_id: str) -> None:
-    """Delete a finished, failed or cancelled export, unless it is being built again."""
+    """Delete a finished, failed or cancelled export, unless it is built again now."""
     with registry.jobs.locked():
         if not registry.jobs.find(f"{_KEY}{export_id}").active:
             registry.jobs.forget(key=f"{_KEY}{export_id}")
@@ -168,7 +168,7 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
 
 
 def read_left_out(path: Path) -> dict[str, str]:
-    """The images that a finished export says it left out -> why; nothing if it cannot be read."""
+    """Image id -> reason, for the images that an export left out; empty if it cannot be read."""
     with suppress(Exception), zipfile.ZipFile(path) as archive:
         text = archive.read("left_out.csv").decode("utf-8-sig")
         return {row["image_id"]: row["reason"] for row in csv.DictReader(io.StringIO(text))}
@@ -176,7 +176,7 @@ def read_left_out(path: Path) -> dict[str, str]:
 
 
 def most_bytes(selection: Selection, layers: Mapping[str, Layer]) -> int:
-    """What a zip may take: tiles of three bytes a pixel, in the grids and again on their own."""
+    """The largest size of a zip in bytes: 3 bytes a pixel, for tiles in grids and single tiles."""
     names = [*selection.layers, *(unit.layer for unit in selection.units)]
     native = (layers[name].receptive_field.size for name in names if name in layers)
     sides = [selection.tile_size or size for size in native]
@@ -185,7 +185,7 @@ def most_bytes(selection: Selection, layers: Mapping[str, Layer]) -> int:
 
 
 def file_name(dataset: str, network: str, selection: Selection) -> str:
-    """Says what is inside: images, network, layers or their number, label."""
+    """The name of a zip, from its images, network, layers (or their number) and label."""
     layers = list(dict.fromkeys([*selection.layers, *(unit.layer for unit in selection.units)]))
     parts = [dataset, network.removesuffix(".safetensors")]
     parts += layers if len(layers) <= 3 else [f"{len(layers)} layers"]
@@ -200,7 +200,7 @@ def _zip(registry: Registry, export_id: str) -> Path:
 
 
 def _remove_files(path: Path) -> None:
-    """Delete a zip, and what was left of it when it was killed."""
+    """Delete a zip, and the partial files of a killed job."""
     with suppress(OSError):
         path.unlink(missing_ok=True)
         remove_parts(path.parent, path.name.__eq__)

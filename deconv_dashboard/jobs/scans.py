@@ -1,4 +1,4 @@
-"""Scans in the background: how one is started, and how far the scan into an index is."""
+"""The background job that scans: start, state, and the new index of a scan anew."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from deconv_dashboard.queue.state import JobState, Progress
 from deconv_dashboard.queue.worker import Cancel, Tell
 
 BYTES_PER_IMAGE = 34_000
-"""Of an index by VGG19 at full width, the widest network there is; docs/serving.md."""
+"""Size of an index per image for full-width VGG19, the largest case; see docs/serving.md."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """What to scan, with what, into which index."""
+    """What the job does: it scans a dataset with a network into an index."""
 
     dataset: Dataset
     network: NetworkChoice
@@ -49,17 +49,17 @@ def start_scan(
     """Start or resume the scan of a dataset by a network; nothing happens if it already runs.
 
     Args:
-        registry: names the index.
+        registry: the data folder.
         dataset: the images.
-        network: the weights; VGG19's are downloaded first if they are not there.
-        update: scan what was added or changed since the last scan.
-        anew: scan into a new index, which takes the place of the one that is there when it is done.
-            A scan that was begun so goes on so.
-        images: how many there are, for an estimate of what the index takes; 0 if nobody knows.
+        network: the network; missing weights of VGG19 are downloaded first.
+        update: True scans images that were added or changed since the last scan.
+        anew: True scans into a new index, which replaces the old one when it is complete. An
+            unfinished new index is always resumed.
+        images: number of images, to estimate the size of the index; 0 if unknown.
 
     Raises:
-        DeconvError: dataset or network were deleted, the queue or the data folder is full, or no
-            process can be started.
+        DeconvError: the dataset or the network was deleted, the queue or the data folder is full,
+            or no process can be started.
     """
     path = registry.index_path(dataset, network)
 
@@ -126,7 +126,7 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
 
 
 def finish_new_index(registry: Registry, index_path: Path) -> None:
-    """Put a new index that is whole in its place, where its scan was killed before it did."""
+    """Replace the old index by a complete new one, if its scan was killed before it did so."""
 
     def at_work() -> bool:
         return registry.jobs.find(_key(index_path)).active
@@ -138,7 +138,7 @@ def finish_new_index(registry: Registry, index_path: Path) -> None:
 
 
 def finish_what_was_killed(registry: Registry) -> None:
-    """Put every whole new index in its place; delete what was moved away to be deleted."""
+    """Finish the work of killed servers: replace indexes by complete new ones; finish deletions."""
     folder = registry.home / "indexes"
     for path in folder.glob("*.anew"):
         finish_new_index(registry, path.with_suffix(""))
@@ -150,10 +150,10 @@ def finish_what_was_killed(registry: Registry) -> None:
 
 
 def drop_new_scan(registry: Registry, index_path: Path) -> None:
-    """Delete the new index that was begun; the one before stays.
+    """Delete the unfinished new index; the old one stays.
 
     Raises:
-        DeconvError: it is being scanned.
+        DeconvError: a scan is writing to it.
     """
     dataset_id, _, network_id = index_path.name.partition("-")
     with registry.jobs.unused(dataset=dataset_id, network=network_id):
@@ -163,13 +163,13 @@ def drop_new_scan(registry: Registry, index_path: Path) -> None:
 
 
 def scan_state(registry: Registry, index_path: Path) -> JobState:
-    """How far the scan into an index is, from files alone: the same answer in every session."""
+    """The state of the scan into an index, read from files; the same in every session."""
     job = registry.jobs.find(_key(index_path))
     if job.active:
         return job
     begun_anew = new_index(index_path).exists()
     left = _left_behind(new_index(index_path) if begun_anew else index_path)
-    if begun_anew:  # also one that is whole, but could not take its place
+    if begun_anew:  # it may be complete and still not in its place
         status = "cancelled" if left.status == "done" else left.status
         left, job = replace(left, status=status, anew=True), replace(job, anew=True)
     if job.status == "failed":
@@ -184,7 +184,7 @@ def _key(index_path: Path) -> str:
 
 @dataclass(frozen=True)
 class Changes:
-    """How the images differ from those of an index, by their names alone."""
+    """How a folder differs from its index; only the names of images are compared."""
 
     added: int
     removed: int
@@ -194,7 +194,7 @@ class Changes:
 
 
 def changes_since(index_path: Path, image_ids: Iterable[str]) -> Changes:
-    """What an update would add or remove; files whose content changed are found by the update.
+    """The images that an update would add or remove. Only an update finds changed files.
 
     Raises:
         DeconvError: the index cannot be read.
@@ -205,7 +205,7 @@ def changes_since(index_path: Path, image_ids: Iterable[str]) -> Changes:
 
 
 def _left_behind(index_path: Path) -> JobState:
-    """What the index itself says."""
+    """The state that the index itself shows, without any job."""
     folder = IndexFolder(index_path)
     if not folder.exists():
         return JobState()
@@ -222,7 +222,7 @@ def _state(path: Location) -> FileState | None:
 
 @lru_cache(maxsize=64)
 def _said_by(index_path: Path, *states: FileState | None) -> JobState:
-    """The same, from files in these states: every open page asks again and again."""
+    """``_left_behind``, cached by the states of the files: every open page asks every second."""
     del states
     folder = IndexFolder(index_path)
     try:

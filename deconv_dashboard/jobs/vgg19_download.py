@@ -1,6 +1,6 @@
-"""VGG19's published weights, downloaded in the background.
+"""The background job that downloads VGG19's published weights.
 
-What has arrived is kept when the download is stopped; the next one goes on from there.
+A stopped download keeps its part of the file; the next download continues from there.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ _KEY = "weights"
 
 @dataclass(frozen=True)
 class Order:
-    """The data folder, and where the weights come from; None: from torchvision's address."""
+    """What the job does: it downloads from ``url`` (None: torchvision's address) into ``home``."""
 
     home: Path
     url: str | None
 
 
 def start_weights_download(registry: Registry, url: str | None = None) -> None:
-    """Start the download, or go on with it; nothing happens if it is active or done.
+    """Start or continue the download; nothing happens if it is active or done.
 
     Args:
-        registry: names the data folder.
-        url: in place of torchvision's.
+        registry: the data folder.
+        url: an address in place of torchvision's.
 
     Raises:
         DeconvError: the queue or the data folder is full, or no process can be started.
@@ -41,7 +41,7 @@ def start_weights_download(registry: Registry, url: str | None = None) -> None:
 
 
 def weights_state(registry: Registry) -> JobState:
-    """How far it is, from its files alone: the same answer in every session."""
+    """The state of the download, read from files; the same in every session."""
     if registry.ready(VGG19):
         return JobState("done", _KEY)
     return registry.jobs.find(_KEY)

@@ -1,1 +1,1 @@
-"""One background job: its place in the queue, its state, its process."""
+"""The queue of background jobs: order, state and process of each job."""

@@ -1,15 +1,15 @@
-"""The files of background jobs, as the pages and the jobs themselves read them.
+"""Reads the files of background jobs.
 
-Below ``jobs/`` in the data folder, a few files a job::
+Each job has a few files below ``jobs/`` in the data folder::
 
-    x.job.json    what was started, written once: its place in the queue, its process, its order
+    x.job.json    the job: its place in the queue, its process, its order; written once
     x.progress    its standard output: one JSON object a line, the newest at the end
     x.log         its standard error
-    x.cancel      somebody asked it to stop
+    x.cancel      exists if somebody asked the job to stop
 
-Nothing here needs a lock or a clock. A process is known by its command line, which holds the job's
-id: a process id alone may belong to another program by now, and the time at which a process was
-created, as systems tell it, moves with the clock.
+Reading needs no lock and no clock. A process is recognised by its command line, which contains the
+job's id. A process id alone is not enough: another program may have it by now. The creation time of
+a process is not used: it changes when the system's clock is set.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class JobRecord:
-    """What was started.
+    """A job as its ``job.json`` describes it.
 
     Attributes:
         job_id: 16 hex digits, also on the command line of its process.
-        number: jobs take turns in the order of their numbers.
-        pid: its process.
+        number: place in the queue; jobs run in the order of their numbers.
+        pid: id of its process.
         kind: "scan", "export", "weights" or "caltech256".
-        key: names the work; two jobs of one key are never active together.
+        key: names the work; only one job of a key is active at a time.
         dataset: id of the dataset it reads, or "".
         network: id of the network it uses, or "".
-        name: of the file it makes, or "".
+        name: name of the file it writes, or "".
         disk: bytes it may add to the data folder.
-        order: what to do, in the words of its kind.
+        order: what to do; its fields depend on ``kind``.
     """
 
     job_id: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
@@ -62,7 +62,14 @@ class JobRecord:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a job's progress: how far it is, or its end and why."""
+    """One line of a job's progress file.
+
+    Attributes:
+        progress: the progress; None in the last line.
+        end: "done", "cancelled" or "failed" in the last line, else "".
+        message: why the job failed, or "".
+        error: name of the error's class, or "".
+    """
 
     progress: Progress | None = None
     end: str = ""
@@ -76,10 +83,10 @@ def to_json(value: object) -> str:
 
 
 def from_json(content: object, kind: type[_T]) -> _T:
-    """What was read from JSON, as a dataclass.
+    """The content of a JSON file as a dataclass.
 
     Raises:
-        ValueError: something is missing or of another type.
+        ValueError: a field is missing or has a wrong type.
     """
     return msgspec.convert(content, kind, dec_hook=lambda wanted, value: wanted(value))
 
@@ -88,16 +95,16 @@ class JobFiles:
     """Reads the jobs of one data folder."""
 
     def __init__(self, home: Path) -> None:
-        """Name the data folder; nothing is read or made yet."""
+        """Use the data folder ``home``; nothing is read or created yet."""
         self.home = home
         self.folder = home / "jobs"
 
     def file(self, job_id: str, ending: str) -> Path:
-        """One file of a job."""
+        """The path of one file of a job."""
         return self.folder / f"{job_id}.{ending}"
 
     def record(self, job_id: str) -> JobRecord | None:
-        """What was started under this id; None if there is none, or it cannot be read."""
+        """The record of a job; None if it is missing or cannot be read."""
         try:
             content = json.loads(self.file(job_id, "job.json").read_text("utf-8"))
             record = from_json(content, JobRecord)
@@ -106,17 +113,17 @@ class JobFiles:
         return record if record.job_id == job_id else None
 
     def records(self) -> list[JobRecord]:
-        """Every job that was started and not forgotten, in the order of the queue."""
+        """The records of all jobs, in the order of the queue."""
         names = (path.name.removesuffix(".job.json") for path in self.folder.glob("*.job.json"))
         found = [record for name in names if (record := self.record(name))]
         return sorted(found, key=lambda record: (record.number, record.job_id))
 
     def active(self, record: JobRecord) -> bool:
-        """True while a job waits or works; one that has said its end only has to leave."""
+        """True while a job waits or works; False from its last line of progress on."""
         return self._line(record).end == "" and process_of(record) is not None
 
     def states(self) -> list[JobState]:
-        """Every job, in the order of the queue."""
+        """The states of all jobs, in the order of the queue."""
         states: list[JobState] = []
         before: list[JobState] = []
         for record in self.records():
@@ -132,14 +139,14 @@ class JobFiles:
         line = self._line(record)
         alive = not line.end and process_of(record) is not None
         if not line.end and not alive:
-            line = self._line(record)  # it may have ended between the two looks
+            line = self._line(record)  # the job may have ended between the two checks
         asked = self.file(record.job_id, "cancel").exists()
         status, message = line.end, line.message
         if alive:
             status = "cancelling" if asked else "running" if line.progress else "waiting"
         elif not status:
             status = "cancelled" if asked else "failed"
-            message = "" if asked else f"it stopped before its end: {self._last_words(record)}"
+            message = "" if asked else f"it stopped too early: {self._last_words(record)}"
         return JobState(
             *(status, record.kind, record.key, record.job_id),
             *(record.dataset, record.network, record.name),
@@ -149,14 +156,14 @@ class JobFiles:
         )
 
     def _line(self, record: JobRecord) -> Line:
-        """The newest whole line of its progress."""
+        """The newest complete line of a job's progress."""
         return next(self._lines(record), Line())
 
     def _last_progress(self, record: JobRecord) -> Progress:
         return next((line.progress for line in self._lines(record) if line.progress), Progress())
 
     def _lines(self, record: JobRecord) -> Iterator[Line]:
-        """The last lines of its progress, the newest first; what is no such line is passed over."""
+        """The last lines of a job's progress, the newest first; other text is skipped."""
         for text in reversed(self._tail(record, "progress").splitlines()):
             with suppress(ValueError):
                 line = from_json(json.loads(text), Line)
@@ -164,9 +171,9 @@ class JobFiles:
                     yield line
 
     def _last_words(self, record: JobRecord) -> str:
-        """The last line of its standard error, or that there is none."""
+        """The last line of a job's standard error, or a text for an empty one."""
         lines = self._tail(record, "log").strip().splitlines()
-        return lines[-1].strip() if lines else "it was ended from outside"
+        return lines[-1].strip() if lines else "something outside this program ended it"
 
     def _tail(self, record: JobRecord, ending: str) -> str:
         try:

@@ -1,8 +1,8 @@
-"""Background jobs of one data folder: started, seen, cancelled and ended from every session.
+"""The queue of background jobs of one data folder; every session can start, see and stop jobs.
 
-They take turns in the order in which they were started, whichever server started them. No process
-looks after the queue: each job is a process that waits for its own turn (``worker``), and
-everything else is read from files (``files``).
+Jobs run in the order in which they were started, by any server. No process manages the queue: each
+job is a process that waits for its own turn (``worker``). All other information comes from files
+(``files``).
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ _LEAVING = 3.0  # seconds
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job to be started.
+    """A job to start.
 
     Attributes:
         kind: "scan", "export", "weights" or "caltech256".
-        key: names the work: while a job of this key is active, no other one is started.
-        module: does it (see ``worker``).
+        key: names the work; only one job of a key is active at a time.
+        module: the module that does the work (see ``worker``).
         order: what to do, a dataclass.
         dataset: id of the dataset it reads, or "".
         network: id of the network it uses, or "".
-        name: of the file it makes, or "".
-        disk: bytes it may add to the data folder, at most.
+        name: name of the file it writes, or "".
+        disk: the most bytes it may add to the data folder.
     """
 
     kind: str
@@ -65,29 +65,29 @@ class JobQueue:
     """The jobs of one data folder."""
 
     def __init__(self, home: Path) -> None:
-        """Name the data folder; nothing is read or made yet."""
+        """Use the data folder ``home``; nothing is read or created yet."""
         self._files = JobFiles(home)
 
     def states(self) -> list[JobState]:
-        """Every job that was not forgotten, in the order in which they were started."""
-        _children[:] = [child for child in _children if child.poll() is None]  # buries the dead
+        """The states of all jobs, in the order in which they were started."""
+        _children[:] = [child for child in _children if child.poll() is None]  # reaps zombies
         return self._files.states()
 
     def active(self) -> list[JobState]:
-        """Those that wait or run, the next to end first."""
+        """The states of waiting and running jobs, in the order of the queue."""
         return [state for state in self.states() if state.active]
 
     def find(self, key: str) -> JobState:
-        """The newest job of a key; its status is "none" if there is none."""
+        """The state of the newest job of a key; its status is "none" if there is no job."""
         found = [state for state in self.states() if state.key == key]
         return found[-1] if found else JobState()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """No job is started meanwhile, by no process.
+        """Hold the queue's lock: no process can start a job meanwhile.
 
         Raises:
-            DeconvError: another process keeps the lock, or the data folder cannot be written to.
+            DeconvError: another process holds the lock, or the data folder cannot be written to.
         """
         folder = self._files.folder
         try:
@@ -104,18 +104,19 @@ class JobQueue:
             lock.release()
 
     def start(self, new: NewJob, check: Callable[[], object] = lambda: None) -> str:
-        """Put a job at the end of the queue; nothing happens if one of its key is active.
+        """Put a job at the end of the queue; nothing happens if a job of its key is active.
 
         Args:
             new: the job.
-            check: raises a DeconvError if what the job needs is gone; nothing is deleted between
-                this look and the start.
+            check: raises a DeconvError if the job's dataset or network is gone. Nothing is deleted
+                between this check and the start.
 
         Returns:
-            The id of the job that is active now.
+            The id of the active job.
 
         Raises:
-            DeconvError: ``check`` did, the queue or the disk is full, or no process can start.
+            DeconvError: raised by ``check``, the queue or the disk is full, or no process can
+                start.
         """
         limits = job_limits()
         with self.locked():
@@ -134,13 +135,13 @@ class JobQueue:
         return started
 
     def room(self) -> int | None:
-        """Bytes that may be added to the data folder; None if only the disk limits them.
+        """Bytes that new jobs may add to the data folder; None without a limit.
 
-        What active jobs may still add is set aside for them, as a whole: what they have written of
-        it counts twice until they end.
+        The full ``disk`` of each active job is subtracted. So bytes that an active job has already
+        written count twice until it ends.
 
         Raises:
-            DeconvError: ``$DECONV_DATA_MB`` is no number.
+            DeconvError: ``$DECONV_DATA_MB`` is not a whole number.
         """
         limit = job_limits().data
         if limit is None:
@@ -149,13 +150,13 @@ class JobQueue:
         return limit - folder_size(self._files.home) - sum(record.disk for record in active)
 
     def cancel(self, job_id: str) -> None:
-        """Ask a job to stop; one that still waits leaves the queue."""
+        """Ask a job to stop; a waiting job leaves the queue."""
         if process := self._asked_to_stop(job_id):
             with suppress(psutil.Error):
                 process.terminate()
 
     def end(self, job_id: str) -> None:
-        """Kill a job that does not stop when it is asked to. What it has finished is kept."""
+        """Kill the processes of a job that does not stop; its finished parts are kept."""
         if process := self._asked_to_stop(job_id):
             with suppress(psutil.Error):
                 family = [*process.children(recursive=True), process]
@@ -165,16 +166,16 @@ class JobQueue:
                 psutil.wait_procs(family, timeout=_LEAVING)
 
     def _asked_to_stop(self, job_id: str) -> psutil.Process | None:
-        """The process of an active job, after it was noted that somebody wants it to stop."""
+        """Record that an active job should stop; returns its process, or None."""
         record = self._files.record(job_id)
         if record is None or not self._files.active(record):
             return None
-        with suppress(OSError):  # a full disk must not keep it from being stopped
+        with suppress(OSError):  # a job must stop even if the disk is full
             self._files.file(job_id, "cancel").touch()
         return process_of(record)
 
     def using(self, *, dataset: str = "", network: str = "") -> list[JobState]:
-        """Active jobs that read this dataset and use this network; "" is any."""
+        """The active jobs that read this dataset and use this network; "" means any."""
         return [
             state
             for state in self.active()
@@ -183,29 +184,29 @@ class JobQueue:
 
     @contextmanager
     def unused(self, *, dataset: str = "", network: str = "") -> Iterator[None]:
-        """No active job reads this dataset and uses this network, and none is started meanwhile.
+        """Hold the queue's lock while no job uses a dataset and network ("" means any).
 
         Raises:
-            DeconvError: a job does, waiting or running.
+            DeconvError: a waiting or running job uses them.
         """
         with self.locked():
             for state in self.using(dataset=dataset, network=network):
                 how = "waits for its turn" if state.status == "waiting" else "is running"
                 what = "an export" if state.kind == "export" else "a scan"
-                raise DeconvError(f"{what} {how} that needs it; cancel that first")
+                raise DeconvError(f"{what} that needs it {how}; cancel that first")
             yield
 
     def forget(self, *, key: str = "", dataset: str = "") -> None:
-        """Delete what is left of ended jobs of a key, or of a dataset."""
+        """Delete the files of ended jobs of a key, or of a dataset."""
         for record in self._files.records():
             meant = record.key == key if key else record.dataset == dataset
             if meant and not self._files.active(record):
                 self._forget(record.job_id)
 
     def _begin(self, new: NewJob, number: int) -> str:
-        """Start a process and note it; with no room for the note there is no process."""
+        """Start the process of a job and write its record; without a record, kill the process."""
         job_id = secrets.token_hex(8)
-        remove_parts(self._files.folder, _is_record)  # of a server that was killed while it wrote
+        remove_parts(self._files.folder, _is_record)  # partial records of killed servers
         process = None
         try:
             process = self._spawn(new.module, job_id)
@@ -240,7 +241,7 @@ class JobQueue:
                 env={**os.environ, **environment},
                 **detached,
             )
-        if hasattr(os, "setpriority"):  # the pages come first
+        if hasattr(os, "setpriority"):  # jobs must not slow the pages down
             with suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
         _children.append(process)
@@ -253,21 +254,21 @@ class JobQueue:
 
 
 _children: list[subprocess.Popen[bytes]] = []
-"""Processes this server started: kept so that they can be waited for when they have ended."""
+"""The processes that this server started; ``states`` reaps those that have ended."""
 
 
 def _check_waiting(waiting: int, limits: JobLimits) -> None:
     if waiting >= limits.waiting:
         raise DeconvError(
-            f"{counted(limits.waiting, 'job')} may wait for a turn here, and as many do; cancel "
-            "one, or try again when one has ended"
+            f"the queue is full: {counted(limits.waiting, 'job')} may wait in it; cancel one, or "
+            "try again when a job has ended"
         )
 
 
 def _check_room(wanted: int, room: int | None, limits: JobLimits) -> None:
     if room is not None and wanted > room:
         raise DeconvError(
-            f"it may take {file_size(wanted)}, and there is room for {file_size(room)}: the data "
+            f"it may need {file_size(wanted)}, but there is room for {file_size(room)}: the data "
             f"folder may hold {file_size(limits.data or 0)}. To {MAKE_ROOM}, delete datasets, "
             "scans or exports that nobody needs, or ask whoever runs the server"
         )

@@ -1,4 +1,4 @@
-"""For how long a job has said nothing new."""
+"""Measures how long a job has reported nothing new."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _MOST = 256
 
 
 class Silence:
-    """Remembers what each job last said, and when that was, on a clock that is never set."""
+    """Remembers the last report of each job and its time, on a monotonic clock."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """No job was looked at yet."""
+        """Start without any report; ``clock`` returns seconds."""
         self._clock = clock
         self._seen: dict[str, tuple[object, float]] = {}
 
     def of(self, state: JobState) -> float:
-        """Seconds since a look at this job showed something new; 0 the first time."""
+        """Seconds since this job's report changed; 0 for the first report."""
         said, now = (state.status, state.place, state.progress), self._clock()
         last = self._seen.get(state.job_id)
         if last is None or last[0] != said:

@@ -1,4 +1,4 @@
-"""What is known of a background job: how far it is, and how it stands in the queue."""
+"""The state of a background job: status, progress, place in the queue."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ ENDS = ("done", "cancelled", "failed")
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is.
+    """The progress of a job.
 
     Attributes:
-        step: what it does now, in words; "" where the numbers say enough.
-        done: images, maps, bytes or whatever ``unit`` is.
-        total: of how many; 0 while nobody knows.
-        unit: what is counted, in the singular.
-        found: of those done, how many were done before this job began.
-        failed: of those done, how many could not be read.
-        per_second: of this run.
-        seconds_left: estimate, or None.
+        step: the current step in words; "" if the numbers are enough.
+        done: number of units done.
+        total: number of units in all; 0 if unknown.
+        unit: name of the unit in the singular: "image", "map", "byte", "folder".
+        found: units that were done before this job began; ``done`` includes them.
+        failed: units that could not be read; ``done`` includes them.
+        per_second: units per second in this run.
+        seconds_left: estimated seconds to the end, or None.
     """
 
     step: str = ""
@@ -37,7 +37,7 @@ class Progress:
 
     @property
     def share(self) -> float:
-        """Between 0 and 1."""
+        """The share that is done, between 0 and 1."""
         return min(1.0, self.done / self.total) if self.total > 0 else 0.0
 
 
@@ -46,21 +46,21 @@ class JobState:
     """A background job as every session sees it.
 
     Attributes:
-        status: "waiting", "running", "cancelling"; "done", "cancelled" (its work so far is kept
-            where that makes sense), "failed"; "none" if it was never started.
+        status: active: "waiting", "running", "cancelling"; ended: "done", "cancelled" (a scan
+            keeps its finished blocks), "failed"; "none" if it was never started.
         kind: "scan", "export", "weights" or "caltech256".
         key: names the work.
-        job_id: names this one start of it.
+        job_id: names this start of the work.
         dataset: id of the dataset it reads, or "".
         network: id of the network it uses, or "".
-        name: of the file it makes, or "".
-        progress: how far it is, or was.
-        place: how many jobs of this data folder come before it.
-        after: the one just before it, or None.
+        name: name of the file it writes, or "".
+        progress: the current or last progress.
+        place: number of active jobs before it in the queue.
+        after: the job just before it, or None.
         message: why it failed, or "".
-        error: name of the class of the error by which it failed, or "".
-        anew: of a scan: it goes into a new index; the one before is shown until that is done.
-        passed_over: of a scan: kind -> number of what was not taken when the images were listed.
+        error: class name of the error it failed with, or "".
+        anew: a scan that writes a new index; pages show the old index until the new one is done.
+        passed_over: kind -> number of files that a scan skipped when it listed the images.
     """
 
     status: str = "none"
@@ -79,11 +79,11 @@ class JobState:
     passed_over: Mapping[str, int] = field(default_factory=dict)
 
     def failed_by(self, kind: type[DeconvError]) -> bool:
-        """True if it failed by an error of this kind."""
+        """True if it failed with an error of this class."""
         found = getattr(errors, self.error, None) if self.error else None
         return isinstance(found, type) and issubclass(found, kind)
 
     @property
     def active(self) -> bool:
-        """True from its start to its end: while it waits, runs or is being cancelled."""
+        """True while it waits, runs or is being cancelled."""
         return self.status in ("waiting", "running", "cancelling")

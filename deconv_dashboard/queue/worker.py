@@ -1,13 +1,12 @@
-"""The process of a background job: it waits for its turn, works, and says how far it is.
+"""The process of a background job: it waits for its turn, works, and reports its progress.
 
-Started as ``python -m deconv_dashboard.queue.worker HOME JOB_ID MODULE``. While it waits it has
-loaded next to nothing. It waits by itself, so that no server has to be there when its turn comes: a
-job may begin as soon as fewer jobs than ``$DECONV_JOBS`` are active before it in the queue.
-Whatever ends those, a cancel, an error or a kill, is the end of their turn.
+It is started as ``python -m deconv_dashboard.queue.worker HOME JOB_ID MODULE``. A waiting job loads
+almost no modules. It needs no server: it begins as soon as fewer than ``$DECONV_JOBS`` active jobs
+are before it in the queue. A job before it may end in any way: done, cancelled, failed or killed.
 
-A module that does a kind of job has a dataclass ``Order`` and a function ``work(order, tell,
-cancel)``, which raises ``CancelledError`` after ``cancel`` was set, and ``DeconvError`` or
-``OSError`` when it cannot do what the order says.
+The module of a kind of job has a dataclass ``Order`` and a function ``work(order, tell, cancel)``.
+``work`` raises ``CancelledError`` after ``cancel`` was set, and ``DeconvError`` or ``OSError`` if
+it cannot do what the order says.
 """
 
 from __future__ import annotations
@@ -35,10 +34,10 @@ STARTING = Progress("Starting")
 
 
 class Cancel:
-    """Set by SIGTERM; unlike an ``Event``, it cannot lock up the thread that the signal finds."""
+    """A flag that SIGTERM sets. An ``Event`` could deadlock if the signal interrupts its lock."""
 
     def __init__(self) -> None:
-        """Begin unset."""
+        """Start with the flag not set."""
         self._set = False
 
     def set(self, *_: object) -> None:
@@ -51,7 +50,7 @@ class Cancel:
 
 
 def main(home: str, job_id: str, module: str) -> int:
-    """Wait, work, and tell; returns the exit status: 0 done, 1 an error, 130 cancelled."""
+    """Wait, work, report; returns the exit status: 0 done, 1 failed, 130 cancelled."""
     cancel = Cancel()
     signal.signal(signal.SIGTERM, cancel.set)
     try:
@@ -73,11 +72,11 @@ def main(home: str, job_id: str, module: str) -> int:
 
 
 def _wait_for_turn(files: JobFiles, job_id: str, cancel: Cancel) -> JobRecord:
-    """What this job is for, once it may begin.
+    """Wait until this job may begin; returns its record.
 
     Raises:
-        CancelledError: ``cancel`` was set meanwhile.
-        DeconvError: the server ended before it noted this job, or a limit is no number.
+        CancelledError: ``cancel`` was set before that.
+        DeconvError: the server ended before it wrote the record, or a limit is not a number.
     """
     at_once = job_limits().at_once
     record = _noted(files, job_id)
@@ -89,11 +88,11 @@ def _wait_for_turn(files: JobFiles, job_id: str, cancel: Cancel) -> JobRecord:
 
 
 def _noted(files: JobFiles, job_id: str) -> JobRecord:
-    """This job's own record: the server writes it right after it has started this process."""
+    """Wait for this job's record, which the server writes after it started this process."""
     until = time.monotonic() + _NOT_NOTED
     while (record := files.record(job_id)) is None:
         if time.monotonic() > until:
-            raise DeconvError("the server ended before it had noted this job; start it again")
+            raise DeconvError("the server ended before it had stored this job; start it again")
         time.sleep(_PAUSE)
     return record
 
@@ -105,12 +104,12 @@ def _rest(cancel: Cancel, seconds: float = _PAUSE) -> None:
 
 
 def tell(progress: Progress) -> None:
-    """Say how far the work is."""
+    """Report progress."""
     say(Line(progress))
 
 
 def say(line: Line) -> None:
-    """Write one line of progress; on a full disk in the place of those before it, or not at all."""
+    """Write one line of progress; on a full disk it replaces the earlier lines, if it can."""
     text = f"{to_json(line)}\n".encode()
     with suppress(OSError):
         if os.write(_OUTPUT, text) == len(text):

@@ -1,1 +1,1 @@
-"""What all sessions share: registry, cached resources, what may be served, locks."""
+"""Shared by all sessions: registry, cached resources, locks, and rules of who may connect."""

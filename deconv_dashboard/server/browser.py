@@ -1,4 +1,4 @@
-"""Opens the browser when the server has started, as Streamlit does where no app object is given."""
+"""Opens the browser when the server has started; Streamlit does so only without an app object."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streamlit.web.server.server_util import get_display_address, get_url
 
 @asynccontextmanager
 async def opened_in_browser(_: object) -> AsyncIterator[dict[str, object]]:
-    """For the app's lifespan: open the browser once, unless ``server.headless`` is set."""
+    """A lifespan for the app: opens the browser once, unless ``server.headless`` is set."""
     opening = None if st.get_option("server.headless") else asyncio.create_task(_open())
     yield {}
     if opening is not None:
@@ -23,7 +23,7 @@ async def opened_in_browser(_: object) -> AsyncIterator[dict[str, object]]:
 async def _open() -> None:
     address = str(st.get_option("server.address") or "localhost")
     shown = get_display_address(address)
-    while True:  # the server begins to listen after this was started
+    while True:  # this task starts before the server listens
         with suppress(OSError):
             _, writer = await asyncio.open_connection(shown, st.get_option("server.port"))
             writer.close()

@@ -1,4 +1,4 @@
-"""Pictures as PNG bytes, kept by what they are drawn from; ``resources`` lists them all."""
+"""Pictures as PNG bytes, cached by everything they are drawn from (``resources`` has the list)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 def tile_png(
     _picture: Reconstruction, key: PictureKey, kind: Any, scale: tuple[str, float, float]
 ) -> bytes:
-    """One tile, one pixel for one pixel.
+    """One tile as PNG, as large as the receptive field.
 
     Args:
-        _picture: what to draw.
-        key: names the picture.
+        _picture: the reconstruction to draw.
+        key: the cache's key of the picture.
         kind: "reconstruction" or "patch".
-        scale: names the scale.
+        scale: the cache's key of the scale.
     """
     from deconv_core.output.rendering import Scale, tile
 
@@ -57,7 +57,7 @@ def thumbnail(choice: Choice, image_id: str, side: int = 96) -> bytes:
 
 
 def overlay_png(pixels: Pixels, plane: npt.NDArray[np.float32] | None = None) -> bytes:
-    """An image as PNG, or a feature map's plane over it."""
+    """An image as PNG, with a feature map's plane drawn over it if one is given."""
     values = hashlib.blake2b(pixels.tobytes(), digest_size=16)
     if plane is not None:
         values.update(plane.tobytes())
@@ -70,7 +70,7 @@ def _overlay(_pixels: Pixels, _plane: npt.NDArray[np.float32] | None, values: st
 
     del values
     drawn = plain(_pixels) if _plane is None else plane_over(_pixels, _plane)
-    return png_bytes(drawn, compress_level=1)  # half the time, and it goes no farther than here
+    return png_bytes(drawn, compress_level=1)  # half the time; the file is only shown, not saved
 
 
 def png_bytes(image: Any, compress_level: int = 3) -> bytes:

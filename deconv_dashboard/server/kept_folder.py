@@ -1,4 +1,4 @@
-"""A folder of images that is kept, and listed again when it has changed."""
+"""A cached list of a folder's images, renewed when the folder changes."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _SHARE = 20
 class KeptFolder:
     """The images of a folder, shared by all sessions.
 
-    Every time somebody asks, each folder is looked at, and all are listed again if one has changed.
-    That may take seconds on a network drive; at most a twentieth of the time goes into it, and a
-    list is never older than the last look by more than five seconds.
+    ``images`` checks the folder and its subfolders, and lists them again if one has changed. This
+    check may take seconds on a network drive. So it takes at most a twentieth of the time, but is
+    never more than five seconds old.
     """
 
     def __init__(self, list_folder: Callable[[], ImageFolder]) -> None:
-        """Take what lists the folder; nothing is listed yet."""
+        """Store the function that lists the folder; nothing is listed yet."""
         self._list_folder = list_folder
         self._lock = threading.Lock()
         self._images: ImageFolder | None = None
         self._next_look = 0.0
 
     def images(self) -> ImageFolder:
-        """The images as they are now.
+        """The current images.
 
         Raises:
             DeconvError: the folder is gone.

@@ -1,4 +1,4 @@
-"""One computation at a time, and the newest request wins. Knows nothing of Streamlit."""
+"""One computation at a time, and the newest request wins. Does not use Streamlit."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _Value = TypeVar("_Value")
 
 
 class Newest:
-    """The requests of one browser session: a new one cancels the one before."""
+    """The requests of one browser session: a new request cancels the previous one."""
 
     def __init__(self) -> None:
-        """No request yet."""
+        """Start without a request."""
         self._lock = threading.Lock()
         self._flag = threading.Event()
 
     def begin(self) -> threading.Event:
-        """Cancel what was asked before; returns the new request's own cancel flag."""
+        """Cancel the previous request; returns the cancel flag of the new one."""
         with self._lock:
             self._flag.set()
             self._flag = threading.Event()

@@ -1,4 +1,4 @@
-"""Where in the whole image a feature map fires: its plane laid over the picture."""
+"""Draws a feature map over its image, to show where it fires."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def plain(pixels: Pixels) -> Image.Image:
 
 
 def plane_over(pixels: Pixels, plane: npt.NDArray[np.float32]) -> Image.Image:
-    """A feature map's plane in orange over the image in dim grey.
+    """A feature map in orange over the image in dark grey.
 
-    Location (row, column) covers exactly the pixels [row * stride, (row + 1) * stride): the
-    centre of its receptive field. Full orange is the largest activation in this image.
+    Location (row, column) covers the pixels [row * stride, (row + 1) * stride) and the same for
+    columns: the centre of its receptive field. Full orange is the largest activation in this image.
     """
     stride = INPUT_SIDE // plane.shape[0]
     strength = plane / plane.max() if plane.max() > 0 else np.zeros_like(plane)

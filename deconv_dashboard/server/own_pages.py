@@ -1,9 +1,9 @@
-"""Only this server's own pages may ask it, and only under its own names.
+"""Accepts requests only from this server's own pages, and only under this server's names.
 
-A website may let its name lead to 127.0.0.1 (DNS rebinding): a browser then takes this server for
-a part of the website. And a page of another program on this computer may open our WebSocket. Both
-show in two headers that no page can change: ``Host``, the name that was asked for, and ``Origin``,
-the page that asks.
+Two attacks are possible without this check. A website can point its name to 127.0.0.1 (DNS
+rebinding), so a browser treats this server as part of that website. And a page of another program
+on this computer can open our WebSocket. Two headers, which no page can change, reveal both:
+``Host``, the requested name, and ``Origin``, the page that sends the request.
 """
 
 from __future__ import annotations
@@ -23,21 +23,23 @@ if TYPE_CHECKING:
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _REFUSED = (
-    b"This server does not answer to that name, or not to pages of others. On its own computer ask "
-    b"for http://localhost. Whoever runs it for others names it by server.allowedHosts: see "
-    b"docs/serving.md.\n"
+    b"This server does not accept this name, or the page of another server. On its own computer "
+    b"open http://localhost. A server for other computers lists its names in server.allowedHosts: "
+    b"see docs/serving.md.\n"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class OwnNames:
-    """The names under which a server may be asked for.
+    """The names that requests to this server may use.
 
     Attributes:
-        names: in lower case; "*.example.org" stands for what ends in ".example.org", "*" for all.
-        addresses: any IP address too: nobody can let one lead elsewhere.
-        shared: other computers reach it, maybe by a proxy that leaves the port out of ``Host``.
-        origins: of other pages that may ask, as "https://example.org".
+        names: host names in lower case; "*.example.org" means every name that ends in
+            ".example.org", "*" means every name.
+        addresses: True accepts every IP address too: DNS cannot redirect one.
+        shared: True if other computers reach the server, perhaps through a proxy that removes the
+            port from ``Host``.
+        origins: other pages that may send requests, for example "https://example.org".
     """
 
     names: frozenset[str]
@@ -51,11 +53,11 @@ class OwnNames:
         return named or (self.addresses and _is_address(name))
 
     def may_ask(self, host: str, origin: str | None) -> bool:
-        """True if a request with these headers is one of this server's own pages.
+        """True if a request with these headers comes from one of this server's own pages.
 
         Args:
-            host: "localhost:8501".
-            origin: "http://localhost:8501"; None if it was not sent.
+            host: the header ``Host``, for example "localhost:8501".
+            origin: the header ``Origin``, for example "http://localhost:8501"; None without it.
         """
         asked, page = _parsed(f"//{host}"), None if origin is None else _parsed(origin)
         if asked is None or _name(asked) not in self:
@@ -70,10 +72,11 @@ class OwnNames:
 
 
 def own_names() -> OwnNames:
-    """The names of this server, by its settings.
+    """The names of this server, from its settings.
 
-    They are localhost, 127.0.0.1 and [::1], and what ``server.allowedHosts`` lists. A server for
-    others without such a list also answers to every IP address and to the name of its computer.
+    They are localhost, 127.0.0.1, [::1] and the names in ``server.allowedHosts``. A server that
+    other computers reach, without such a list, also accepts every IP address and the name of its
+    computer.
     """
     shared, listed = not is_local(), st.get_option("server.allowedHosts")
     names = {str(name).strip().lower().rstrip(".") for name in listed} | set(LOOPBACK)
@@ -87,14 +90,14 @@ def own_names() -> OwnNames:
 
 
 class OwnPagesOnly:
-    """Middleware that refuses every request, also for a WebSocket, that is not of an own page."""
+    """Middleware that refuses every request (also WebSockets) that is not from an own page."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Stand before an app."""
+        """Wrap an app."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it."""
+        """Pass a request to the app, or refuse it."""
         if scope["type"] not in ("http", "websocket") or _is_own(scope):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -116,10 +119,10 @@ def _is_own(scope: Scope) -> bool:
 
 
 def _parsed(address: str) -> SplitResult | None:
-    """An address that is nothing but scheme, name and port; None if it is another."""
+    """An address of only scheme, name and port, parsed; None if it has other parts."""
     try:
         parts = urlsplit(address)
-        _ = parts.port  # raises if there is something else in its place
+        _ = parts.port  # raises if the port is not a number
     except ValueError:
         return None
     plain = f"{parts.scheme}{':' if parts.scheme else ''}//{parts.netloc}" == address

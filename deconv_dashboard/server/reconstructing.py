@@ -1,4 +1,4 @@
-"""Reconstructions and feature maps for the pages: one at a time, the newest request first."""
+"""Computes reconstructions and feature maps for the pages: one at a time, newest request first."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ if os.environ.get("DECONV_LOG"):
 
 PAINT_SECONDS = 0.3
 _CHUNK = 3
-"""Reconstructions between two looks at whether somebody still wants them."""
+"""Number of reconstructions between two checks for a newer request."""
 
 
 def begin_request() -> threading.Event:
-    """Called once at the top of every page run: older work of this session is given up."""
+    """Cancel older work of this session; called once at the top of every page run."""
     newest = st.session_state.setdefault("newest_request", Newest())
     flag: threading.Event = newest.begin()
     st.session_state["request_flag"] = flag
@@ -46,9 +46,9 @@ def begin_request() -> threading.Event:
 
 
 def let_them_paint() -> None:
-    """Once in a session, wait a moment before the first chart or table.
+    """Wait a moment before the first chart or table of a session.
 
-    The browser has to load megabytes of code for those, and would do so before it paints the
+    The browser loads megabytes of code for charts and tables, and would do this before it draws the
     pictures that it already has. A newer request ends the wait.
     """
     if not st.session_state.get("charts_loaded"):
@@ -57,7 +57,7 @@ def let_them_paint() -> None:
 
 
 def compute(work: Callable[[threading.Event], Any]) -> Any:
-    """Run ``work(cancel)`` alone; if a newer request came, end this page run silently."""
+    """Run ``work(cancel)`` alone; after a newer request, end this page run without a message."""
     cancel = st.session_state.get("request_flag") or begin_request()
     try:
         with resources.turn().taken(cancel):
@@ -68,14 +68,14 @@ def compute(work: Callable[[threading.Event], Any]) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class _Order:
-    """Activations to reconstruct, with all that it takes.
+    """Activations to reconstruct, and everything needed for it.
 
     Attributes:
-        activations: what.
-        folder: where their images are.
-        network: gives the network; it may be slow.
-        scanned: SHA-256 that the images have to have; None takes them as they are.
-        keys: rank -> what the picture is made from.
+        activations: the activations.
+        folder: the folder of their images.
+        network: a function that loads the network, perhaps slowly.
+        scanned: image id -> SHA-256 that the image must have; None accepts any content.
+        keys: rank -> key of the reconstruction.
         missing: rank -> why an image cannot be read.
     """
 
@@ -88,19 +88,17 @@ class _Order:
 
 
 def watched(choice: Choice, activations: Sequence[Activation], height: int) -> Pictures:
-    """Reconstruct activations of the index; while that takes time, says how far it is.
-
-    Those that are kept are there at once.
+    """Reconstruct activations of the index, and show the progress; cached ones appear at once.
 
     Args:
         choice: network and dataset.
-        activations: what to reconstruct.
-        height: of the place that is kept for them, in pixels.
+        activations: the activations.
+        height: height of the place reserved for the pictures, in pixels.
 
     Raises:
         DeconvError: no weights, no folder, or the index belongs to another network.
     """
-    assert choice.index is not None, "activations of an index come from one"
+    assert choice.index is not None, "there are activations only with an index"
     order = _order(
         activations,
         resources.images_of(choice.dataset),
@@ -114,7 +112,7 @@ def watched(choice: Choice, activations: Sequence[Activation], height: int) -> P
 def watched_in(
     network: Network, folder: ImageFolder, activations: Sequence[Activation], height: int
 ) -> Pictures:
-    """The same for activations that no index has: of any network, in any images.
+    """Reconstruct activations without an index: any network, any images.
 
     Raises:
         DeconvError: they cannot be reconstructed.
@@ -130,7 +128,7 @@ def _order(
     network: Callable[[], Network],
     scanned: Mapping[str, str] | None,
 ) -> _Order:
-    """Look at the images' files as they are now."""
+    """Read the current state of the images' files."""
     keys, missing = {}, {}
     for rank, activation in enumerate(activations, 1):
         name = activation.image_id
@@ -145,7 +143,7 @@ def _order(
 
 
 def _watched(order: _Order, height: int) -> Pictures:
-    line = st.empty()  # always there: what follows keeps its place in the page
+    line = st.empty()  # always drawn, so that later elements keep their place in the page
     store = resources.picture_store()
     found = {rank: kept for rank, key in order.keys.items() if (kept := store.get(key))}
     wanted = [rank for rank in order.keys if rank not in found]
@@ -167,7 +165,7 @@ def _make(
     line: st.delta_generator.DeltaGenerator,
     cancel: threading.Event,
 ) -> None:
-    """Reconstruct what is wanted into ``found`` and the store; what cannot be is missing."""
+    """Reconstruct the wanted ranks into ``found`` and the store; errors go into ``missing``."""
     network, store, began = order.network(), resources.picture_store(), time.perf_counter()
     log.info("reconstructing %d of %s", len(wanted), order.activations[0].unit)
     for first in range(0, len(wanted), _CHUNK):
@@ -189,7 +187,7 @@ def _make(
 def _reconstruct_each(
     network: Network, order: _Order, chunk: dict[int, Activation]
 ) -> dict[int, Reconstruction | DeconvError]:
-    """One answer a rank: the reconstruction, or why there is none."""
+    """Rank -> the reconstruction, or the error."""
     from deconv_core.reconstruction.reconstruct import reconstruct
 
     cache = resources.reconstruction_cache()
@@ -208,11 +206,11 @@ def _reconstruct_each(
 
 
 def matching_network(choice: Choice) -> Network:
-    """The chosen network, if the index was made with it and from images read as they are now.
+    """The chosen network, after a check that the index belongs to it and to the dataset's settings.
 
     Raises:
-        IndexMismatchError: it was not.
-        WeightsError: these are missing, or cannot be used.
+        IndexMismatchError: the index belongs to another network or to other settings.
+        WeightsError: the weights are missing or cannot be used.
     """
     network = resources.network_of(choice)
     if choice.index is not None:
@@ -223,7 +221,7 @@ def matching_network(choice: Choice) -> Network:
 
 
 def planes(network: Network, seen: SeenImage, layer: str) -> npt.NDArray[np.float32]:
-    """All feature maps (C, H, W) of a layer for one image; those of the last few are kept.
+    """All feature maps (C, H, W) of a layer for one image; the last ones are cached.
 
     Raises:
         DeconvError: the network has no such layer.

@@ -1,4 +1,4 @@
-"""Who reaches this server, and what they are told."""
+"""Who can reach this server, and which folders they may open."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def is_local() -> bool:
-    """True if only this computer reaches the server."""
+    """True if only this computer can reach the server."""
     return st.get_option("server.address") in _LOOPBACK
 
 
 def rules() -> FolderRules:
-    """Which folders may be opened here."""
+    """The rules for folders on this server."""
     return folder_rules(local=is_local())

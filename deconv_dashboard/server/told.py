@@ -1,4 +1,4 @@
-"""Errors in words for the person at the browser."""
+"""Error messages for the person at the browser."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from deconv_dashboard.server.serving import is_local
 
 
 def told(error: object) -> str:
-    """An error in words for the person at the browser.
+    """The message of an error for the person at the browser.
 
-    It says what helps, without how a command or a program says it; no path of this computer
-    elsewhere.
+    Commands and arguments are removed from its advice. A browser on another computer gets no path
+    of this computer.
     """
     message = str(error)
     for advice in (ANEW, UPDATE, REPAIR):

@@ -1,1 +1,1 @@
-"""Uploads: the panel, names, checks and storing."""
+"""Uploads: the panel, file names, checks, unpacking."""

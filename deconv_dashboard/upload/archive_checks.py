@@ -1,4 +1,4 @@
-"""What an upload may be: its limits, and entries of a zip that are plain files."""
+"""Checks of an upload: its size and number of files, and which entries of a zip are accepted."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from deconv_dashboard.data.upload_limits import LARGEST_UNPACKED, megabytes
 from deconv_dashboard.upload.names import Skip, choose_pictures
 
 MOST_FILES = 20_000
-_LARGEST_DIRECTORY = 8 * 2**20  # of an archive: 400 bytes a file
+_LARGEST_DIRECTORY = 8 * 2**20  # bytes: 400 for each file
 _ENCRYPTED = 0x1
 END, _END_64 = b"PK\x05\x06", b"PK\x06\x07"
 
 
 def check_size(size: int, largest: int) -> None:
-    """Refuse an upload of more bytes than one may have."""
+    """Refuse an upload of more than ``largest`` bytes."""
     if size > largest:
         raise DeconvError(
             f"the upload has {megabytes(size)}; at most {megabytes(largest)} can be uploaded at "
@@ -40,10 +40,10 @@ def check_directory(archive: BinaryIO) -> None:
 
 
 def end_of_directory(archive: BinaryIO) -> tuple[int, int]:
-    """Where the table of contents of an archive ends, and its bytes.
+    """The end of an archive's table of contents as an offset, and the size of the table in bytes.
 
     Raises:
-        DeconvError: there is none, or it is of more files than one upload may have.
+        DeconvError: there is no table of contents, or it lists more than ``MOST_FILES`` files.
     """
     size = archive.seek(0, 2)
     before = max(0, size - 2**16 - 22)
@@ -59,7 +59,7 @@ def end_of_directory(archive: BinaryIO) -> tuple[int, int]:
 
 
 def check_count(files: int) -> None:
-    """Refuse more files than one upload may have."""
+    """Refuse more than ``MOST_FILES`` files."""
     if files > MOST_FILES:
         raise DeconvError(
             f"the upload has {files:,} files; at most {MOST_FILES:,} can be uploaded at once: scan "
@@ -70,15 +70,15 @@ def check_count(files: int) -> None:
 def wanted_entries(
     infos: Sequence[zipfile.ZipInfo], names: Sequence[str], skip: Skip
 ) -> list[tuple[zipfile.ZipInfo, tuple[str, ...]]]:
-    """The pictures of an archive with the folders and the name each gets.
+    """The pictures of an archive, each with the folders and the name it gets.
 
     Args:
-        infos: its table of contents.
-        names: of these entries, as text.
-        skip: told (name, reason) of a file that is not taken.
+        infos: the table of contents.
+        names: the names of these entries, as text.
+        skip: called with (name, reason) for each skipped file.
 
     Raises:
-        DeconvError: a name leads out, or the pictures are too much together.
+        DeconvError: a name leads out of the upload, or the pictures are too large in total.
     """
     check_count(len(infos))
     files = [
@@ -101,11 +101,11 @@ def wanted_entries(
 
 
 def _entry_fault(info: zipfile.ZipInfo) -> str:
-    """Why an entry is not unpacked, or ""."""
+    """Why an entry is skipped, or ""."""
     if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "a link or a device; pack the picture itself"
     if info.flag_bits & _ENCRYPTED:
         return "protected by a password; make a zip without one"
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return "packed in a way that is not opened; make an ordinary zip"
+        return "packed with an unknown method; make an ordinary zip"
     return f"larger than {megabytes(LARGEST_FILE)}" if info.file_size > LARGEST_FILE else ""

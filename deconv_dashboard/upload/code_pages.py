@@ -1,15 +1,16 @@
-r"""Code pages of names in old zips: which one was used, guessed from the names alone.
+r"""Guesses the code page of file names in old zips.
 
-Windows writes names in the code page of the country and says nowhere which. Each code page here is
-tried on all names at once; the score of what it makes of them is the sum over their characters of
+Windows writes names in the code page of its country, and the zip does not say which. This module
+reads all names with each code page. The score of a code page is a sum over the characters:
 
-- how rare the character is in names of files: about minus the logarithm of its share. Frequent
-  letters, syllables and ideographs are listed; others are told apart by the standards, which put
-  the common ideographs into a level of their own;
-- how unlikely the two neighbours are: two scripts in one word, a small letter before a capital one;
-- what Windows does not allow in a name (``\ : * ? " < > |``), and lines, boxes and controls.
+- the rarity of the character in file names, about minus the logarithm of its share. Frequent
+  letters, syllables and ideographs are listed here. Other ideographs get their rarity from the
+  standards, which place common ones in a separate level;
+- the rarity of neighbours: two scripts in one word, a small letter before a capital letter;
+- a cost for characters that Windows forbids in names (``\ : * ? " < > |``), for line and box
+  characters, and for control characters.
 
-The lowest score wins. ``tests/app/test_code_pages.py`` says how often that is right.
+The lowest score wins. ``tests/app/test_code_pages.py`` measures how often the guess is right.
 """
 
 from __future__ import annotations
@@ -33,18 +34,18 @@ CODE_PAGES = {
     "cp950": "Chinese, traditional (cp950)",
     "cp949": "Korean (cp949)",
 }
-"""Python's name of each -> its name for people."""
+"""Python's name of a code page -> its name for people."""
 
 _HANDICAP = {
     **{"cp850": 0, "cp932": 0, "gbk": 0, "cp866": 0, "cp437": 1, "cp949": 1, "cp950": 1},
     **{"cp852": 2, "cp737": 2, "cp857": 2, "cp1252": 3},
 }
-"""What rarer ones have to make up for."""
+"""Added to the score of rarer code pages."""
 
 _MOST = 400
-"""Different parts of names that are looked at."""
+"""The most parts of names that the guess uses."""
 
-# What each character of these costs: about the logarithm of how rare it is.
+# The cost of each listed character: about minus the logarithm of its share.
 _LISTED = (
     (4.0, "äöüéèàçñóáíãåøæêâ"),
     (5.0, "ßôîûúõïëòùìąęłśćżńźěščřžýůışğ"),
@@ -99,7 +100,7 @@ _NATIVE = {
     "cp950": frozenset({"han"}),
     "cp949": frozenset({"han", "hangul"}),
 }
-"""Scripts a code page is made for, beside Latin; the others of it are not named."""
+"""The scripts of a code page besides Latin; code pages that are not listed accept any script."""
 _COMMON_LEVEL = {
     "cp932": ("shift_jis", 0x88, 0x98),
     "gbk": ("gb2312", 0xB0, 0xD7),
@@ -110,10 +111,10 @@ _COMMON_LEVEL = {
 
 
 def guess_code_page(names: Sequence[bytes]) -> str:
-    """The code page in which these names are most likely written; they share one.
+    """The most likely code page of these names.
 
     Args:
-        names: at least one of them not ASCII.
+        names: the names in one archive, at least one of them not ASCII.
 
     Returns:
         A key of ``CODE_PAGES``.
@@ -124,7 +125,7 @@ def guess_code_page(names: Sequence[bytes]) -> str:
 
 
 def reads(page: str, names: Sequence[bytes]) -> bool:
-    """True if a code page has a character for all bytes of these names."""
+    """True if a code page can decode all these names."""
     try:
         for name in names:
             name.decode(page)
@@ -134,7 +135,7 @@ def reads(page: str, names: Sequence[bytes]) -> bool:
 
 
 def _score(parts: Sequence[bytes], page: str) -> float:
-    """How unlikely these parts of names are in a code page; lower is likelier."""
+    """The score of a code page for these parts of names; a lower score is more likely."""
     texts = [part.decode(page, "replace") for part in parts]
     costs = sum(_cost(letter, page) for text in texts for letter in text)
     return _HANDICAP[page] + costs + sum(_clash(*pair) for text in texts for pair in pairwise(text))
@@ -171,7 +172,7 @@ def _ideograph_cost(letter: str, page: str) -> float:
 
 @lru_cache(20_000)
 def _clash(first: str, second: str) -> float:
-    """How unlikely two neighbours are beyond what each costs by itself."""
+    """The extra cost of two neighbouring characters that rarely occur together."""
     one, two = _script(first), _script(second)
     if (first.isascii() and second.isascii()) or not one or not two:
         return 0.0
@@ -194,7 +195,7 @@ def _clash_with_cjk(first: str, second: str, scripts: set[str]) -> float:
 
 @lru_cache(20_000)
 def _script(letter: str) -> str:
-    """The script of a letter; "" for what is none."""
+    """The script of a letter; "" if the character is not a letter."""
     if letter.isascii():
         return "latin" if letter.isalpha() else ""
     if not letter.isalpha() and letter not in "ー々":

@@ -1,4 +1,4 @@
-"""The names of uploaded files: which lead out, which are passed over, and what is kept of each."""
+"""Checks the names of uploaded files: some are refused, some skipped, the others made safe."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from deconv_core.images.passed_over import hidden_entry_reason, hidden_place
 
 _File = TypeVar("_File")
 Skip = Callable[[str, str], None]
-"""Told (name, reason) of a file that is passed over."""
+"""A function that is called with (name, reason) for each skipped file."""
 
 LONGEST_NAME = 255
-"""Bytes of one part of a path in UTF-8; on Windows, UTF-16 units."""
+"""Longest part of a path, in bytes of UTF-8; on Windows, in units of UTF-16."""
 _DEEPEST = 16
 _ON_WINDOWS = os.name == "nt"
 _ARCHIVES = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"}
@@ -32,14 +32,14 @@ def choose_pictures(
 ) -> list[tuple[_File, tuple[str, ...]]]:
     """The pictures among files, each with the folders and the name it gets.
 
-    A folder around everything only names the whole: it is no label, and may be a hidden one.
+    A folder that contains everything is removed: it is not a label, and may have a hidden name.
 
     Args:
-        files: (name as given, whatever stands for the file).
-        skip: told of the others.
+        files: pairs (name as given, the file).
+        skip: called with (name, reason) for every other file.
 
     Raises:
-        DeconvError: a name leads out.
+        DeconvError: a name leads out of the upload.
     """
     named = [(safe_parts(name), file) for name, file in files]
     outer = shared_folder([parts for parts, _ in named])
@@ -60,10 +60,10 @@ def choose_pictures(
 
 
 def safe_parts(name: str, *, windows: bool = _ON_WINDOWS) -> tuple[str, ...]:
-    """The folders and file of a name; none for a name that is empty.
+    """The folders and the file of a name; an empty name has no parts.
 
     Raises:
-        DeconvError: it is absolute or leads upwards.
+        DeconvError: the name is an absolute path or contains "..".
     """
     slashed = name.replace("\\", "/")
     parts = PurePosixPath(slashed).parts
@@ -81,15 +81,15 @@ def name_fault(parts: Sequence[str], *, windows: bool = _ON_WINDOWS) -> str:
     if not parts:
         return "it has no name"
     if len(parts) > _DEEPEST:
-        return f"it lies in {len(parts) - 1} folders, one in the other; at most {_DEEPEST - 1}"
+        return f"it is in {len(parts) - 1} nested folders; at most {_DEEPEST - 1} are allowed"
     for part in parts:
         if _UNPRINTABLE.search(part):
             return "its name holds characters that cannot be shown; give it a plain name"
         size = len(part.encode("utf-16-le")) // 2 if windows else len(part.encode())
         if size > LONGEST_NAME:
-            whose = "its name" if part is parts[-1] else "the name of its folder"
+            which = "its name" if part is parts[-1] else "the name of its folder"
             unit = "characters" if windows else "bytes"
-            return f"{whose} has {size} {unit}; at most {LONGEST_NAME} can be stored: shorten it"
+            return f"{which} has {size} {unit}; at most {LONGEST_NAME} can be stored: shorten it"
         if windows and _NOT_ON_WINDOWS.search(part):
             return "Windows does not allow its name; give it another one"
     return ""

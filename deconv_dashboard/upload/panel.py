@@ -1,4 +1,4 @@
-"""Uploading pictures: some files, a whole folder, or one zip."""
+"""The panel that uploads pictures: some files, a whole folder, or one zip."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from deconv_dashboard.wording import counted, file_size
 
 _WAYS = {"files": "Pictures or a zip", "folder": "A whole folder"}
 _SHOWN = 8
-"""Names shown beside the choice of how they are read."""
+"""Number of names shown beside the choice of a code page."""
 
 
 def upload_panel(registry: Registry, network: NetworkChoice) -> None:
-    """Draw the uploader; what arrives becomes a dataset of its own and is chosen."""
+    """Draw the uploader; an upload becomes a new dataset, and the page chooses it."""
     way = st.radio(
         "What to upload",
         list(_WAYS),
@@ -42,8 +42,8 @@ def upload_panel(registry: Registry, network: NetworkChoice) -> None:
     largest = int(st.get_option("server.maxUploadSize"))
     round_ = st.session_state.setdefault("upload_round", 0)
     files = st.file_uploader(
-        f"Up to {largest:,} MB. Folders become labels. A zip is faster than many files. Nothing "
-        "leaves the computer this app runs on.",
+        f"Up to {largest:,} MB. Folders become labels. A zip is faster than many files. The "
+        "pictures stay on the computer that runs this app.",
         accept_multiple_files="directory" if way == "folder" else True,
         max_upload_size=largest,
         key=f"upload {way} {round_}",
@@ -63,13 +63,13 @@ def upload_panel(registry: Registry, network: NetworkChoice) -> None:
         if st.button("Use this upload", key="use_upload", type="primary", icon=":material/check:"):
             _take(registry, given, largest, encoding)
         st.caption(
-            f"{counted(len(files), 'file')}, {file_size(size)}; the pictures are copied into the "
-            f"data folder, then they can be scanned with {network.name}."
+            f"{counted(len(files), 'file')}, {file_size(size)}. The pictures are copied into the "
+            f"data folder. Then you can scan them with {network.name}."
         )
 
 
 def _encoding(files: Sequence[tuple[str, BinaryIO]], largest: int, key: str) -> str | None:
-    """How names of a zip that do not tell it are read: a guess, with a choice; else None."""
+    """The code page of a zip's names: a guess that a person can change; None if not needed."""
     if not _is_zip(files):
         return None
     (name, archive), *_ = files
@@ -84,20 +84,20 @@ def _encoding(files: Sequence[tuple[str, BinaryIO]], largest: int, key: str) -> 
             index=guess.choices.index(guess.encoding),
             format_func=CODE_PAGES.__getitem__,
             key=key,
-            help="The zip does not tell how its names are written. If the names below look wrong, "
-            "choose another way; the names become labels.",
+            help="The zip does not say which code page its names have. If the names below look "
+            "wrong, choose another code page. Folder names become labels.",
             width=420,
         )
         read = guess if chosen == guess.encoding else look_into_zip(archive, name, limits, chosen)
     except DeconvError:
-        return None  # told when the upload is used
+        return None  # the button "Use this upload" shows the error
     guessed = "A guess. " if chosen == guess.encoding != "utf-8" else ""
     st.caption(f"{guessed}Names: {_some_names(read)}")
     return chosen
 
 
 def _some_names(read: ZipNames) -> str:
-    """A few of the names that depend on the choice."""
+    """A few of the names that depend on the code page."""
     unsure = [read.names[place] for place in read.unsure]
     shown = " · ".join(escape(name[-60:]) for name in unsure[:_SHOWN])
     more = len(unsure) - _SHOWN
@@ -143,7 +143,7 @@ def _store(
 
 
 def _is_zip(files: Sequence[tuple[str, BinaryIO]]) -> bool:
-    """True for one zip alone; a zip among other files is passed over like other archives."""
+    """True for a single zip; a zip among other files is skipped like other archives."""
     return len(files) == 1 and _named_zip(files[0][0])
 
 

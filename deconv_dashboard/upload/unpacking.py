@@ -1,9 +1,9 @@
-"""Uploads into folders: pictures as they are, or one zip, checked before and while it is unpacked.
+"""Stores uploads in folders: single pictures, or one zip, checked before and during unpacking.
 
-An archive may claim anything, so nothing is believed: names are rebuilt from checked parts, links
-and what is locked are passed over, sizes are counted while bytes arrive, and only files that can be
-pictures are written at all. A file that cannot be kept is told and the others are kept. An upload
-appears under its name when it is whole, or not.
+The claims of an archive are not trusted. Names are rebuilt from checked parts. Links and encrypted
+entries are skipped. Sizes are counted while bytes are written. Only files with the ending of a
+picture are written. A file that cannot be stored is reported, and the others are stored. A dataset
+appears only when its upload is complete.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ def store_zip(
     """Unpack the pictures of a zip and register them; its folders become labels.
 
     Args:
-        registry: where the dataset goes.
+        registry: the registry of the new dataset.
         archive: a seekable file.
-        name: of the archive, for people.
-        progress: called with (files looked at, in all).
-        limits: of this server.
-        encoding: of names that do not tell theirs, a key of ``CODE_PAGES``; None guesses.
+        name: name of the archive for people.
+        progress: called with (files done, files in all).
+        limits: the limits of this server.
+        encoding: code page of names that do not say theirs, a key of ``CODE_PAGES``; None guesses.
 
     Raises:
-        DeconvError: it is no zip, has names that lead out of it, is too large, or has no pictures.
+        DeconvError: it is not a zip, names lead out of it, it is too large, or it has no pictures.
     """
     limits = limits or UploadLimits()
 
@@ -93,16 +93,17 @@ def store_files(
     name: str,
     limits: UploadLimits | None = None,
 ) -> Upload:
-    """Store pictures that were uploaded one by one or as a folder, and register them.
+    """Store pictures that were uploaded as single files or as a folder, and register them.
 
     Args:
-        registry: where the dataset goes.
-        files: (name, content); a name may hold folders, which become labels.
-        name: of the dataset, for people.
-        limits: of this server.
+        registry: the registry of the new dataset.
+        files: pairs (name, content); folders in a name become labels.
+        name: name of the dataset for people.
+        limits: the limits of this server.
 
     Raises:
-        DeconvError: too many or too large, a name that leads out, or no pictures.
+        DeconvError: the files are too many or too large, a name leads out, or there are no
+            pictures.
     """
     limits = limits or UploadLimits()
     checks.check_count(len(files))

@@ -1,7 +1,7 @@
-"""The table of contents of a zip, without the entries that Python's zipfile refuses a zip for.
+"""Opens zips with damaged entries in the table of contents, which Python's zipfile refuses.
 
-A name that is flagged as UTF-8 and is not, an extra field that is longer than its place, a version
-that nobody knows: each is the fault of one entry. Such an entry is passed over, with its name.
+Examples of damage: a name that is marked as UTF-8 but is not, an extra field that is longer than
+its space, an unknown version. Only the damaged entry is skipped, and its name is reported.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class ZipEntries:
 
 
 def open_zip(file: BinaryIO) -> ZipEntries:
-    """Open a zip; entries with a fault in the table of contents are set apart.
+    """Open a zip, and separate the entries that are damaged in the table of contents.
 
     Raises:
-        Exception: one of ``DAMAGED``; it is no zip, or damaged as a whole.
+        Exception: one of ``DAMAGED``; it is not a zip, or the whole file is damaged.
     """
     try:
         archive = zipfile.ZipFile(file)
@@ -71,14 +71,14 @@ def open_zip(file: BinaryIO) -> ZipEntries:
 
 
 def _directory(file: BinaryIO) -> tuple[int, bytes]:
-    """Where the table of contents is, and it."""
+    """The offset of the table of contents, and its bytes."""
     end, size = end_of_directory(file)
     file.seek(max(0, end - size))
     return end - size, file.read(size)
 
 
 def _spans(directory: bytes) -> Iterator[slice]:
-    """The place of each entry, up to the first that is none."""
+    """The span of each entry in the table of contents, up to the first invalid one."""
     at = 0
     for _ in range(MOST_FILES):
         if directory[at : at + 4] != _ENTRY or len(directory) < at + _ENTRY_SIZE:
@@ -88,12 +88,12 @@ def _spans(directory: bytes) -> Iterator[slice]:
 
 
 def _fault(entry: bytes) -> str:
-    """Why zipfile refuses a zip of this entry alone; "" if it does not."""
+    """Why zipfile refuses a zip with only this entry; "" if it accepts it."""
     end = struct.pack("<4sHHHHIIH", END, 0, 0, 1, 1, len(entry), 0, 0)
     try:
         zipfile.ZipFile(io.BytesIO(entry + end)).close()
     except UnicodeDecodeError:
-        return "its name is flagged as UTF-8 and is not; pack it again"
+        return "its name is marked as UTF-8 but is not; pack it again"
     except DAMAGED as error:
         said = str(error) or type(error).__name__
         return f"damaged in the table of contents of the zip ({said}); pack it again"
@@ -106,19 +106,19 @@ def _shown_name(entry: bytes) -> str:
 
 
 def _without_fault(entry: bytes) -> bytes:
-    """An entry of the same length that zipfile lists; it is not read."""
+    """The entry, changed so that zipfile accepts it; same length. It is listed but never read."""
     mended = bytearray(entry)
     flags, name, extra = (struct.unpack_from("<H", entry, at)[0] for at in (8, 28, 30))
     struct.pack_into("<H", mended, 6, _PLAIN_VERSION)
     struct.pack_into("<H", mended, 8, flags & ~_UTF_8_FLAG)
     if extra >= 4:
-        with suppress(struct.error):  # the entry is cut
+        with suppress(struct.error):  # the entry is cut off
             struct.pack_into("<HH", mended, _ENTRY_SIZE + name, _UNKNOWN_FIELD, extra - 4)
     return bytes(mended)
 
 
 class _Overlaid(io.RawIOBase):
-    """A file, read with other bytes at one place."""
+    """A file in which some bytes are replaced when it is read."""
 
     def __init__(self, file: BinaryIO, place: int, content: bytes) -> None:
         self._file, self._place, self._content = file, place, content

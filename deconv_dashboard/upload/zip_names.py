@@ -1,8 +1,9 @@
-"""The names in a zip as text, as the programs meant them that wrote it.
+"""Decodes the names in a zip.
 
-An entry's flag says UTF-8, or its Unicode path field (0x7075) holds the name; else a name that is
-valid UTF-8 is UTF-8 (macOS writes no flag). The other names of an archive share one code page,
-which nothing in the file tells: it is guessed, and can be chosen. Names are not normalised.
+An entry may have a flag for UTF-8, or a field with its Unicode path (0x7075). Without these, a name
+that is valid UTF-8 is read as UTF-8 (macOS writes no flag). All other names of an archive share one
+code page. The file does not say which, so it is guessed, and a person can change it. Names are not
+normalised.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ class ZipNames:
     """The names of an archive.
 
     Attributes:
-        names: of each entry, in the archive's order.
-        unsure: places in ``names`` of those that were read as ``encoding``.
-        encoding: a key of ``CODE_PAGES``; "" if each entry tells how its name is written.
-        choices: the keys of all that could be meant, ``encoding`` among them.
+        names: the name of each entry, in the archive's order.
+        unsure: positions in ``names`` of the names that were decoded with ``encoding``.
+        encoding: a key of ``CODE_PAGES``; "" if every entry says how its name is encoded.
+        choices: the code pages that can decode these names, among them ``encoding``.
     """
 
     names: tuple[str, ...]
@@ -41,11 +42,11 @@ def read_names(infos: Sequence[zipfile.ZipInfo], encoding: str | None = None) ->
     """The names of an archive's entries.
 
     Args:
-        infos: its table of contents.
-        encoding: of names that do not tell theirs; None guesses.
+        infos: the table of contents.
+        encoding: code page of names that do not say theirs; None guesses.
 
     Raises:
-        DeconvError: some of those names cannot be read so.
+        DeconvError: ``encoding`` cannot decode some of these names.
     """
     raw = [_raw_name(info) for info in infos]
     told = [_told_name(info, name) for info, name in zip(infos, raw, strict=True)]
@@ -76,19 +77,19 @@ def _chosen(encoding: str | None, choices: Sequence[str], untold: Sequence[bytes
 
 
 def _raw_name(info: zipfile.ZipInfo) -> bytes:
-    """The bytes in the archive: Python has read them as UTF-8 or, without a flag, as cp437."""
+    """The bytes of a name: Python decoded them as UTF-8 or, without the flag, as cp437."""
     return info.orig_filename.encode("utf-8" if info.flag_bits & _UTF_8_FLAG else "cp437")
 
 
 def _told_name(info: zipfile.ZipInfo, raw: bytes) -> str | None:
-    """The name, if the entry itself leaves no doubt about it."""
+    """The name, if the entry says its encoding or the name is ASCII; else None."""
     if info.flag_bits & _UTF_8_FLAG:
         return info.orig_filename
     return _unicode_path(info.extra, raw) or (raw.decode("ascii") if raw.isascii() else None)
 
 
 def _unicode_path(extra: bytes, raw: bytes) -> str:
-    """The name in the Unicode path field, "" if there is none or it belongs to another name."""
+    """The name in the Unicode path field; "" without one, or if it belongs to another name."""
     while len(extra) >= 4:
         kind, size = struct.unpack_from("<HH", extra)
         content, extra = extra[4 : 4 + size], extra[4 + size :]

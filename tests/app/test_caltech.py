@@ -71,7 +71,7 @@ def test_no_connection_is_said_in_words(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(datasets, "Caltech256", refuse)
-    with pytest.raises(DeconvError, match="of Caltech-256 did not work: no route to host"):
+    with pytest.raises(DeconvError, match="of Caltech-256 failed: no route to host"):
         work(Order(caltech_folder(registry)), lambda progress: None, Cancel())
     assert not caltech_folder(registry).exists()
 

@@ -82,7 +82,7 @@ def test_what_a_waiting_job_needs_is_not_deleted(
         lambda: registry.delete_network(network),
     ]
     for act in acts:
-        with pytest.raises(DeconvError, match=f"{kind} waits for its turn that needs it; cancel"):
+        with pytest.raises(DeconvError, match=f"{kind} that needs it waits for its turn; cancel"):
             act()
     assert everything(registry.home) == before
     (job,) = registry.jobs.using(dataset=dataset.dataset_id)

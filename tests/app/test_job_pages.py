@@ -131,14 +131,14 @@ def test_a_full_queue_is_said_where_the_button_is(
     monkeypatch.setenv("DECONV_JOBS_WAITING", "0")
     app = open_page("export")
     pressed(app, "export_build")
-    assert "The export did not start: 0 jobs may wait for a turn here" in words(app)
+    assert "The export did not start: the queue is full: 0 jobs may wait" in words(app)
     other = home.registry.add_folder(home.dataset.root / "dog")
     app = start(**{**home.names, "dataset": other.dataset_id})
     pressed(app, "start_scan")
-    assert "The scan did not start: 0 jobs may wait for a turn here" in words(app)
+    assert "The scan did not start: the queue is full: 0 jobs may wait" in words(app)
     app = networks(start(**home.names))
     pressed(app, "weights_download")
-    assert "The download did not start: 0 jobs may wait for a turn here" in words(app)
+    assert "The download did not start: the queue is full: 0 jobs may wait" in words(app)
 
 
 def networks(app: AppTest) -> AppTest:
@@ -155,7 +155,7 @@ def test_a_dataset_that_is_being_scanned_is_kept_and_its_job_offered(
         home.registry.delete_dataset(home.dataset)
     app.session_state["stored_trouble"] = str(refused.value), home.dataset.dataset_id
     app.run()  # as the dialog, which cannot be pressed here, leaves it
-    assert "A scan is running that needs it; cancel that first" in words(app)
+    assert "A scan that needs it is running; cancel that first" in words(app)
     assert home.dataset in home.registry.datasets()
     pressed(app, f"stop_stored {jobs.state(scanning).job_id}")
     until(lambda: jobs.state(scanning).status == "cancelled")
@@ -169,7 +169,7 @@ def test_a_network_that_is_used_is_kept_and_its_job_offered(
 ) -> None:
     app = networks(start(**home.names))
     pressed(app, f"forget {home.network.network_id}")
-    assert "A scan is running that needs it; cancel that first" in words(app)
+    assert "A scan that needs it is running; cancel that first" in words(app)
     pressed(app, f"stop_network {jobs.state(scanning).job_id}")
     until(lambda: jobs.state(scanning).status == "cancelled")
     app.run()

@@ -86,7 +86,7 @@ def test_a_scan_that_was_killed_says_so_and_can_be_resumed(
     os.kill(JobFiles(registry.home).records()[0].pid, 9)
     state = ended(registry, path)
     assert state.status == "failed"
-    assert "stopped before its end" in state.message
+    assert "stopped too early" in state.message
     start_scan(registry, *pair)
     assert ended(registry, path).status == "done"
 

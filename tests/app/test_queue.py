@@ -117,7 +117,7 @@ def test_a_kill_frees_the_turn(tiny: Jobs) -> None:
     for name in "ab":
         state = tiny.state(name)
         assert state.status == "failed"
-        assert state.message == "it stopped before its end: it was ended from outside"
+        assert state.message == "it stopped too early: something outside this program ended it"
     assert tiny.diary == ["a begins", "c begins"]
 
 
@@ -187,8 +187,8 @@ def test_processes_of_a_job_end_with_it(tiny: Jobs) -> None:
     ("trouble", "said"),
     [
         ("the folder is gone", "the folder is gone"),
-        ("raise", "it stopped before its end: RuntimeError: something nobody expected"),
-        ("exit", "it stopped before its end: it was ended from outside"),
+        ("raise", "it stopped too early: RuntimeError: something nobody expected"),
+        ("exit", "it stopped too early: something outside this program ended it"),
     ],
 )
 def test_why_one_failed(tiny: Jobs, trouble: str, said: str) -> None:
@@ -287,7 +287,7 @@ def test_as_many_may_wait_as_the_setting_says(tiny: Jobs, monkeypatch: pytest.Mo
     monkeypatch.setenv("DECONV_JOBS_WAITING", "1")
     tiny.start("a")
     tiny.start("b")
-    with pytest.raises(DeconvError, match="1 job may wait for a turn here, and as many do"):
+    with pytest.raises(DeconvError, match="the queue is full: 1 job may wait in it"):
         tiny.start("c")
     assert tiny.start("b") == tiny.state("b").job_id  # is there already
     tiny.queue.cancel(tiny.state("b").job_id)
@@ -300,7 +300,7 @@ def test_room_in_the_data_folder(tiny: Jobs, monkeypatch: pytest.MonkeyPatch) ->
     (tiny.home / "uploads" / "picture").write_bytes(bytes(3_000_000))
     monkeypatch.setenv("DECONV_DATA_MB", "10")  # of 2**20 bytes
     tiny.start("a", disk=6_000_000)
-    with pytest.raises(DeconvError, match="it may take 2 MB, and there is room for 1 MB"):
+    with pytest.raises(DeconvError, match="it may need 2 MB, but there is room for 1 MB"):
         tiny.start("b", disk=2_000_000)
     tiny.start("c", disk=1_000_000)
     tiny.let_go("a", "c")

@@ -127,14 +127,18 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "the list of what was skipped, with reasons": (
         ("{} of the upload left out", "{} skipped, with reasons"),
         (
-            *("a link or a device; pack", "protected by a password", "packed in a way that is not"),
+            *(
+                "a link or a device; pack",
+                "protected by a password",
+                "packed with an unknown method",
+            ),
             *(
                 "its name holds characters",
                 "{} has {} {}; at most {} can be stored",
                 "Windows does",
             ),
             *(
-                "its name is flagged as UTF-8",
+                "its name is marked as UTF-8",
                 "damaged in the table of contents",
                 "{} cannot be re",
             ),
@@ -211,14 +215,14 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             *(
                 "cannot write the index at {}: {}. Finished",
-                "it may take {}, and there is room for",
+                "it may need {}, but there is room for",
             ),
-            *("the uploads on this server would take more",),
+            *("the uploads on this server would exceed",),
         ),
     ),
     "cancel a job: its row is beside it, or in the sidebar": (
         ("Cancel", "End it"),
-        ("{} {} that needs it; cancel that first", "{} may wait for a turn here"),
+        ("{} that needs it {}; cancel that first", "the queue is full: {} may wait"),
     ),
     "Networks: the question about the preprocessing": (
         (ASK, "Add with this preprocessing"),

@@ -233,7 +233,7 @@ def test_the_limit_of_the_whole_data_folder_holds_for_uploads_too(
     exports.mkdir(parents=True)
     (exports / "old.zip").write_bytes(bytes(MEGABYTE))
     upload(registry, MEGABYTE // 2)
-    with pytest.raises(DeconvError, match="more room than they may"):
+    with pytest.raises(DeconvError, match="would exceed their limit"):
         upload(registry, MEGABYTE * 3 // 4)
     (exports / "old.zip").unlink()
     upload(registry, MEGABYTE * 3 // 4)

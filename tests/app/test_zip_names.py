@@ -149,7 +149,7 @@ def test_two_entries_that_decode_to_one_name_are_told(registry: Registry) -> Non
     assert (upload.dataset.root / "猫.png").read_bytes() == png(0)
     (skipped,) = upload.passed_over
     assert skipped.name == "猫.png"
-    assert "only the first is kept" in skipped.reason
+    assert "only the first one is stored" in skipped.reason
 
 
 @pytest.mark.parametrize("name", ["../表.png", "/表.png", "猫/../../表.png"])
@@ -177,7 +177,7 @@ def test_what_python_writes_is_read_as_before(registry: Registry) -> None:
 
 LATIN_1 = "chat/été.png".encode("latin-1")
 ONE_WRONG_ENTRY = {
-    "flagged as UTF-8, Latin-1": ({"flags": UTF_8_FLAG}, "flagged as UTF-8 and is not"),
+    "marked as UTF-8, Latin-1": ({"flags": UTF_8_FLAG}, "marked as UTF-8 but is not"),
     "an extra field longer than its place": (
         {"extras": b"UT\xff\x00\x01\x02\x03"},
         "damaged in the table of contents",
@@ -218,5 +218,5 @@ def test_one_wrong_entry_does_not_refuse_the_others(registry: Registry, wrong: s
 
 
 def test_a_zip_of_wrong_entries_says_why_it_has_no_pictures(registry: Registry) -> None:
-    with pytest.raises(DeconvError, match=r"no pictures in this upload \(chat.*flagged as UTF-8"):
+    with pytest.raises(DeconvError, match=r"no pictures in this upload \(chat.*marked as UTF-8"):
         store_zip(registry, raw_zip([LATIN_1], flags=UTF_8_FLAG), "a.zip")

@@ -63,7 +63,7 @@ def test_no_page_is_shown_under_the_name_of_a_website(shared: Scanned, misled: B
         answer = page.goto(f"http://evil.example:{shared.server.port}/{place}")
         assert answer is not None
         assert answer.status == 403
-        expect(page.locator("body")).to_contain_text("does not answer to that name")
+        expect(page.locator("body")).to_contain_text("does not accept this name")
     assert not sockets
     page.goto(f"http://localhost:{shared.server.port}/")
     expect(page.get_by_test_id("stSidebar")).to_be_visible()

@@ -67,7 +67,9 @@ def test_a_scan_that_is_killed_at_work(
     state = ended(registry, path)
     assert (state.status, state.progress.done >= 32) == ("failed", True)
     app = start_page(pair)
-    assert "It stopped before its end: it was ended from outside" in words(app).replace("\\", "")
+    assert "It stopped too early: something outside this program ended it" in words(app).replace(
+        "\\", ""
+    )
     resumed(app, registry, path)
 
 

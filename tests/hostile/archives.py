@@ -245,20 +245,20 @@ ARCHIVES: dict[str, ArchiveCase] = {
     ),
     "packed with bzip2, and broken": ArchiveCase(
         lambda: changed(zipped(("a.png", png()), kind=zipfile.ZIP_BZIP2), (LOCAL, 36, b"broken")),
-        refused="packed in a way",
+        refused="packed with an unknown method",
     ),
     "packed with LZMA, with a dictionary of 4 GB": ArchiveCase(
         lambda: changed(
             zipped(("a.png", png()), kind=zipfile.ZIP_LZMA), (LOCAL, 40, b"\xff\xff\xff\xff")
         ),
-        refused="packed in a way",
+        refused="packed with an unknown method",
     ),
-    "packed in a way that there is not": ArchiveCase(
+    "packed with a method that does not exist": ArchiveCase(
         lambda: changed(
             zipped(GOOD, ("a.png", png())), (LOCAL, 8, b"\x63"), (CENTRAL, 10, b"\x63")
         ),
         kept=("good.png",),
-        left_out="packed in a way",
+        left_out="packed with an unknown method",
     ),
     "a program before the zip": ArchiveCase(
         lambda: b"MZ" + bytes(999) + beside_good(), kept=("good.png",)

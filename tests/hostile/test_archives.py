@@ -78,7 +78,7 @@ def test_all_uploads_together_have_a_limit(registry: Registry) -> None:
         return store_files(registry, [("a.png", io.BytesIO(bytes(size * MEGABYTE)))], "a", limits)
 
     first = upload(3)
-    with pytest.raises(DeconvError, match="would take more room than they may; to make room"):
+    with pytest.raises(DeconvError, match="would exceed their limit; to make room"):
         upload(3)
     upload(2)
     assert folder_size(registry.home / "uploads") == 5 * MEGABYTE
@@ -88,7 +88,7 @@ def test_all_uploads_together_have_a_limit(registry: Registry) -> None:
 
 def test_a_zip_that_swells_past_the_limit_leaves_nothing(registry: Registry) -> None:
     archive = io.BytesIO(zipped(("a.png", png()), ("b.png", bytes(6 * MEGABYTE))))
-    with pytest.raises(DeconvError, match="would take more room"):
+    with pytest.raises(DeconvError, match="would exceed their limit"):
         store_zip(registry, archive, "a.zip", limits=UploadLimits(total=5 * MEGABYTE))
     assert not files(registry.home)
 
