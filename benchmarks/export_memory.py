@@ -25,7 +25,7 @@ import statistics, sys, time
 from pathlib import Path
 from deconv_core import ActivationIndex, ImageFolder, Unit, load_network
 from deconv_core.demo import demo_images, demo_index
-from deconv_core.output.export import CACHE_BYTES, export
+from deconv_core.export import CACHE_BYTES, export
 from deconv_core.reconstruction.cache import ReconstructionCache
 from deconv_core.output.selection import Selection
 

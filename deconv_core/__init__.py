@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from deconv_core.network.sources import load_network
     from deconv_core.output.rendering import Scale, compose_grid
     from deconv_core.output.tables import activation_table
+    from deconv_core.pictures import Reconstruction
     from deconv_core.reconstruction.cache import ReconstructionCache
-    from deconv_core.reconstruction.reconstruct import Reconstruction, reconstruct
+    from deconv_core.reconstruction.reconstruct import reconstruct
     from deconv_core.scanning.scan import scan
     from deconv_core.units import Activation, Box, Unit
 
@@ -48,7 +49,7 @@ _HOMES = {
     "Activation": "units",
     "Box": "units",
     "reconstruct": "reconstruction.reconstruct",
-    "Reconstruction": "reconstruction.reconstruct",
+    "Reconstruction": "pictures",
     "ReconstructionCache": "reconstruction.cache",
     "Scale": "output.rendering",
     "compose_grid": "output.rendering",

@@ -13,9 +13,11 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import deconv_core
 from deconv_core.errors import CancelledError, DeconvError
 from deconv_core.interrupts import CANCELLED, Interrupts
 
+# Commands import what they need when they run: ``--help`` and mistakes are answered at once.
 if TYPE_CHECKING:
     from deconv_core.images.folder import ImageFolder
     from deconv_core.index.activation_index import ActivationIndex
@@ -197,11 +199,7 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _scan(options: argparse.Namespace, interrupts: Interrupts) -> int:
-    from deconv_core.images.folder import ImageFolder
-    from deconv_core.index.activation_index import ActivationIndex
-    from deconv_core.scanning.scan import scan
-
-    images = ImageFolder(
+    images = deconv_core.ImageFolder(
         options.images,
         extensions=None if options.extensions is None else options.extensions.split(","),
         labels=_labels(options.labels, options.label),
@@ -215,7 +213,7 @@ def _scan(options: argparse.Namespace, interrupts: Interrupts) -> int:
         print(_preprocessing_line(network, network.preprocessing_reason))
     try:
         with interrupts.leaving_in_order():
-            index = scan(
+            index = deconv_core.scan(
                 network,
                 images,
                 options.index,
@@ -233,7 +231,7 @@ def _scan(options: argparse.Namespace, interrupts: Interrupts) -> int:
         folder = _folder_at_work(options)
         if not folder.exists():
             raise
-        index = ActivationIndex.open(folder.path)
+        index = deconv_core.ActivationIndex.open(folder.path)
     if options.progress == "bar" and sys.stderr.isatty():
         print(file=sys.stderr)
     failed = index.images[index.images["error"] != ""]
@@ -356,17 +354,13 @@ def _engine(options: argparse.Namespace) -> RayEngine | None:
 
 
 def _top(options: argparse.Namespace, interrupts: Interrupts) -> int:
-    from deconv_core.exact import exact_top
-    from deconv_core.index.activation_index import ActivationIndex
-    from deconv_core.output.rendering import Scale, check_tile, compose_grid
+    from deconv_core.output.rendering import check_tile
     from deconv_core.output.result_files import ResultFiles
-    from deconv_core.output.tables import activation_table
-    from deconv_core.reconstruction.reconstruct import reconstruct
     from deconv_core.scanning.plan import scanned_folder
 
     check_tile("patch", options.tile_size)
-    Scale.named(options.scale, ())
-    index = ActivationIndex.open(options.index)
+    deconv_core.Scale.named(options.scale, ())
+    index = deconv_core.ActivationIndex.open(options.index)
     made = index.manifest
     images = scanned_folder(_images_of(options, index.image_root), made)
     _say_listed(images)
@@ -374,7 +368,7 @@ def _top(options: argparse.Namespace, interrupts: Interrupts) -> int:
     files = ResultFiles.of(options.out, *asked, images.root, copies=options.copies)
     network = _load(_network_of(options, made), made.preprocessing, "bar", interrupts)
     print(_preprocessing_line(network, "the scan used it"))
-    top = exact_top(
+    top = deconv_core.exact_top(
         *(network, images, index, options.layer, options.channel, options.k, options.label),
         copies=options.copies,
     )
@@ -382,19 +376,19 @@ def _top(options: argparse.Namespace, interrupts: Interrupts) -> int:
         none = f"none of the {len(index.images):,} images activates it"
         print(f"{files.stem}: {none}; nothing to draw")
         return 0
-    pictures = reconstruct(
+    pictures = deconv_core.reconstruct(
         network,
         images,
         top,
         progress=_bar("reconstructing"),
         scanned=index.content_hashes(found.image_id for found in top),
     )
-    scale = Scale.named(options.scale, pictures)
+    scale = deconv_core.Scale.named(options.scale, pictures)
     behind = index.copies_behind(top, options.label, copies=options.copies)
-    table = activation_table(pictures, copies=behind)
+    table = deconv_core.activation_table(pictures, copies=behind)
     grids = {
-        "feat": compose_grid(pictures, scale=scale, tile_size=options.tile_size),
-        "im": compose_grid(pictures, "patch", scale=scale, tile_size=options.tile_size),
+        "feat": deconv_core.compose_grid(pictures, scale=scale, tile_size=options.tile_size),
+        "im": deconv_core.compose_grid(pictures, "patch", scale=scale, tile_size=options.tile_size),
     }
     with interrupts.leaving_in_order():
         files.write(grids, table)
@@ -462,7 +456,6 @@ def _network_of(options: argparse.Namespace, made: Manifest) -> str:
 
 
 def _load(source: str, preprocessing: str | None, progress: str, interrupts: Interrupts) -> Network:
-    from deconv_core.network.sources import load_network
     from deconv_core.typed_paths import file_address_path
 
     def report(done: int, total: int) -> None:
@@ -472,7 +465,7 @@ def _load(source: str, preprocessing: str | None, progress: str, interrupts: Int
             _draw_bar("downloading weights", done, total, f"{done / 1e6:,.0f} MB")
 
     path = file_address_path(source) or source
-    return load_network(path, preprocessing, progress=report, cancel=interrupts.cancel)
+    return deconv_core.load_network(path, preprocessing, progress=report, cancel=interrupts.cancel)
 
 
 def _preprocessing_line(network: Network, reason: str) -> str:

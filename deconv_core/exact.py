@@ -18,8 +18,8 @@ from deconv_core.errors import ANEW, CancelledError, ImageError, IndexMismatchEr
 from deconv_core.images.decoding import DECODING
 from deconv_core.images.folder import ImageFolder, check_unchanged
 from deconv_core.index.activation_index import TOP, ActivationIndex, best_channel
-from deconv_core.network.download import CancelFlag
 from deconv_core.network.network import Network
+from deconv_core.progress import CancelFlag
 from deconv_core.reconstruction.cache import ImagePass, ReconstructionCache
 from deconv_core.reconstruction.whole_image import image_passes, peak_layer
 from deconv_core.units import Activation, Unit

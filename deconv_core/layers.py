@@ -10,10 +10,11 @@ step at the end and doubles the stride. Nothing here needs weights or torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from deconv_core.arguments import whole_number
+from deconv_core.arguments import shown, whole_number
+from deconv_core.errors import DeconvError
 from deconv_core.units import Box
 
 INPUT_SIDE = 224
@@ -86,3 +87,15 @@ def chain_layers(chain: Iterable[int | str]) -> tuple[Layer, ...]:
             field, channels, place = field.after_convolution(), int(step), place + 1
             layers.append(Layer(f"conv{block}_{place}", channels, side, side, field))
     return tuple(layers)
+
+
+def layer_named(layers: Mapping[str, Layer], name: str) -> Layer:
+    """Look a layer up.
+
+    Raises:
+        DeconvError: no such layer; the message lists what there is.
+    """
+    if not isinstance(name, str) or name not in layers:
+        names = ", ".join(layers)
+        raise DeconvError(f"{shown(name)} is not a layer of this network; choose one of {names}")
+    return layers[name]

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from deconv_core.errors import DeconvError
 from deconv_core.images.folder import ImageContent
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.layers import Layer
+from deconv_core.pictures import Reconstruction
 from deconv_core.units import Activation
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.data.registry import Registry
-
-if TYPE_CHECKING:
-    from deconv_core.reconstruction.reconstruct import Reconstruction
 
 EACH = "each"
 """Value of ``copies`` in the address: every copy of a picture counts."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import streamlit as st
 
+import deconv_core
 from deconv_core.layers import INPUT_SIDE, Layer
 from deconv_core.units import Activation, Unit
 from deconv_dashboard.frame import address, messages, pickers
@@ -19,9 +18,6 @@ from deconv_dashboard.gallery.tiles import Mark, Panel, Tile, gallery, pick_posi
 from deconv_dashboard.server import drawn, reconstructing, resources
 from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import activation_text
-
-if TYPE_CHECKING:
-    from deconv_core.network.network import Network
 
 PAGE, MOST = "image", 12
 
@@ -62,7 +58,9 @@ def strongest_maps(
     ]
 
 
-def map_tiles(network: Network, shown: Shown, found: list[Activation], chosen: int) -> None:
+def map_tiles(
+    network: deconv_core.Network, shown: Shown, found: list[Activation], chosen: int
+) -> None:
     """Draw each map as reconstruction and patch; a click lays a map over the image."""
     made = reconstructing.watched_in(network, shown.folder, found, height=480)
     tiles = []
@@ -149,7 +147,7 @@ def page(choice: Choice) -> None:
     by_layer(network, shown)
 
 
-def check_layers(choice: Choice, network: Network) -> None:
+def check_layers(choice: Choice, network: deconv_core.Network) -> None:
     """Refuse a network whose layers differ from the index's: the page draws the index's layers.
 
     Raises:
@@ -200,7 +198,7 @@ def open_link(layer: Layer, channel: int) -> None:
     )
 
 
-def by_layer(network: Network, shown: Shown) -> None:
+def by_layer(network: deconv_core.Network, shown: Shown) -> None:
     """Draw a table: the strongest map of every layer in this image."""
     with st.expander("The strongest map of every layer", icon=":material/table_rows:"):
         table = reconstructing.strongest_by_layer(network, shown.seen)

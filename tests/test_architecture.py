@@ -146,6 +146,22 @@ def test_the_package_alone_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+# The parts of the core that compute; all others answer before torch is there.
+COMPUTING = {"deconvnet", "exact", "export", "network", "reconstruction", "scanning"}
+
+
+def test_nothing_but_the_parts_that_compute_loads_torch() -> None:
+    modules = [name for name in core_modules() if name.split(".")[1] not in COMPUTING]
+    assert {"deconv_core.index.folder", "deconv_core.output.tables"} <= set(modules)
+    program = (
+        "import importlib, sys\n"
+        f"for name in {modules}:\n"
+        "    importlib.import_module(name)\n"
+        "    assert 'torch' not in sys.modules, name\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+
+
 def test_one_module_shows_tables_and_the_built_in_download_is_off() -> None:
     showing = set()
     for part in ("app", "deconv_dashboard", "pages"):

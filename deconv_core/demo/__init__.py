@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from deconv_core.units import Activation, Unit
 
 _HERE = Path(__file__).parent
@@ -118,8 +120,6 @@ def demo_opening() -> Opening:
 
 def _cut(grid: Path, count: int, columns: int = 3, gap: int = 2) -> tuple[bytes, ...]:
     """The tiles of a native grid, as ``compose_grid`` lays them out."""
-    from PIL import Image
-
     tiles = []
     with Image.open(grid) as opened:
         side = (opened.width - gap) // columns - gap

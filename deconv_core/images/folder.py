@@ -50,6 +50,28 @@ class ImageContent:
     value_range: ValueRange
 
 
+@dataclass(frozen=True, eq=False)
+class SeenImage:
+    """An image as it was when it was read.
+
+    Attributes:
+        content: what it was made from.
+        pixels: uint8 (224, 224, 3), RGB, not to be written.
+        content_hash: SHA-256 of the file, in hexadecimal digits.
+        note: what is odd about its values, for people, or "".
+    """
+
+    content: ImageContent
+    pixels: Pixels
+    content_hash: str
+    note: str = ""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return self.pixels.nbytes
+
+
 class ImageFolder:
     """The images below a folder, in the order of their ids.
 

@@ -7,26 +7,13 @@ import http.client
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from deconv_core.errors import CancelledError, WeightsError
+from deconv_core.progress import CancelFlag, Progress
 
 _PIECE = 2**20
 _TIMEOUT_SECONDS = 30.0
-
-
-class CancelFlag(Protocol):
-    """What a caller sets to stop long work; ``threading.Event`` is one."""
-
-    def is_set(self) -> bool:
-        """True once the work should stop."""
-        ...
-
-
-Progress = Callable[[int, int], None]
-"""Called with (bytes there, bytes in all)."""
 
 
 def sha256_of(path: Path) -> str:

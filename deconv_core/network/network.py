@@ -15,9 +15,8 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from deconv_core.arguments import shown
-from deconv_core.errors import DeconvError, WeightsError
-from deconv_core.layers import INPUT_SIDE, POOL, Layer, chain_layers
+from deconv_core.errors import WeightsError
+from deconv_core.layers import INPUT_SIDE, POOL, Layer, chain_layers, layer_named
 from deconv_core.network.preprocessing import PREPROCESSINGS, Preprocessing, preprocessing_named
 
 
@@ -89,18 +88,6 @@ class Network:
         mean = torch.tensor(self.preprocessing.mean, device=pixels.device).view(3, 1, 1)
         deviation = torch.tensor(self.preprocessing.deviation, device=pixels.device).view(3, 1, 1)
         return (pixels.float() / self.preprocessing.divisor - mean) / deviation
-
-
-def layer_named(layers: Mapping[str, Layer], name: str) -> Layer:
-    """Look a layer up.
-
-    Raises:
-        DeconvError: no such layer; the message lists what there is.
-    """
-    if not isinstance(name, str) or name not in layers:
-        names = ", ".join(layers)
-        raise DeconvError(f"{shown(name)} is not a layer of this network; choose one of {names}")
-    return layers[name]
 
 
 def build_network(

@@ -14,8 +14,9 @@ from safetensors.torch import save_file
 from deconv_core.arguments import callbacks, shown
 from deconv_core.demo import demo_weights
 from deconv_core.errors import CancelledError, PreprocessingUnclearError, WeightsError
+from deconv_core.home import data_home
 from deconv_core.layers import POOL
-from deconv_core.network.download import CancelFlag, Progress, download, sha256_of
+from deconv_core.network.download import download, sha256_of
 from deconv_core.network.network import Convolution, Network, build_network
 from deconv_core.network.preprocessing import (
     Expected,
@@ -24,6 +25,7 @@ from deconv_core.network.preprocessing import (
     signs_of_caffe,
 )
 from deconv_core.network.weight_files import SUFFIXES, read_weight_file
+from deconv_core.progress import CancelFlag, Progress
 from deconv_core.typed_paths import path_argument
 from deconv_core.whole_files import remove_parts, whole_file
 
@@ -37,11 +39,6 @@ VGG19_CHAIN = (
 _CHOICES = (
     f"choose 'demo', 'vgg19', 'random' or the path of a file that ends in {', '.join(SUFFIXES)}"
 )
-
-
-def data_home() -> Path:
-    """The folder for converted weights, datasets and indexes: ``$DECONV_HOME`` or ``~/.deconv``."""
-    return Path(os.environ.get("DECONV_HOME") or Path.home() / ".deconv").expanduser()
 
 
 def load_network(

@@ -17,7 +17,7 @@ from PIL import Image
 from deconv_core.arguments import instance, listed, real_number, shown, text, whole_number
 from deconv_core.errors import DeconvError
 from deconv_core.images.decoding import Pixels
-from deconv_core.reconstruction.reconstruct import Reconstruction
+from deconv_core.pictures import Reconstruction
 
 Kind = Literal["reconstruction", "patch"]
 

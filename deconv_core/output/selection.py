@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from deconv_core.errors import DeconvError
 from deconv_core.index.activation_index import TOP, ActivationIndex
-from deconv_core.layers import Layer
-from deconv_core.network.network import layer_named
+from deconv_core.layers import Layer, layer_named
 from deconv_core.units import Unit
 
 _RANGE = re.compile(r"(\w+)/(\d{1,6})\s*-\s*(\d{1,6})")

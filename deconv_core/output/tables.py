@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from deconv_core.arguments import listed
-from deconv_core.layers import INPUT_SIDE, Layer
-from deconv_core.network.network import layer_named
-from deconv_core.reconstruction.reconstruct import Reconstruction
+from deconv_core.layers import INPUT_SIDE, Layer, layer_named
+from deconv_core.pictures import Reconstruction
 from deconv_core.units import Activation, Box, label_of
 
 COLUMNS = ("rank", "image_id", "label", "layer", "channel", "row", "column", "value")

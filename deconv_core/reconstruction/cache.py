@@ -9,35 +9,13 @@ from dataclasses import dataclass
 
 from deconv_core.arguments import whole_number
 from deconv_core.images.decoding import Pixels
-from deconv_core.images.folder import ImageContent, ImageFolder
+from deconv_core.images.folder import ImageContent, ImageFolder, SeenImage
 from deconv_core.network.network import Network
 from deconv_core.peaks import Peaks
 from deconv_core.reconstruction.switches import Switches
 
 _MOST_NOTED = 100_000
 """Images on which work is noted; beyond, the notes begin anew."""
-
-
-@dataclass(frozen=True, eq=False)
-class SeenImage:
-    """An image as it was when it was read.
-
-    Attributes:
-        content: what it was made from.
-        pixels: uint8 (224, 224, 3), RGB, not to be written.
-        content_hash: SHA-256 of the file, in hexadecimal digits.
-        note: what is odd about its values, for people, or "".
-    """
-
-    content: ImageContent
-    pixels: Pixels
-    content_hash: str
-    note: str = ""
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held."""
-        return self.pixels.nbytes
 
 
 @dataclass(frozen=True, eq=False)

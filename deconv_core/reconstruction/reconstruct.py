@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from deconv_core.arguments import (
     callbacks,
@@ -26,16 +25,17 @@ from deconv_core.arguments import (
 )
 from deconv_core.errors import ANEW, UPDATE, CancelledError, DeconvError, IndexMismatchError
 from deconv_core.images.decoding import Pixels
-from deconv_core.images.folder import ImageFolder, check_unchanged
+from deconv_core.images.folder import ImageFolder, SeenImage, check_unchanged
 from deconv_core.layers import INPUT_SIDE, Layer
-from deconv_core.network.download import CancelFlag
 from deconv_core.network.network import Network
-from deconv_core.reconstruction.cache import ImagePass, ReconstructionCache, SeenImage
+from deconv_core.pictures import Reconstruction
+from deconv_core.progress import CancelFlag
+from deconv_core.reconstruction.cache import ImagePass, ReconstructionCache
 from deconv_core.reconstruction.switches import Switches
 from deconv_core.reconstruction.whole_image import image_passes, peak_layer
 from deconv_core.reconstruction.windowed_passes import ascend, descend
 from deconv_core.reconstruction.windows import share_of_work
-from deconv_core.units import Activation, Box, Unit
+from deconv_core.units import Activation, Unit
 
 FLOAT32_TOLERANCE = 1e-4
 BFLOAT16_TOLERANCE = 0.1
@@ -44,25 +44,6 @@ BFLOAT16_TOLERANCE = 0.1
 _WHOLE_IMAGE_FROM = 0.6
 """Work on supports in an image, as a share of a whole pass, from which that pass is made."""
 _BATCH_PIXELS = 9 * INPUT_SIDE**2
-
-
-@dataclass(frozen=True, eq=False)
-class Reconstruction:
-    """One activation mapped back to pixels.
-
-    Attributes:
-        activation: what was asked for.
-        window: the receptive field in the 224x224 input, unclipped.
-        box: the part of it inside the input.
-        pixels: float32 (3, box.height, box.width), RGB, signed, unscaled, in input units.
-        patch: uint8 (box.height, box.width, 3), RGB: the image in the same place.
-    """
-
-    activation: Activation
-    window: Box
-    box: Box
-    pixels: npt.NDArray[np.float32]
-    patch: Pixels
 
 
 @dataclass(frozen=True, eq=False)

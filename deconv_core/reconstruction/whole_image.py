@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from deconv_core.deconvnet import convnet_pass
 from deconv_core.images.decoding import Pixels
 from deconv_core.images.folder import ImageFolder
 from deconv_core.network.network import Convolution, Network
-from deconv_core.peaks import Peaks, find_peaks
+from deconv_core.peaks import Peaks
 from deconv_core.reconstruction.cache import ImagePass, ReconstructionCache
 from deconv_core.reconstruction.switches import Switches, pool
 from deconv_core.scanning.compute import to_batch
+from deconv_core.scanning.peak_search import find_peaks
 
 
 def peak_layer(network: Network, layer: str) -> str:
@@ -45,6 +48,16 @@ def image_passes(
             cache.keep_pass(network, seen.content, passed)
         found[position] = passed
     return [found[position] for position in positions]
+
+
+def feature_maps(network: Network, pixels: Pixels, layer: str) -> npt.NDArray[np.float32]:
+    """All feature maps (C, H, W) of a layer for one image, uint8 (224, 224, 3).
+
+    Raises:
+        DeconvError: the network has no such layer.
+    """
+    inputs = network.normalise(to_batch([pixels]).contiguous())
+    return convnet_pass(network, inputs, layer).feature_maps[0].numpy()
 
 
 def pass_images(network: Network, pixels: Sequence[Pixels], layer: str) -> list[ImagePass]:

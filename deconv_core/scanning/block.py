@@ -15,8 +15,8 @@ from deconv_core.errors import ImageError
 from deconv_core.images.decoding import DecodedImage, content_hash
 from deconv_core.images.folder import ImageEntry, ImageFolder, read_content
 from deconv_core.index.blocks import ImageRow
-from deconv_core.network.download import CancelFlag
 from deconv_core.peaks import Peaks, join_peaks
+from deconv_core.progress import CancelFlag
 from deconv_core.scanning.compute import ScanNetwork, to_batch
 
 

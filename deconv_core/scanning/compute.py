@@ -21,7 +21,8 @@ from deconv_core.images.decoding import Pixels
 from deconv_core.images.folder import ImageFolder
 from deconv_core.index.manifest import ComputePath
 from deconv_core.network.network import Convolution, Network
-from deconv_core.peaks import Peaks, locate, peaks_at
+from deconv_core.peaks import Peaks
+from deconv_core.scanning.peak_search import locate, peaks_at
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda", "mps")

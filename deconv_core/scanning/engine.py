@@ -21,8 +21,8 @@ from deconv_core.images.folder import ImageEntry, ImageFolder
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.manifest import ComputePath, Manifest
 from deconv_core.layers import INPUT_SIDE
-from deconv_core.network.download import CancelFlag
 from deconv_core.network.network import Network
+from deconv_core.progress import CancelFlag
 from deconv_core.scanning.block import Block, scan_block
 from deconv_core.scanning.compute import ScanNetwork, choose_compute, device_there
 from deconv_core.storage import RemotePath

@@ -38,8 +38,8 @@ from deconv_core.index.manifest import Manifest
 from deconv_core.index.new_index import begin_new_index, delete_left, finish, take_place
 from deconv_core.index.place import begun_folder, check_place
 from deconv_core.index.summary import drop_summaries, merge_blocks, write_summary
-from deconv_core.network.download import CancelFlag
 from deconv_core.network.network import Network
+from deconv_core.progress import CancelFlag
 from deconv_core.scanning.compute import DEVICES, PRECISIONS, torch_version
 from deconv_core.scanning.engine import (
     BlockImage,

@@ -8,12 +8,10 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import MISSING, fields
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.wording import label_name
-
-if TYPE_CHECKING:
-    from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 
 _Option = TypeVar("_Option", bound=Hashable)
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")

@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 from deconv_core.demo import demo_images, demo_index, demo_weights
 from deconv_core.errors import DeconvError
+from deconv_core.home import data_home
 from deconv_core.whole_files import remove_parts, write_whole
 from deconv_dashboard.data import names
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
@@ -42,13 +43,6 @@ _HOUR = 3600.0
 VGG19 = NetworkChoice("vgg19", "VGG19 (ImageNet)", "vgg19")
 DEMO_NETWORK = NetworkChoice("demo", "Demo network", "demo")
 RANDOM = NetworkChoice("random", "VGG19, random weights", "random")
-
-
-def data_home() -> Path:
-    """The data folder, from the core; imported here because it loads torch."""
-    from deconv_core.network.sources import data_home as home
-
-    return home()
 
 
 class Registry:

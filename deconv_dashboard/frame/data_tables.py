@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from deconv_core.output.tables import csv_file
+
 
 def data_table(
     table: pd.DataFrame | Mapping[str, Sequence[object]], name: str, key: str, **how: Any
@@ -26,14 +28,9 @@ def data_table(
     frame = pd.DataFrame(table)
     st.dataframe(frame, hide_index=True, key=key, **how)
 
-    def content() -> bytes:
-        from deconv_core.output.tables import csv_file  # loads torch
-
-        return csv_file(frame)
-
     st.download_button(
         "Table as CSV",
-        content,
+        lambda: csv_file(frame),
         file_name=f"{name}.csv",
         mime="text/csv",
         key=f"{key}_csv",

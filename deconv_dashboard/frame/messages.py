@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -13,6 +13,7 @@ from deconv_core.errors import DeconvError, IndexDamagedError, IndexOutdatedErro
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.index.dead_maps import dead_maps_sentence, layers_with_many_dead_maps
 from deconv_core.layers import Layer
+from deconv_core.output.tables import activation_table
 from deconv_core.units import Unit
 from deconv_dashboard.frame import address
 from deconv_dashboard.frame.choice import escape
@@ -23,11 +24,8 @@ from deconv_dashboard.frame.repair import damage_note
 from deconv_dashboard.jobs.scans import changes_since
 from deconv_dashboard.server import resources
 from deconv_dashboard.server.told import told
-from deconv_dashboard.values import Choice
+from deconv_dashboard.values import Answer, Choice
 from deconv_dashboard.wording import activation_text, counted
-
-if TYPE_CHECKING:
-    from deconv_dashboard.values import Answer
 
 
 @contextmanager
@@ -163,8 +161,6 @@ def table(
     answers: Sequence[Answer], layers: Mapping[str, Layer], name: str, key: str, **how: Any
 ) -> None:
     """Draw answers as one table: rank, image, location, value, box in pixels, copies."""
-    from deconv_core.output.tables import activation_table  # loads torch
-
     parts = [activation_table(one.activations, layers, one.copies) for one in answers]
     listed = pd.concat(parts, ignore_index=True)
     data_table(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from deconv_core.errors import DeconvError
 from deconv_core.index.copies import and_copies, names_text
 from deconv_core.names import visible
+from deconv_core.output.rendering import Scale
+from deconv_core.pictures import Reconstruction
 from deconv_core.units import Activation, Unit, label_of
 from deconv_dashboard.frame import messages
 from deconv_dashboard.frame.shell import escape
@@ -18,11 +19,6 @@ from deconv_dashboard.gallery.tiles import Panel, Tile
 from deconv_dashboard.server import drawn, reconstructing, resources
 from deconv_dashboard.values import Answer, Choice, PictureKey, Pictures
 from deconv_dashboard.wording import activation_text, shortened
-
-if TYPE_CHECKING:
-    from deconv_core.output.rendering import Scale
-    from deconv_core.reconstruction.reconstruct import Reconstruction
-
 
 PER_TILE = ("percentile", 0.0, 99.0)
 """Key of the scale that belongs to one picture alone. Patches have no scale; they use it as a key.
@@ -72,8 +68,6 @@ def _shared_out(answers: Sequence[Answer], made: Pictures) -> list[Answer]:
 
 def scale_for(name: str, answers: Sequence[Answer]) -> Scale:
     """One scale for all the answers on the page."""
-    from deconv_core.output.rendering import Scale
-
     return Scale.named(name, [picture for answer in answers for picture in answer.pictures.all])
 
 

@@ -10,18 +10,19 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+
+from PIL import Image, ImageDraw, ImageFont
 
 from deconv_core.index.copies import and_copies
 from deconv_core.layers import Layer
 from deconv_core.names import visible
+from deconv_core.output.rendering import Kind, Scale, tile
+from deconv_core.pictures import Reconstruction
 from deconv_dashboard.server.drawn import png_bytes
 from deconv_dashboard.wording import activation_text
 
-if TYPE_CHECKING:
-    from PIL import ImageFont
-
 _FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
+_KINDS: tuple[Kind, Kind] = ("reconstruction", "patch")
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 _COLUMNS, _LINE, _GAP, _HEAD = 3, 14, 8, 44
 
@@ -33,19 +34,15 @@ def tile_side(layer: Layer, least: int) -> int:
 
 
 def sheet(
-    pictures: Sequence[Any],
+    pictures: Sequence[Reconstruction],
     title: str,
     layer: Layer,
-    scale: Any,
+    scale: Scale,
     *,
     large: bool,
     copies: Mapping[str, Sequence[str]] | None = None,
 ) -> bytes:
     """Both grids side by side on white as PNG, a caption under every tile."""
-    from PIL import Image, ImageDraw
-
-    from deconv_core.output.rendering import tile
-
     side = tile_side(layer, 300 if large else 150)
     rows = -(-len(pictures) // _COLUMNS)
     lines_below = 3 if copies else 2
@@ -58,13 +55,11 @@ def sheet(
     draw.text((_GAP, 26), under, "#555555", small)
     for place, picture in enumerate(pictures):
         row, column = divmod(place, _COLUMNS)
-        captions = zip(
-            ("reconstruction", "patch"), _captions(place + 1, picture, copies), strict=True
-        )
+        captions = zip(_KINDS, _captions(place + 1, picture, copies), strict=True)
         for half, (kind, lines) in enumerate(captions):
             left = _GAP + half * (_COLUMNS * cell + 2 * _GAP) + column * cell
             top = _HEAD + row * height
-            paper.paste(tile(picture, kind, scale, side), (left, top))  # type: ignore[arg-type]
+            paper.paste(tile(picture, kind, scale, side), (left, top))
             for number, text in enumerate(lines):
                 corner = (left, top + side + 2 + number * _LINE)
                 draw.text(corner, fitted(text, small, side), "black", small)
@@ -72,7 +67,7 @@ def sheet(
 
 
 def _captions(
-    rank: int, picture: Any, copies: Mapping[str, Sequence[str]] | None
+    rank: int, picture: Reconstruction, copies: Mapping[str, Sequence[str]] | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Two lines under the reconstruction, and two or three under the patch."""
     activation = picture.activation
@@ -87,8 +82,6 @@ def _captions(
 @lru_cache(16)
 def font(size: int) -> ImageFont.FreeTypeFont:
     """The font of captions, ``size`` pixels high; the same layout on every computer."""
-    from PIL import ImageFont
-
     # The other layout engine exists on some computers only, and spaces letters differently.
     return ImageFont.truetype(_FONT, size, layout_engine=ImageFont.Layout.BASIC)
 

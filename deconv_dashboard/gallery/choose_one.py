@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from deconv_core.errors import DeconvError
-from deconv_core.images.folder import ImageFolder
+from deconv_core.images.folder import ImageFolder, SeenImage
+from deconv_core.units import as_stored, composed
 from deconv_dashboard.frame import address
 from deconv_dashboard.frame.moved import folder_missing
 from deconv_dashboard.frame.shell import escape
@@ -18,10 +18,6 @@ from deconv_dashboard.server import drawn, resources
 from deconv_dashboard.server.told import told
 from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import shortened
-
-if TYPE_CHECKING:
-    from deconv_core.reconstruction.cache import SeenImage
-from deconv_core.units import as_stored, composed
 
 _PAGE = 18
 _LARGEST = 50  # MB

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import streamlit as st
 
 from deconv_core.layers import Layer
+from deconv_core.output.rendering import Kind, Scale, compose_grid
+from deconv_core.output.tables import activation_table, csv_file
+from deconv_core.pictures import Reconstruction
 from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.gallery.captioned import not_drawn, sheet, tile_side
 from deconv_dashboard.server.drawn import png_bytes
@@ -32,10 +34,10 @@ def _plain(text: str) -> str:
 
 
 def downloads(
-    pictures: Sequence[Any],
+    pictures: Sequence[Reconstruction],
     stem: str,
     layer: Layer,
-    scale: object,
+    scale: Scale,
     key: str,
     title: str = "Download",
     heading: str = "",
@@ -94,16 +96,10 @@ def _button(label: str, name: str, key: str, data: object) -> None:
     )
 
 
-def grid(pictures: Sequence[object], kind: str, scale: object, side: int | None) -> bytes:
+def grid(pictures: Sequence[Reconstruction], kind: Kind, scale: Scale, side: int | None) -> bytes:
     """A grid as PNG; ``side`` None draws tiles as large as the receptive field."""
-    from deconv_core.output.rendering import compose_grid
-
-    return png_bytes(
-        compose_grid(pictures, kind=kind, scale=scale, tile_size=side)  # type: ignore[arg-type]
-    )
+    return png_bytes(compose_grid(pictures, kind, scale=scale, tile_size=side))
 
 
-def _csv(pictures: Sequence[object], copies: Mapping[str, Sequence[str]] | None) -> bytes:
-    from deconv_core.output.tables import activation_table, csv_file
-
-    return csv_file(activation_table(pictures, copies=copies))  # type: ignore[arg-type]
+def _csv(pictures: Sequence[Reconstruction], copies: Mapping[str, Sequence[str]] | None) -> bytes:
+    return csv_file(activation_table(pictures, copies=copies))

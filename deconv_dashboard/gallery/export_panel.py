@@ -10,6 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from deconv_core.errors import DeconvError, ImageError, IndexMismatchError, IndexOutdatedError
+from deconv_core.output.export_archive import folder_of
 from deconv_core.output.selection import Selection
 from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame.job_rows import job_row, watched
@@ -51,8 +52,6 @@ def _list(registry: Registry, found: Sequence[Export]) -> None:
 
 def contents(selection: Selection) -> None:
     """Draw a list of the files in a zip of this selection."""
-    from deconv_core.output.export import folder_of  # loads torch
-
     folders = [folder_of(layer, None) for layer in selection.layers]
     folders += [folder_of(unit.layer, unit.channel) for unit in selection.units]
     if not folders:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+import deconv_core
 from deconv_core.errors import DeconvError
 from deconv_dashboard.frame.choice import escape
 from deconv_dashboard.server import resources
@@ -57,11 +58,9 @@ def _exact(choice: Choice, layer: str, channel: int | None, k: int, label: str |
     index, images = choice.index, resources.images_of(choice.dataset)
 
     def work(cancel: threading.Event) -> ExactTop:
-        from deconv_core.exact import exact_top
-
         assert index is not None
         network, cache = matching_network(choice), resources.reconstruction_cache()
-        return exact_top(
+        return deconv_core.exact_top(
             *(network, images, index, layer, channel, k, label),
             copies=choice.copies,
             cache=cache,

@@ -104,7 +104,7 @@ def _part(folder: Path) -> Path:
 
 def fetch(folder: Path) -> None:
     """Download, check, unpack and rename; ``folder`` appears when everything is done."""
-    from torchvision.datasets import Caltech256
+    from torchvision.datasets import Caltech256  # loads torch: not for pages
 
     part = _part(folder)
     part.mkdir(parents=True, exist_ok=True)

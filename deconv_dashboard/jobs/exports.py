@@ -11,19 +11,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+import deconv_core
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.layers import Layer
+from deconv_core.output.selection import Selection
 from deconv_core.whole_files import remove_parts
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.data.registry import Registry
-from deconv_dashboard.queue.files import from_json
 from deconv_dashboard.queue.queue import NewJob
 from deconv_dashboard.queue.state import JobState, Progress
 from deconv_dashboard.queue.worker import Cancel, Tell
-
-if TYPE_CHECKING:
-    from deconv_core.output.selection import Selection
 
 _KEY = "export "
 
@@ -35,7 +34,7 @@ class Order:
     dataset: Dataset
     network: NetworkChoice
     index: Path
-    selection: Any  # a Selection, whose module loads torch; read from JSON, a dict
+    selection: Selection
     home: Path
     within: tuple[Path, ...] | None
     target: Path
@@ -139,17 +138,15 @@ def delete_export(registry: Registry, export_id: str) -> None:
 
 def work(order: Order, tell: Tell, cancel: Cancel) -> None:
     """Build the zip."""
-    from deconv_core.images.folder import ImageFolder
-    from deconv_core.index.activation_index import ActivationIndex
-    from deconv_core.network.sources import load_network
-    from deconv_core.output.export import export
-    from deconv_core.output.selection import Selection
+    from deconv_core.export import export  # loads torch: not where pages import this module
 
     dataset, network = order.dataset, order.network
     left_out: dict[str, str] = {}
     _remove_files(order.target)
     export(
-        load_network(network.source, network.preprocessing, home=order.home, cancel=cancel),
+        deconv_core.load_network(
+            network.source, network.preprocessing, home=order.home, cancel=cancel
+        ),
         ImageFolder(
             *(dataset.root, dataset.extensions, dataset.labels),
             resize="crop" if dataset.resize == "crop" else "stretch",
@@ -158,7 +155,7 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
             value_range="file" if dataset.value_range == "file" else "type",
         ),
         ActivationIndex.open(order.index),
-        from_json(order.selection, Selection),
+        order.selection,
         order.target,
         dataset=dataset.name,
         progress=lambda done, total: tell(Progress("", done, total, "map", failed=len(left_out))),

@@ -7,9 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import deconv_core
 from deconv_core.errors import CancelledError, DeconvError
 from deconv_core.file_state import FileState
+from deconv_core.images.folder import ImageFolder
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.new_index import finish, new_index, take_place
 from deconv_core.storage import Location
@@ -19,6 +22,9 @@ from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.queue.queue import JobQueue, NewJob
 from deconv_dashboard.queue.state import JobState, Progress
 from deconv_dashboard.queue.worker import Cancel, Tell
+
+if TYPE_CHECKING:
+    from deconv_core.scanning.scan import ScanProgress
 
 BYTES_PER_IMAGE = 34_000
 """Size of an index per image for full-width VGG19, the largest case; see docs/serving.md."""
@@ -82,10 +88,6 @@ def start_scan(
 
 def work(order: Order, tell: Tell, cancel: Cancel) -> None:
     """Scan."""
-    from deconv_core.images.folder import ImageFolder
-    from deconv_core.network.sources import load_network
-    from deconv_core.scanning.scan import ScanProgress, scan
-
     dataset, network = order.dataset, order.network
     tell(Progress("Listing the images"))
     images = ImageFolder(
@@ -104,13 +106,13 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
         tell(Progress("", *counts, now.images_per_second, now.seconds_left))
 
     tell(Progress("Loading the network"))
-    loaded = load_network(
+    loaded = deconv_core.load_network(
         *(network.source, network.preprocessing),
         home=order.home,
         progress=downloaded,
         cancel=cancel,
     )
-    index = scan(
+    index = deconv_core.scan(
         loaded,
         images,
         new_index(order.index) if order.anew else order.index,

@@ -49,7 +49,7 @@ def weights_state(registry: Registry) -> JobState:
 
 def work(order: Order, tell: Tell, cancel: Cancel) -> None:
     """Download, check, convert."""
-    from deconv_core.network.sources import published_vgg19
+    from deconv_core.network.sources import published_vgg19  # loads torch: not for pages
 
     def arrived(done: int, total: int) -> None:
         step = "Downloading" if done < total else "Checking and converting"

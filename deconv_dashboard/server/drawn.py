@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
+from PIL import Image
 
 from deconv_core.errors import DeconvError
 from deconv_core.images.decoding import Pixels
 from deconv_core.images.folder import ImageContent
+from deconv_core.output.rendering import Scale, tile
+from deconv_core.pictures import Reconstruction
 from deconv_dashboard.server import resources
-
-if TYPE_CHECKING:
-    from deconv_core.reconstruction.reconstruct import Reconstruction
-    from deconv_dashboard.values import Choice, PictureKey
+from deconv_dashboard.server.overlays import plain, plane_over
+from deconv_dashboard.values import Choice, PictureKey
 
 
 @st.cache_data(max_entries=6000, show_spinner=False)
@@ -32,8 +33,6 @@ def tile_png(
         kind: "reconstruction" or "patch".
         scale: the cache's key of the scale.
     """
-    from deconv_core.output.rendering import Scale, tile
-
     del key
     name, limit, percent = scale
     return png_bytes(tile(_picture, kind, Scale(name, limit, percent)))  # type: ignore[arg-type]
@@ -41,8 +40,6 @@ def tile_png(
 
 @st.cache_data(max_entries=2000, show_spinner=False)
 def _thumbnail(_pixels: Pixels, content: ImageContent, side: int) -> bytes:
-    from PIL import Image
-
     del content
     return png_bytes(Image.fromarray(_pixels).resize((side, side), Image.Resampling.LANCZOS))
 
@@ -66,8 +63,6 @@ def overlay_png(pixels: Pixels, plane: npt.NDArray[np.float32] | None = None) ->
 
 @st.cache_data(max_entries=300, show_spinner=False)
 def _overlay(_pixels: Pixels, _plane: npt.NDArray[np.float32] | None, values: str) -> bytes:
-    from deconv_dashboard.server.overlays import plain, plane_over
-
     del values
     drawn = plain(_pixels) if _plane is None else plane_over(_pixels, _plane)
     return png_bytes(drawn, compress_level=1)  # half the time; the file is only shown, not saved

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from deconv_core.images.decoding import Pixels
 from deconv_core.layers import INPUT_SIDE
-
-if TYPE_CHECKING:
-    from deconv_core.images.decoding import Pixels
 
 _SHOWN = 448
 _HOT = np.array([255.0, 122.0, 26.0])

@@ -11,15 +11,12 @@ from __future__ import annotations
 import ipaddress
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 import streamlit as st
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deconv_dashboard.server.serving import is_local
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _REFUSED = (

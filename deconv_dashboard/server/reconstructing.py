@@ -8,25 +8,21 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
+import deconv_core
 from deconv_core.errors import CancelledError, DeconvError, ImageError
-from deconv_core.images.folder import ImageFolder
+from deconv_core.images.folder import ImageFolder, SeenImage
+from deconv_core.pictures import Reconstruction
 from deconv_core.units import Activation
 from deconv_dashboard.server import resources
 from deconv_dashboard.server.locks import Newest
-from deconv_dashboard.values import PictureKey, Pictures
-
-if TYPE_CHECKING:
-    from deconv_core.network.network import Network
-    from deconv_core.reconstruction.cache import SeenImage
-    from deconv_core.reconstruction.reconstruct import Reconstruction
-    from deconv_dashboard.values import Choice
+from deconv_dashboard.values import Choice, PictureKey, Pictures
 
 log = logging.getLogger("deconv.dashboard")
 if os.environ.get("DECONV_LOG"):
@@ -81,7 +77,7 @@ class _Order:
 
     activations: Sequence[Activation]
     folder: ImageFolder
-    network: Callable[[], Network]
+    network: Callable[[], deconv_core.Network]
     scanned: Mapping[str, str] | None
     keys: dict[int, PictureKey]
     missing: dict[int, DeconvError]
@@ -110,7 +106,10 @@ def watched(choice: Choice, activations: Sequence[Activation], height: int) -> P
 
 
 def watched_in(
-    network: Network, folder: ImageFolder, activations: Sequence[Activation], height: int
+    network: deconv_core.Network,
+    folder: ImageFolder,
+    activations: Sequence[Activation],
+    height: int,
 ) -> Pictures:
     """Reconstruct activations without an index: any network, any images.
 
@@ -125,7 +124,7 @@ def _order(
     activations: Sequence[Activation],
     folder: ImageFolder,
     fingerprint: str,
-    network: Callable[[], Network],
+    network: Callable[[], deconv_core.Network],
     scanned: Mapping[str, str] | None,
 ) -> _Order:
     """Read the current state of the images' files."""
@@ -185,14 +184,12 @@ def _make(
 
 
 def _reconstruct_each(
-    network: Network, order: _Order, chunk: dict[int, Activation]
+    network: deconv_core.Network, order: _Order, chunk: dict[int, Activation]
 ) -> dict[int, Reconstruction | DeconvError]:
     """Rank -> the reconstruction, or the error."""
-    from deconv_core.reconstruction.reconstruct import reconstruct
-
     cache = resources.reconstruction_cache()
     try:
-        made = reconstruct(
+        made = deconv_core.reconstruct(
             network, order.folder, list(chunk.values()), cache, scanned=order.scanned
         )
         return dict(zip(chunk, made, strict=True))
@@ -205,7 +202,7 @@ def _reconstruct_each(
     return answers
 
 
-def matching_network(choice: Choice) -> Network:
+def matching_network(choice: Choice) -> deconv_core.Network:
     """The chosen network, after a check that the index belongs to it and to the dataset's settings.
 
     Raises:
@@ -214,13 +211,13 @@ def matching_network(choice: Choice) -> Network:
     """
     network = resources.network_of(choice)
     if choice.index is not None:
-        from deconv_core.exact import check_made_with
+        from deconv_core.exact import check_made_with  # loads torch
 
         check_made_with(choice.index, network, resources.images_of(choice.dataset))
     return network
 
 
-def planes(network: Network, seen: SeenImage, layer: str) -> npt.NDArray[np.float32]:
+def planes(network: deconv_core.Network, seen: SeenImage, layer: str) -> npt.NDArray[np.float32]:
     """All feature maps (C, H, W) of a layer for one image; the last ones are cached.
 
     Raises:
@@ -228,16 +225,13 @@ def planes(network: Network, seen: SeenImage, layer: str) -> npt.NDArray[np.floa
     """
 
     def work(cancel: threading.Event) -> npt.NDArray[np.float32]:
-        import torch
-
-        from deconv_core.deconvnet import convnet_pass
+        from deconv_core.reconstruction.whole_image import feature_maps  # loads torch
 
         del cancel
         store, key = resources.plane_store(), (network.fingerprint, seen.content, layer)
         kept = store.get(key)
         if kept is None:
-            inputs = network.normalise(torch.from_numpy(seen.pixels.copy()).permute(2, 0, 1)[None])
-            kept = convnet_pass(network, inputs, layer).feature_maps[0].numpy()
+            kept = feature_maps(network, seen.pixels, layer)
             store.put(key, kept)
         return kept
 
@@ -245,7 +239,7 @@ def planes(network: Network, seen: SeenImage, layer: str) -> npt.NDArray[np.floa
     return found
 
 
-def strongest_by_layer(network: Network, seen: SeenImage) -> pd.DataFrame:
+def strongest_by_layer(network: deconv_core.Network, seen: SeenImage) -> pd.DataFrame:
     """The strongest map of every convolution in one image: layer, channel, value, row, column."""
     found: pd.DataFrame = compute(
         lambda cancel: resources.strongest(network, network.fingerprint, seen, seen.content)

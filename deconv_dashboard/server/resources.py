@@ -63,12 +63,14 @@ newest_request, request_flag, scan_offered, start_wanted, upload_round. In the b
 part of the page: a component draws again when its data differ, and addresses of pictures are made
 of their content.
 
-torch is imported when the first picture is computed, so that a page's frame never waits for it.
+The first page paints before torch is there. So what loads torch is imported when it is first used:
+by ``deconv_core.NAME``, which does so by itself, or inside the function that needs it.
 """
 
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import tempfile
 import threading
@@ -82,12 +84,20 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
+import deconv_core
 from deconv_core.demo import Opening, demo_opening, opening_files
 from deconv_core.errors import DeconvError, ImageError, WeightsError
 from deconv_core.file_state import FileState
 from deconv_core.images.decoding import content_hash
-from deconv_core.images.folder import ImageContent, ImageFolder, check_unchanged, read_content
+from deconv_core.images.folder import (
+    ImageContent,
+    ImageFolder,
+    SeenImage,
+    check_unchanged,
+    read_content,
+)
 from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.pictures import Reconstruction
 from deconv_core.storage import Location
 from deconv_core.units import Activation
 from deconv_dashboard.data.datasets import Dataset
@@ -99,21 +109,17 @@ from deconv_dashboard.queue.silence import Silence
 from deconv_dashboard.server.kept_folder import KeptFolder
 from deconv_dashboard.server.locks import Store, Turn
 from deconv_dashboard.server.serving import rules
+from deconv_dashboard.values import Choice, PictureKey
 
 if TYPE_CHECKING:
     from deconv_core.exact import ExactTop
-    from deconv_core.network.network import Network
-    from deconv_core.reconstruction.cache import ReconstructionCache, SeenImage
-    from deconv_core.reconstruction.reconstruct import Reconstruction
-    from deconv_dashboard.values import Choice, PictureKey
 
 _SHOWN_FIRST = 1.0  # seconds that the browser has to itself before torch is loaded
 
 
 def registry() -> Registry:
     """Datasets, networks and indexes of this data folder."""
-    home = os.environ.get("DECONV_HOME")
-    return Registry(Path(home).expanduser() if home else Path.home() / ".deconv", rules())
+    return Registry(rules=rules())
 
 
 @st.cache_resource(show_spinner=False)
@@ -137,7 +143,7 @@ def job_silence() -> Silence:
 # --- what is shared ------------------------------------------------------------------------------
 
 
-def network_of(choice: Choice) -> Network:
+def network_of(choice: Choice) -> deconv_core.Network:
     """The chosen network; never downloads.
 
     Raises:
@@ -162,11 +168,9 @@ def _state(path: Location) -> FileState | None:
 @st.cache_resource(max_entries=3, show_spinner=False)
 def _network(
     source: str, preprocessing: str | None, home: str, weights: FileState | None
-) -> Network:
-    from deconv_core.network.sources import load_network
-
+) -> deconv_core.Network:
     del weights
-    network = load_network(source, preprocessing, home=Path(home))
+    network = deconv_core.load_network(source, preprocessing, home=Path(home))
     spare_collector()
     return network
 
@@ -414,7 +418,7 @@ def warm_up() -> threading.Thread:
 
     def load() -> None:
         time.sleep(_SHOWN_FIRST)
-
+        importlib.import_module("deconv_core.reconstruction.reconstruct")
         spare_collector()
 
     thread = threading.Thread(target=load, name="warm-up", daemon=True)
@@ -429,11 +433,9 @@ def picture_store() -> Store[PictureKey, Reconstruction]:
 
 
 @st.cache_resource(show_spinner=False)
-def reconstruction_cache() -> ReconstructionCache:
+def reconstruction_cache() -> deconv_core.ReconstructionCache:
     """Decoded images and switches, shared by all sessions."""
-    from deconv_core.reconstruction.cache import ReconstructionCache
-
-    return ReconstructionCache(256 * 2**20)
+    return deconv_core.ReconstructionCache(256 * 2**20)
 
 
 @st.cache_resource(show_spinner=False)
@@ -444,7 +446,7 @@ def plane_store() -> Store[tuple[str, ImageContent, str], npt.NDArray[np.float32
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def strongest(
-    _network: Network, network: str, _seen: SeenImage, image: ImageContent
+    _network: deconv_core.Network, network: str, _seen: SeenImage, image: ImageContent
 ) -> pd.DataFrame:
     """The strongest map of every convolution in one image.
 
@@ -454,7 +456,7 @@ def strongest(
         _seen: the image.
         image: what it was made from.
     """
-    from deconv_core.reconstruction.whole_image import pass_images
+    from deconv_core.reconstruction.whole_image import pass_images  # loads torch
 
     del network, image
     last = list(_network.layers)[-1]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+import deconv_core
 from deconv_core.errors import DeconvError, PreprocessingUnclearError
 from deconv_core.network.preprocessing import PREPROCESSINGS
 from deconv_dashboard.data.datasets import NetworkChoice
@@ -121,12 +122,10 @@ def _add(registry: Registry, typed: str, preprocessing: str | None) -> None:
 
 def _checked(registry: Registry, path: str, preprocessing: str | None) -> NetworkChoice:
     """Add a weight file and load it once, so that a wrong file is refused here."""
-    from deconv_core.network.sources import load_network
-
     network = registry.add_weights(registry.rules.meant(path), preprocessing)
     try:
         with st.spinner("Reading the weights"):
-            load_network(network.source, network.preprocessing)
+            deconv_core.load_network(network.source, network.preprocessing)
     except DeconvError:
         registry.delete_network(network)
         raise

@@ -10,7 +10,7 @@ from PIL import Image, ImageFont
 
 import deconv_dashboard
 from deconv_core import ActivationIndex, ImageFolder, Network, Scale, reconstruct
-from deconv_core.reconstruction.reconstruct import Reconstruction
+from deconv_core.pictures import Reconstruction
 from deconv_dashboard.gallery.captioned import drawable, fitted, font, not_drawn, sheet
 
 FONTS = Path(deconv_dashboard.__file__).parent / "gallery" / "fonts"

@@ -25,6 +25,7 @@ from streamlit.testing.v1 import AppTest
 from deconv_core import demo
 from deconv_core.deconvnet import convnet_pass
 from deconv_core.errors import ImageChangedError
+from deconv_core.export import export
 from deconv_core.file_state import FileState
 from deconv_core.images.colour_profiles import to_srgb
 from deconv_core.images.folder import ImageFolder
@@ -32,7 +33,6 @@ from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.index.folder import IndexFolder
 from deconv_core.network.network import Network
 from deconv_core.network.sources import save_features
-from deconv_core.output.export import export
 from deconv_core.output.selection import Selection
 from deconv_core.scanning.scan import scan
 from deconv_core.units import Activation, Box, Unit

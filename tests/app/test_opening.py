@@ -41,6 +41,17 @@ def test_the_first_page_is_whole_without_torch(
     assert done.stdout.strip().splitlines()[-1] == "[]"
 
 
+def test_torch_is_loaded_behind_the_first_page() -> None:
+    program = (
+        "import sys; from deconv_dashboard.server import resources\n"
+        "resources._SHOWN_FIRST = 0\n"
+        "assert 'torch' not in sys.modules\n"
+        "resources.warm_up().join()\n"
+        "assert 'torch' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+
+
 @pytest.fixture
 def choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Choice:
     monkeypatch.setenv("DECONV_HOME", str(tmp_path))

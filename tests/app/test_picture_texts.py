@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from deconv_core import ActivationIndex, ImageFolder, Network, scan
 from deconv_core.__main__ import main
-from deconv_core.output.export import export
+from deconv_core.export import export
 from deconv_core.output.selection import Selection
 from deconv_core.units import Unit
 from deconv_dashboard.start.previews import thumbnail

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 from deconv_core.errors import DeconvError
 from deconv_core.output.rendering import Scale, compose_grid, tile
-from deconv_core.reconstruction.reconstruct import Reconstruction
+from deconv_core.pictures import Reconstruction
 from deconv_core.units import Activation, Box, Unit
 from tests.core.independent import GEOMETRY
 from tests.thorough import examples

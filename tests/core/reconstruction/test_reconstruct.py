@@ -11,8 +11,9 @@ from captum.attr import NeuronDeconvolution
 from deconv_core.errors import CancelledError, DeconvError, ImageError
 from deconv_core.images.folder import ImageFolder
 from deconv_core.network.network import Network
+from deconv_core.pictures import Reconstruction
 from deconv_core.reconstruction.cache import ReconstructionCache
-from deconv_core.reconstruction.reconstruct import Reconstruction, reconstruct
+from deconv_core.reconstruction.reconstruct import reconstruct
 from deconv_core.units import Activation, Unit
 from tests.core import drawings, independent
 from tests.core.independent import GEOMETRY, LAYERS

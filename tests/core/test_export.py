@@ -24,10 +24,10 @@ from deconv_core import (
     scan,
 )
 from deconv_core.errors import CancelledError
-from deconv_core.output.export import export
+from deconv_core.export import export
 from deconv_core.output.selection import Selection, parse_units, strongest_maps
+from deconv_core.pictures import Reconstruction
 from deconv_core.reconstruction import whole_image as image_passes
-from deconv_core.reconstruction.reconstruct import Reconstruction
 from tests.core import drawings, networks
 
 MAP, LAYER = Unit("conv2_1", 3), "conv3_1"

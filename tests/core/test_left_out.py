@@ -10,10 +10,10 @@ import pytest
 
 from deconv_core.errors import DeconvError, ImageChangedError, ImageError
 from deconv_core.exact import exact_top
+from deconv_core.export import export
 from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.network.network import Network
-from deconv_core.output.export import export
 from deconv_core.output.selection import Selection
 from deconv_core.scanning.scan import scan
 from tests.core import drawings

@@ -14,16 +14,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import io
 import json
 import os
 import shutil
-import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import indent
@@ -32,13 +30,8 @@ from typing import IO, Any
 import pandas as pd
 from PIL import Image
 
-from deconv_core import __version__
-from deconv_core.errors import UPDATE, CancelledError, DeconvError, ImageError
-from deconv_core.images.folder import ImageFolder
-from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.errors import DeconvError
 from deconv_core.layers import Layer
-from deconv_core.network.download import CancelFlag
-from deconv_core.network.network import Network, layer_named
 from deconv_core.output.export_page import (
     PAGE_END,
     PageSection,
@@ -47,99 +40,96 @@ from deconv_core.output.export_page import (
     page_start,
     section_html,
 )
-from deconv_core.output.left_out import Drawing, Drawn, LeftOut
 from deconv_core.output.rendering import Kind, Scale, compose_grid, tile
 from deconv_core.output.selection import Selection
 from deconv_core.output.tables import activation_table, csv_file
-from deconv_core.reconstruction.cache import ReconstructionCache
-from deconv_core.typed_paths import path_argument
+from deconv_core.pictures import Reconstruction
+from deconv_core.units import Activation
 from deconv_core.whole_files import whole_file
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same export gives the same bytes
-_PROGRAM = "deconvnet-dashboard"
-CACHE_BYTES = 128 * 2**20
-"""Images and switches kept from map to map: those of about 200 images for full-width VGG19."""
+PROGRAM = "deconvnet-dashboard"
 LEFT_OUT = "left_out.csv"
 _KINDS: tuple[Kind, Kind] = ("reconstruction", "patch")
+Copies = Mapping[str, tuple[str, ...]] | None
+"""What ``ActivationIndex.copies_behind`` gives."""
 
 
-def export(
-    network: Network,
-    images: ImageFolder,
-    index: ActivationIndex,
-    selection: Selection,
-    target: str | os.PathLike[str],
-    *,
-    dataset: str = "",
-    cache: ReconstructionCache | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    cancel: CancelFlag | None = None,
-    left_out: LeftOut | None = None,
-) -> Path:
-    """Write the zip; it appears under its name when it is whole.
+@dataclass(frozen=True)
+class Drawn:
+    """The answer of one map or layer, drawn as far as its images allow.
 
-    Images that are gone or were changed since the scan are left out; tables, manifest and page
-    say which and why.
+    Attributes:
+        top: every activation of the answer.
+        pictures: rank (from 1) -> its picture.
+        missing: rank -> why there is none.
+        copies: the copies of the images.
+    """
 
-    Args:
-        network: what was scanned with.
-        images: what was scanned.
-        index: the scan.
-        selection: what to export.
-        target: the zip file.
-        dataset: name of the images, for people; the folder's name if "".
-        cache: keeps images and switches between maps; None takes one of 128 MiB.
-        progress: called with (maps and layers finished, in all).
-        cancel: set it to stop; nothing is left.
-        left_out: takes image_id -> reason of each image that is left out.
+    top: Sequence[Activation]
+    pictures: Mapping[int, Reconstruction]
+    missing: Mapping[int, str]
+    copies: Copies = None
 
-    Returns:
-        The path of the zip.
+
+@dataclass(frozen=True, eq=False)
+class ExportArchive:
+    """An export that is being written: one map or layer after the other, then the rest."""
+
+    archive: zipfile.ZipFile
+    selection: Selection
+    layers: Mapping[str, Layer]
+    described: _Texts
+    shown: _Texts
+
+    def add(self, layer: str, channel: int | None, drawn: Drawn) -> None:
+        """Write grids, tiles and table of a map, or of a whole layer."""
+        added = _add_section(self.archive, self.selection, layer, channel, drawn, self.layers)
+        self.described.add(added.described)
+        self.shown.add(added.shown)
+
+    def finish(
+        self,
+        facts: Mapping[str, Any],
+        sections: Sequence[tuple[str, int | None]],
+        left_out: Mapping[str, str],
+    ) -> None:
+        """Write the manifest, the page, and the list of what was left out.
+
+        Args:
+            facts: what the manifest says of the whole export.
+            sections: (layer, channel or None) of all that was added.
+            left_out: image_id -> why there is no picture of it.
+        """
+        facts = {**facts, "left_out": dict(left_out), "maps": []}
+        start, end = json.dumps(facts, indent=1).rsplit("[]", 1)
+        _add_text(self.archive, "manifest.json", f"{start}[\n", self.described, f"\n ]{end}")
+        links = [(folder_of(*chosen), _title_of(*chosen)) for chosen in sections]
+        page = page_start(_title(facts), _lines(facts), links)
+        _add_text(self.archive, "index.html", page, self.shown, left_out_html(left_out) + PAGE_END)
+        if left_out:
+            table = pd.DataFrame(sorted(left_out.items()), columns=["image_id", "reason"])
+            _add(self.archive, LEFT_OUT, csv_file(table))
+
+
+@contextmanager
+def export_archive(
+    path: Path, selection: Selection, layers: Mapping[str, Layer]
+) -> Iterator[ExportArchive]:
+    """A zip to write an export into; it appears under its name when it is whole.
 
     Raises:
-        DeconvError: nothing chosen, an address that does not exist, no folder of images, or
-            something else of that name.
-        ImageError: not one picture can be made: all images are gone or were changed.
-        CancelledError: ``cancel`` was set.
+        DeconvError: something else than an earlier export has this name.
     """
-    wanted = _wanted(index, selection)
-    path = Path(path_argument(target))
     _check_target(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    kept, gone = cache or ReconstructionCache(CACHE_BYTES), {} if left_out is None else left_out
-    drawing = Drawing(network, images, index, selection, kept, gone, cancel)
-    facts = _facts(network, images, index, selection, dataset or images.root.name)
     with (
         whole_file(path) as part,
         zipfile.ZipFile(part, "w") as archive,
         _Texts(path.parent, ",\n") as described,
         _Texts(path.parent, "\n") as shown,
     ):
-        made = 0
-        for done, (layer, channel) in enumerate(wanted):  # the pictures of one at a time
-            if cancel is not None and cancel.is_set():
-                raise CancelledError(f"stopped after {done} of {len(wanted)} maps")
-            drawn = drawing.draw(layer, channel)
-            made += len(drawn.pictures)
-            said = _add_section(archive, selection, layer, channel, drawn, index.layers)
-            del drawn
-            described.add(said.described)
-            shown.add(said.shown)
-            return_freed_memory()
-            if progress is not None:
-                progress(done + 1, len(wanted))
-        if gone and not made:
-            raise ImageError(f"no picture can be made: {_first(gone)}; {UPDATE}")
-        facts["left_out"] = dict(gone)
-        start, end = json.dumps({**facts, "maps": []}, indent=1).rsplit("[]", 1)
-        _add_text(archive, "manifest.json", f"{start}[\n", described, f"\n ]{end}")
-        links = [(folder_of(*chosen), _title_of(*chosen)) for chosen in wanted]
-        page = page_start(_title(facts), _lines(facts), links)
-        _add_text(archive, "index.html", page, shown, left_out_html(gone) + PAGE_END)
-        if gone:
-            table = pd.DataFrame(sorted(gone.items()), columns=["image_id", "reason"])
-            _add(archive, LEFT_OUT, csv_file(table))
-    return path
+        yield ExportArchive(archive, selection, layers, described, shown)
 
 
 class _Texts:
@@ -179,7 +169,7 @@ def _check_target(path: Path) -> None:
 def _is_export(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive, archive.open("manifest.json") as file:
-            return f'"program": "{_PROGRAM} '.encode() in file.read(200)
+            return f'"program": "{PROGRAM} '.encode() in file.read(200)
     except Exception:  # zipfile raises nearly anything on files that are no archives
         return False
 
@@ -215,24 +205,6 @@ def _described(folder: str, layer: str, channel: int | None, scale: str, drawn: 
 def folder_of(layer: str, channel: int | None) -> str:
     """The folder of a feature map in the archive; of the whole layer if ``channel`` is None."""
     return f"{layer}/layer" if channel is None else f"{layer}/map{channel}"
-
-
-def _wanted(index: ActivationIndex, selection: Selection) -> list[tuple[str, int | None]]:
-    """(layer, channel or None) of every section, in the network's order."""
-    order = list(index.layers)
-    chosen: list[tuple[str, int | None]] = [(name, None) for name in selection.layers]
-    chosen += [(unit.layer, unit.channel) for unit in selection.units]
-    if not chosen:
-        raise DeconvError("nothing is chosen; choose at least one layer or feature map")
-    for name, _ in chosen:
-        layer_named(index.layers, name)
-    unique: Iterable[tuple[str, int | None]] = dict.fromkeys(chosen)
-    return sorted(unique, key=lambda c: (order.index(c[0]), -1 if c[1] is None else c[1]))
-
-
-def _first(left_out: Mapping[str, str]) -> str:
-    image_id, why = next(iter(left_out.items()))
-    return f"{image_id}: {why}"
 
 
 def _title_of(layer: str, channel: int | None) -> str:
@@ -282,36 +254,6 @@ def _table(drawn: Drawn, layers: Mapping[str, Layer]) -> pd.DataFrame:
     return table
 
 
-def _facts(
-    network: Network,
-    images: ImageFolder,
-    index: ActivationIndex,
-    selection: Selection,
-    dataset: str,
-) -> dict[str, Any]:
-    """Everything needed to make the same pictures again; no paths of this computer."""
-    return {
-        "program": f"{_PROGRAM} {__version__}",
-        "network": Path(network.source).name,
-        "architecture": network.architecture,
-        "fingerprint": network.fingerprint,
-        "preprocessing": network.preprocessing.name,
-        "preprocessing_reason": index.manifest.preprocessing_reason,
-        "dataset": dataset,
-        "resize": images.resize,
-        "images_scanned": len(index.images),
-        "images_in_all": index.total,
-        "scan_complete": index.complete,
-        "precision": index.precision,
-        "k": selection.k,
-        "label": selection.label,
-        "scale": selection.scale,
-        "tile_size": selection.tile_size,
-        "copies_in_all": sum(len(group) - 1 for group in index.equal_images),
-        "copies_counted": selection.copies,
-    }
-
-
 def _title(facts: Mapping[str, Any]) -> str:
     return f"{facts['dataset']} seen by {facts['network']}"
 
@@ -352,13 +294,6 @@ def _add_text(archive: zipfile.ZipFile, name: str, start: str, texts: _Texts, en
         file.write(start.encode())
         texts.copy_to(file)
         file.write(end.encode())
-
-
-def return_freed_memory() -> None:
-    """Give the system back what was freed: glibc keeps more and more of it otherwise."""
-    if sys.platform == "linux":
-        with suppress(AttributeError):  # other C libraries give it back by themselves
-            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -1,0 +1,241 @@
+"""``export``: the pictures of many maps and layers in one zip.
+
+Images that are gone, or whose files hold something else than when they were scanned, are left out:
+the others are drawn, and whoever exports is told which are missing and why. What the zip holds is
+said, and written, in ``output.export_archive``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deconv_core import __version__
+from deconv_core.errors import UPDATE, CancelledError, DeconvError, ImageChangedError, ImageError
+from deconv_core.exact import exact_top
+from deconv_core.images.folder import ImageFolder, check_unchanged
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.layers import layer_named
+from deconv_core.network.network import Network
+from deconv_core.output.export_archive import PROGRAM, Drawn, export_archive
+from deconv_core.output.selection import Selection
+from deconv_core.progress import CancelFlag
+from deconv_core.reconstruction.cache import ReconstructionCache
+from deconv_core.reconstruction.reconstruct import reconstruct
+from deconv_core.typed_paths import path_argument
+from deconv_core.units import Activation
+
+CACHE_BYTES = 128 * 2**20
+"""Images and switches kept from map to map: those of about 200 images for full-width VGG19."""
+LeftOut = MutableMapping[str, str]
+"""image_id -> why there is no picture of it."""
+Copies = Mapping[str, tuple[str, ...]] | None
+"""What ``ActivationIndex.copies_behind`` gives."""
+
+
+def export(
+    network: Network,
+    images: ImageFolder,
+    index: ActivationIndex,
+    selection: Selection,
+    target: str | os.PathLike[str],
+    *,
+    dataset: str = "",
+    cache: ReconstructionCache | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    cancel: CancelFlag | None = None,
+    left_out: LeftOut | None = None,
+) -> Path:
+    """Write the zip; it appears under its name when it is whole.
+
+    Images that are gone or were changed since the scan are left out; tables, manifest and page
+    say which and why.
+
+    Args:
+        network: what was scanned with.
+        images: what was scanned.
+        index: the scan.
+        selection: what to export.
+        target: the zip file.
+        dataset: name of the images, for people; the folder's name if "".
+        cache: keeps images and switches between maps; None takes one of 128 MiB.
+        progress: called with (maps and layers finished, in all).
+        cancel: set it to stop; nothing is left.
+        left_out: takes image_id -> reason of each image that is left out.
+
+    Returns:
+        The path of the zip.
+
+    Raises:
+        DeconvError: nothing chosen, an address that does not exist, no folder of images, or
+            something else of that name.
+        ImageError: not one picture can be made: all images are gone or were changed.
+        CancelledError: ``cancel`` was set.
+    """
+    wanted = _wanted(index, selection)
+    path = Path(path_argument(target))
+    kept, gone = cache or ReconstructionCache(CACHE_BYTES), {} if left_out is None else left_out
+    drawing = Drawing(network, images, index, selection, kept, gone, cancel)
+    made = 0
+    with export_archive(path, selection, index.layers) as archive:
+        for done, (layer, channel) in enumerate(wanted):  # the pictures of one at a time
+            if cancel is not None and cancel.is_set():
+                raise CancelledError(f"stopped after {done} of {len(wanted)} maps")
+            drawn = drawing.draw(layer, channel)
+            made += len(drawn.pictures)
+            archive.add(layer, channel, drawn)
+            del drawn
+            return_freed_memory()
+            if progress is not None:
+                progress(done + 1, len(wanted))
+        if gone and not made:
+            image_id, why = next(iter(gone.items()))
+            raise ImageError(f"no picture can be made: {image_id}: {why}; {UPDATE}")
+        facts = _facts(network, images, index, selection, dataset or images.root.name)
+        archive.finish(facts, wanted, gone)
+    return path
+
+
+def _wanted(index: ActivationIndex, selection: Selection) -> list[tuple[str, int | None]]:
+    """(layer, channel or None) of every section, in the network's order."""
+    order = list(index.layers)
+    chosen: list[tuple[str, int | None]] = [(name, None) for name in selection.layers]
+    chosen += [(unit.layer, unit.channel) for unit in selection.units]
+    if not chosen:
+        raise DeconvError("nothing is chosen; choose at least one layer or feature map")
+    for name, _ in chosen:
+        layer_named(index.layers, name)
+    unique: Iterable[tuple[str, int | None]] = dict.fromkeys(chosen)
+    return sorted(unique, key=lambda c: (order.index(c[0]), -1 if c[1] is None else c[1]))
+
+
+def _facts(
+    network: Network,
+    images: ImageFolder,
+    index: ActivationIndex,
+    selection: Selection,
+    dataset: str,
+) -> dict[str, Any]:
+    """Everything needed to make the same pictures again; no paths of this computer."""
+    return {
+        "program": f"{PROGRAM} {__version__}",
+        "network": Path(network.source).name,
+        "architecture": network.architecture,
+        "fingerprint": network.fingerprint,
+        "preprocessing": network.preprocessing.name,
+        "preprocessing_reason": index.manifest.preprocessing_reason,
+        "dataset": dataset,
+        "resize": images.resize,
+        "images_scanned": len(index.images),
+        "images_in_all": index.total,
+        "scan_complete": index.complete,
+        "precision": index.precision,
+        "k": selection.k,
+        "label": selection.label,
+        "scale": selection.scale,
+        "tile_size": selection.tile_size,
+        "copies_in_all": sum(len(group) - 1 for group in index.equal_images),
+        "copies_counted": selection.copies,
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """Draws maps and layers of one index.
+
+    Attributes:
+        network: what was scanned with.
+        images: what was scanned.
+        index: the scan.
+        selection: how many activations, of which label.
+        cache: keeps images and switches between maps.
+        left_out: takes the images that cannot be drawn.
+        cancel: set it to stop.
+    """
+
+    network: Network
+    images: ImageFolder
+    index: ActivationIndex
+    selection: Selection
+    cache: ReconstructionCache
+    left_out: LeftOut
+    cancel: CancelFlag | None = None
+
+    def draw(self, layer: str, channel: int | None) -> Drawn:
+        """The pictures of one map, or of a whole layer.
+
+        Raises:
+            DeconvError: the folder of images is gone, or another network made the index.
+            CancelledError: ``cancel`` was set.
+        """
+        chosen = self.selection
+        top = exact_top(
+            *(self.network, self.images, self.index, layer, channel, chosen.k, chosen.label),
+            copies=chosen.copies,
+            cache=self.cache,
+            cancel=self.cancel,
+            left_out=self._note,
+        )
+        copies = self.index.copies_behind(top, chosen.label, copies=chosen.copies)
+        scanned = self.index.content_hashes(found.image_id for found in top)
+        while True:
+            ranks = {r: a for r, a in enumerate(top, 1) if a.image_id not in self.left_out}
+            wanted = self.network, self.images, list(ranks.values()), self.cache
+            try:
+                made = reconstruct(*wanted, cancel=self.cancel, scanned=scanned)
+            except ImageError:
+                self._leave_out(ranks.values(), scanned)
+                continue
+            missing = {
+                rank: self.left_out[found.image_id]
+                for rank, found in enumerate(top, 1)
+                if rank not in ranks
+            }
+            return Drawn(top, dict(zip(ranks, made, strict=True)), missing, copies)
+
+    def _note(self, image_id: str, error: ImageError) -> None:
+        self.left_out[image_id] = why_left_out(self.images, image_id, error)
+
+    def _leave_out(self, found: Iterable[Activation], scanned: Mapping[str, str]) -> None:
+        """Note which images cannot be drawn.
+
+        Raises:
+            ImageError: each can, as it seems now.
+        """
+        before = len(self.left_out)
+        for image_id in dict.fromkeys(activation.image_id for activation in found):
+            try:
+                seen = self.cache.image(self.images, self.images.position(image_id))
+                check_unchanged(image_id, seen.content_hash, scanned)
+            except ImageError as error:
+                self._note(image_id, error)
+        if len(self.left_out) == before:
+            raise ImageError("an image changed while it was read; try again")
+
+
+def why_left_out(images: ImageFolder, image_id: str, error: ImageError) -> str:
+    """Why an image is left out, without a path of this computer.
+
+    Raises:
+        DeconvError: the whole folder is gone.
+    """
+    if not images.root.is_dir():
+        raise DeconvError(f"the folder of images {images.root} is gone; bring it back") from error
+    if isinstance(error, ImageChangedError):
+        return "its file holds something else than when it was scanned"
+    if all(entry.image_id != image_id for entry in images):
+        return "it is not in the folder any more"
+    return str(error)
+
+
+def return_freed_memory() -> None:
+    """Give the system back what was freed: glibc keeps more and more of it otherwise."""
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # other C libraries give it back by themselves
+            ctypes.CDLL(None).malloc_trim(0)
