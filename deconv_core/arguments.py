@@ -1,4 +1,4 @@
-"""Arguments checked where they are given: each message names the argument and what is allowed."""
+"""Checks of arguments: each error message names the argument, its value and what is allowed."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _Kind = TypeVar("_Kind")
 
 
 def whole_number(name: str, given: object, least: int | None = 0, most: int | None = None) -> int:
-    """A count or a position as a plain int; numpy's integers are taken, floats and bools are not.
+    """A count or a position as a plain int; accepts numpy's integers, but no floats and no bools.
 
     Args:
-        name: of the argument.
+        name: name of the argument.
         given: its value.
-        least: the smallest value allowed; None: there is none.
-        most: the largest value allowed; None: there is none.
+        least: the smallest allowed value; None for no limit.
+        most: the largest allowed value; None for no limit.
 
     Raises:
-        DeconvError: it is something else.
+        DeconvError: the value is not allowed.
     """
     number = None if isinstance(given, bool) else _index(given)
     too_small = number is None or (least is not None and number < least)
@@ -38,10 +38,10 @@ def whole_number(name: str, given: object, least: int | None = 0, most: int | No
 def real_number(
     name: str, given: object, allowed: str = "a number", *, finite: bool = True
 ) -> float:
-    """A number as a plain float, by default a finite one; bools are not taken.
+    """A number as a plain float, by default a finite one; accepts no bools.
 
     Raises:
-        DeconvError: it is something else.
+        DeconvError: the value is not allowed.
     """
     is_flag, number = isinstance(given, bool), None
     if not is_flag and isinstance(given, numbers.Real):
@@ -53,10 +53,10 @@ def real_number(
 
 
 def flag(name: str, given: object) -> bool:
-    """True or False.
+    """The value, if it is True or False.
 
     Raises:
-        DeconvError: it is something else.
+        DeconvError: it is not a bool.
     """
     if not isinstance(given, bool):
         raise DeconvError(f"{name} is {shown(given)}; give True or False")
@@ -64,10 +64,10 @@ def flag(name: str, given: object) -> bool:
 
 
 def text(name: str, given: object, allowed: str) -> str:
-    """A text.
+    """The value, if it is a text.
 
     Raises:
-        DeconvError: it is something else.
+        DeconvError: it is not a text.
     """
     if not isinstance(given, str):
         raise DeconvError(f"{name} is {shown(given)}; give {allowed}")
@@ -75,10 +75,10 @@ def text(name: str, given: object, allowed: str) -> str:
 
 
 def instance(name: str, given: object, kind: type[_Kind], example: str) -> _Kind:
-    """An object of a class of this package.
+    """The value, if it is an object of the class ``kind``.
 
     Raises:
-        DeconvError: it is something else.
+        DeconvError: it is not.
     """
     if not isinstance(given, kind):
         raise DeconvError(
@@ -88,10 +88,10 @@ def instance(name: str, given: object, kind: type[_Kind], example: str) -> _Kind
 
 
 def callbacks(progress: object, cancel: object) -> None:
-    """Check what long work calls and asks; both may be None.
+    """Check the arguments ``progress`` and ``cancel`` of long work; both may be None.
 
     Raises:
-        DeconvError: one is something else.
+        DeconvError: ``progress`` is not a function, or ``cancel`` is not an event.
     """
     if progress is not None and not callable(progress):
         raise DeconvError(f"progress is {shown(progress)}; give a function")
@@ -100,10 +100,10 @@ def callbacks(progress: object, cancel: object) -> None:
 
 
 def listed(name: str, given: object, kinds: tuple[type, ...], example: str) -> list[Any]:
-    """The items of a list, tuple or generator, all of some classes; taken once.
+    """The items of a list, tuple or generator, if all of them are of the classes ``kinds``.
 
     Raises:
-        DeconvError: it is one item, none of these, or holds something else.
+        DeconvError: it is a single item, or not a list, or holds items of other classes.
     """
     wanted = " or ".join(_a(kind.__name__) for kind in kinds)
     if isinstance(given, kinds):
@@ -120,7 +120,7 @@ def listed(name: str, given: object, kinds: tuple[type, ...], example: str) -> l
 
 
 def shown(given: object) -> str:
-    """A value as messages show it, short and on one line."""
+    """A value as error messages show it, short and on one line."""
     if isinstance(given, int) and given.bit_length() > 128:
         return "a number of many digits"
     if given is None or isinstance(given, numbers.Number):

@@ -1,4 +1,4 @@
-"""Which content a file has, told without reading it."""
+"""The state of a file: tells without reading the file whether its content may have changed."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from pathlib import Path
 
 from deconv_core.storage import Location
 
-_TICK = 50_000_000  # ns; two changes within a tick of the system's clock can have one time
+_TICK = 50_000_000  # ns; two changes within a tick of the system's clock may have equal times
 
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What a system says of a file; a file whose state is another may have another content.
+    """What the system knows about a file: if the state changed, the content may have changed.
 
     Attributes:
-        path: where it is.
-        size: in bytes.
-        mtime_ns: when its content was changed, as it claims: copies can keep the time of another.
-        ctime_ns: when anything of it was changed, which no program can claim; 0 of a remote file.
-        inode: number of the file on its disk; 0 of a remote file.
-        looked_at: 0; or when, if it had changed just before. It could change again under the same
-            times, so its state then equals no other.
+        path: path of the file.
+        size: size in bytes.
+        mtime_ns: time of the last change of the content, in ns; programs can set it, and a copy may
+            keep the time of the original.
+        ctime_ns: time of the last change of the file, in ns; programs cannot set it. 0 for a remote
+            file.
+        inode: number of the file on its disk; 0 for a remote file.
+        looked_at: time of this check in ns if the file had just changed, else 0. Such a file could
+            change again with the same times, so its state equals no other state.
     """
 
     path: str
@@ -35,14 +37,14 @@ class FileState:
 
     @classmethod
     def of(cls, path: Location, found: os.stat_result | None = None) -> FileState:
-        """The state of a file now; links are followed.
+        """The current state of a file; links are followed.
 
         Args:
-            path: where it is.
-            found: what the system just said of it, if it was asked already.
+            path: path of the file.
+            found: its ``os.stat`` result, if it is already known.
 
         Raises:
-            OSError: there is none, or it may not be looked at.
+            OSError: the file is missing or cannot be accessed.
         """
         if not isinstance(path, Path):
             remote = path.stat()

@@ -1,15 +1,13 @@
-"""Where files lie: a folder of this computer, or an object store or another remote file system.
+"""Locations of files: local folders, object stores and other remote file systems.
 
-A ``Location`` is a ``pathlib.Path`` or a ``RemotePath``, which has those of Path's methods that are
-used here. Everything that reads images or an index takes either, so a local folder is treated
-exactly as if there were nothing else.
+A ``Location`` is a ``pathlib.Path`` or a ``RemotePath``. A ``RemotePath`` has the methods of Path
+that this package uses. All code that reads images or an index accepts both.
 
-Addresses are ``s3://bucket/folder`` (also of a server that speaks S3; its endpoint is taken from
-``$AWS_ENDPOINT_URL`` or from ``?endpoint_override=HOST:PORT&scheme=http`` at the end of the
-address), ``gs://``, ``abfs://``, ``hdfs://``, and whatever an installed fsspec knows. What follows
-the bucket is the key as it is, not percent-encoded (in ``file://`` it is, as browsers write it).
-Keys and passwords are never part of an address: they come from the environment or the machine's
-role.
+Addresses are ``s3://bucket/folder``, ``gs://``, ``abfs://``, ``hdfs://``, and everything that an
+installed fsspec knows. Another S3 server is named by ``$AWS_ENDPOINT_URL`` or by
+``?endpoint_override=HOST:PORT&scheme=http`` at the end of the address. The part after the bucket is
+the plain key, not percent-encoded (``file://`` addresses are, as browsers write them). Addresses
+never contain keys or passwords: these come from the environment or the machine's role.
 """
 
 from __future__ import annotations
@@ -36,11 +34,11 @@ if TYPE_CHECKING:
 
 _ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://(?P<host>[^/?]*)/?(?P<key>[^?]*)\??(.*)")
 _OBJECT_STORES = ("s3", "gs", "gcs", "abfs", "abfss")
-"""Stores without folders and without renaming, where an object appears whole or not at all."""
+"""Stores without folders and without renaming; an object appears only when it is complete."""
 
 
 class RemoteStatus(NamedTuple):
-    """What is known of a remote file without reading it; the names are those of ``os.stat``."""
+    """Size in bytes and time of the last change of a remote file, named as in ``os.stat``."""
 
     st_size: int
     st_mtime_ns: int
@@ -48,14 +46,14 @@ class RemoteStatus(NamedTuple):
 
 @dataclass(frozen=True, slots=True, order=True)
 class RemotePath:
-    """A file or folder of a remote file system; the methods mean what ``pathlib.Path``'s mean.
+    """A file or folder of a remote file system, with methods like those of ``pathlib.Path``.
 
     Attributes:
         address: scheme and host or bucket, for example "s3://bucket".
-        key: what follows, without a slash at either end.
-        options: what stood after the question mark.
-        filesystem: who reads and writes; pickled with the path.
-        start: what the filesystem wants in front of the key, for example "bucket".
+        key: the part after the address, without a slash at either end.
+        options: the part after the question mark.
+        filesystem: reads and writes; pickled with the path.
+        start: the text that the filesystem needs before the key, for example "bucket".
     """
 
     address: str
@@ -90,11 +88,11 @@ class RemotePath:
         return bool(self._info().is_file)
 
     def exists(self) -> bool:
-        """True if there is a file of this name, or something below it."""
+        """True if there is a file of this name or a file below it."""
         return self.is_file() or self.is_dir()
 
     def is_dir(self) -> bool:
-        """True if something lies below this name."""
+        """True if there is a file below this name."""
         return not self.is_file() and self._info().type.name == "Directory"
 
     def stat(self) -> RemoteStatus:
@@ -109,7 +107,7 @@ class RemotePath:
         return RemoteStatus(info.size, info.mtime_ns or 0)
 
     def open(self, mode: str = "rb") -> RemoteFile:
-        """Open for reading, at any place.
+        """Open for reading at any position.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -130,10 +128,10 @@ class RemotePath:
         return self.read_bytes().decode(encoding)
 
     def write_bytes(self, content: bytes) -> None:
-        """Write the whole file, so that its name never stands for half of it.
+        """Write the whole file; a partial file never has this name.
 
-        To an object store that is one upload under the final name, which the store shows only when
-        it is complete; elsewhere a file beside it is renamed.
+        In an object store this is one upload under the final name; the store shows it only when it
+        is complete. Elsewhere a temporary file is written and renamed.
         """
         if self.address.partition(":")[0] in _OBJECT_STORES:
             with self.filesystem.open_output_stream(self._path) as stream:
@@ -154,16 +152,16 @@ class RemotePath:
                 raise
 
     def mkdir(self, parents: bool = True, exist_ok: bool = True) -> None:
-        """Do nothing: a remote folder is there as soon as something is in it."""
+        """Do nothing: a remote folder exists as soon as it contains a file."""
 
     def glob(self, pattern: str) -> Iterator[RemotePath]:
-        """The files directly below whose name fits the pattern."""
+        """The files directly below with names that match the pattern."""
         for name in self.names(recursive=False):
             if fnmatchcase(name, pattern):
                 yield self / name
 
     def names(self, *, recursive: bool) -> Iterator[str]:
-        """The files below, as posix paths relative to here, in no particular order."""
+        """The files below, as posix paths relative to this folder, in any order."""
         for info in self._listed(recursive=recursive):
             if info.is_file:
                 yield info.path.lstrip("/")[len(self._path.strip("/")) + 1 :]
@@ -191,7 +189,7 @@ class RemotePath:
 
 
 class RemoteFile(io.RawIOBase):
-    """An open remote file. A store that fails is a ``StorageError``, never taken for damage."""
+    """An open remote file. A failing store raises ``StorageError``: this is not damage."""
 
     def __init__(self, path: RemotePath, file: Any) -> None:
         """Read from a ``pyarrow.NativeFile``."""
@@ -206,15 +204,15 @@ class RemoteFile(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        """The place of the next byte."""
+        """The position of the next byte."""
         return int(self._file.tell())
 
     def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place."""
+        """Go to a position."""
         return int(self._file.seek(place, whence))
 
     def read(self, size: int | None = -1) -> bytes:
-        """Up to ``size`` bytes, or all that follow."""
+        """Up to ``size`` bytes, or all remaining bytes."""
         with _asking(self._remote):
             return bytes(self._file.read(None if size is None or size < 0 else size))
 
@@ -223,14 +221,14 @@ class RemoteFile(io.RawIOBase):
         return int(self._file.size())
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
         super().close()
 
 
 @contextmanager
 def _asking(path: RemotePath) -> Iterator[None]:
-    """Tell a store that fails from a file that is not there."""
+    """Raise ``StorageError`` for a failing store; pass on ``FileNotFoundError``."""
     try:
         yield
     except FileNotFoundError:
@@ -243,17 +241,17 @@ Location = Path | RemotePath
 
 
 def is_address(given: object) -> bool:
-    """True for a place that is not on this computer; nothing is looked up."""
+    """True for an address of a remote file system; does not access it."""
     remote = isinstance(given, str) and file_address_path(given) is None
     return isinstance(given, RemotePath) or (remote and _ADDRESS.fullmatch(str(given)) is not None)
 
 
 def location(given: str | os.PathLike[str] | RemotePath) -> Location:
-    """The place an address or a path of this computer stands for; nothing is read yet.
+    """The location of an address or of a path of this computer; nothing is read yet.
 
     Raises:
-        DeconvError: no path, or an address of an unknown kind, of another computer's file, or
-            with a password in it.
+        DeconvError: it is not a path, the kind of address is unknown, it names a file of another
+            computer, or it contains a password.
         StorageError: the store cannot be reached.
     """
     if isinstance(given, RemotePath):
@@ -269,7 +267,7 @@ def location(given: str | os.PathLike[str] | RemotePath) -> Location:
     scheme, host, key, options = parts.groups()
     if scheme == "s3" and "@" in host:
         raise DeconvError(
-            f"the address of the bucket {host.rpartition('@')[2]} carries a key; leave it out and "
+            f"the address of the bucket {host.rpartition('@')[2]} contains a key; leave it out and "
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment"
         )
     address = f"{scheme}://{host}"
@@ -283,10 +281,10 @@ def location(given: str | os.PathLike[str] | RemotePath) -> Location:
 
 
 def _filesystem(scheme: str, address: str, options: str) -> tuple[fs.FileSystem, str]:
-    """The file system of an address, and how its paths begin."""
+    """The file system of an address, and the start of its paths."""
     from pyarrow import fs
 
-    if scheme == "s3":  # an upload begins when its content is there: a small one is one PUT
+    if scheme == "s3":  # start the upload when the content is ready: a small file is one PUT
         options = f"{options}&allow_delayed_open=true".lstrip("&")
     try:
         found: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(
@@ -303,7 +301,7 @@ def _filesystem(scheme: str, address: str, options: str) -> tuple[fs.FileSystem,
 
 
 def beside(folder: Location, given: str) -> Location:
-    """An address or path as it is, or, if it is relative, as meant from ``folder``."""
+    """The location of an address or path; a relative path starts from ``folder``."""
     if isinstance(folder, Path) and _ADDRESS.fullmatch(given) is None:
         return Path(os.path.normpath(folder / given))
     if isinstance(folder, Path) or _ADDRESS.fullmatch(given) or Path(given).is_absolute():
@@ -312,9 +310,9 @@ def beside(folder: Location, given: str) -> Location:
 
 
 def names_below(inner: Location, outer: Location) -> tuple[str, ...] | None:
-    """The names that lead from one folder to another, () if they are the same; None if none do.
+    """The path parts from ``outer`` down to ``inner``; () for the same folder, None if not below.
 
-    Links, ``..`` and, where the file system knows no case, case make no difference.
+    Links and ``..`` are resolved. Case is ignored if the file system ignores it.
     """
     if isinstance(inner, RemotePath) or isinstance(outer, RemotePath):
         if isinstance(inner, Path) or isinstance(outer, Path) or inner.address != outer.address:
@@ -330,37 +328,37 @@ def names_below(inner: Location, outer: Location) -> tuple[str, ...] | None:
 
 
 def source(path: Location) -> Any:
-    """What pyarrow's Parquet reader takes for a file."""
+    """A file as pyarrow's Parquet reader accepts it."""
     return path if isinstance(path, Path) else path.open()
 
 
 _PART = re.compile(r"\.(.+?)\.(?:[0-9]+\.)?[0-9a-f]{2,32}\.part", re.DOTALL)
-_LONGEST = 200  # bytes; with what is added, every file system takes it
+_LONGEST = 200  # bytes; with the added parts, every file system accepts the name
 
 
 def part_name(name: str) -> str:
-    """The name of a file while it is written; no two writes take the same."""
+    """A temporary name for a file while it is written; different for every write."""
     content = os.fsencode(name)
     kept = name if len(content) <= _LONGEST else content[:_LONGEST].decode("utf-8", "ignore")
     return f".{kept}.{uuid.uuid4().hex}.part"
 
 
 def written_name(name: str) -> str | None:
-    """The name an unfinished file was to get (its beginning, if long); None for other files."""
+    """The final name of a temporary file (shortened if long); None for other files."""
     match = _PART.fullmatch(name)
     return match[1] if match else None
 
 
 def scan_lock(folder: Location) -> AbstractContextManager[object]:
-    """Keeps a second scan out of an index folder of this computer, or of a shared one.
+    """A lock that prevents a second scan into the same index folder, local or shared.
 
-    A remote store has no locks, and needs none to stay whole: blocks never change once written, and
-    the same block made twice has the same bytes, so two scans of the same images into one index
-    only waste time. Two that disagree about the images (one of them an update) must not run at
-    once; nothing here prevents that.
+    A remote store has no locks. Its index stays whole without one: blocks never change after they
+    are written, and a block that is made twice has the same bytes. So two scans of the same images
+    into one index only waste time. Two scans that disagree about the images (for example an update)
+    must not run at once; nothing prevents this.
 
     Raises:
-        filelock.Timeout: another process holds it (on entering).
+        filelock.Timeout: another process holds the lock (on entering).
     """
     if isinstance(folder, Path):
         return filelock.FileLock(folder / "scan.lock", blocking=False)

@@ -1,7 +1,7 @@
-"""What somebody typed or pasted as a path: quotes, file:// addresses, ``~``, escaped blanks.
+"""Reads paths that a person typed or pasted: quotes, file:// addresses, ``~``, escaped blanks.
 
-Terminals, file managers and browsers each write a path in their own way. What is there under the
-name exactly as it was typed always wins: a folder may be called ``$HOME``, quotes and all.
+Terminals, file managers and browsers write paths in different ways. If a path exists exactly as
+typed, it is used: a folder may really have the name ``$HOME``, or quotes in its name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from deconv_core.arguments import shown
 from deconv_core.errors import DeconvError
 
 _LONGEST = 4096
-# A byte order mark, letters of no width, marks of direction: copied along, never seen.
+# A byte order mark, characters without width, direction marks: copied with a path, but invisible.
 _UNSEEN = "\ufeff\u200b\u200e\u200f\u202a\u202b\u202c\u2066\u2067\u2068\u2069"
 _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "„": "“", "‘": "’", "«": "»"}
 _FILE_ADDRESS = re.compile(r"file:(?://(?P<host>[^/]*))?(?P<path>/.*)", re.IGNORECASE | re.DOTALL)
@@ -28,10 +28,10 @@ _OF_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 
 
 def file_address_path(text: str) -> str | None:
-    """The path that a file:// address names; None if the text is no such address.
+    """The path in a file:// address; None if the text is not such an address.
 
     Raises:
-        DeconvError: it names another computer.
+        DeconvError: the address names another computer.
     """
     parts = _FILE_ADDRESS.fullmatch(text)
     if parts is None:
@@ -39,20 +39,20 @@ def file_address_path(text: str) -> str | None:
     host = urllib.parse.unquote(parts["host"] or "").lower()
     if host not in ("", "localhost", "127.0.0.1", socket.gethostname().lower()):
         raise DeconvError(
-            f"{text[:80]!a} names a folder of the computer {host[:40]!a}; give the path under "
-            "which this computer has it"
+            f"{text[:80]!a} names a folder of the computer {host[:40]!a}; give its path on this "
+            "computer"
         )
     path = os.fsdecode(urllib.parse.unquote_to_bytes(parts["path"]))
     return path.lstrip("/") if os.name == "nt" and re.match(r"/[A-Za-z]:", path) else path
 
 
 def unwrapped(text: str) -> str:
-    """The text without blanks, unseen marks and quotes around it; of a file:// address its path.
+    """The text without blanks, invisible marks and quotes around it; the path of a file:// address.
 
-    Nothing is looked up, so nothing can be found out by it.
+    The disk is not read, so the result reveals nothing about it.
 
     Raises:
-        DeconvError: it cannot be a path, or is one of another computer.
+        DeconvError: it cannot be a path, or it is a path of another computer.
     """
     plain = _without_quotes(text.strip().strip(_UNSEEN).strip()).strip()
     path = file_address_path(plain)
@@ -62,18 +62,18 @@ def unwrapped(text: str) -> str:
 
 
 def typed_path(text: str, starts: Sequence[Path] = ()) -> Path:
-    """The absolute path that somebody of this computer meant; nothing has to be there.
+    """The absolute path that a user of this computer means; the path need not exist.
 
-    Of the ways to read the text, the first under which there is something is taken: as it stands;
-    without quotes; without the backslashes of a shell; with variables such as ``$HOME``.
+    The text is read in several ways: exactly as typed; without quotes; without the backslashes of a
+    shell; with variables such as ``$HOME``. The first way that gives an existing path is used.
 
     Args:
-        text: what was typed or pasted.
-        starts: folders from which a relative path may be meant, the most likely first; the
-            current folder if there is none.
+        text: the typed or pasted text.
+        starts: folders that a relative path may start from, the most likely first; without any, the
+            current folder.
 
     Raises:
-        DeconvError: it cannot be a path: too long, of a user that does not exist, of another
+        DeconvError: it cannot be a path: too long, of a user that does not exist, or of another
             computer.
     """
     found = [_absolute(form, start) for form in _forms(text) for start in starts or (Path(),)]
@@ -82,14 +82,14 @@ def typed_path(text: str, starts: Sequence[Path] = ()) -> Path:
             return path
     if os.name != "nt" and _OF_WINDOWS.match(unwrapped(text)):
         raise DeconvError(
-            f"{text.strip()[:80]} is a path of Windows; give the one that this computer has for it "
-            "(in WSL it begins with /mnt/c)"
+            f"{text.strip()[:80]} is a path of Windows; give the same path as this computer writes "
+            "it (in WSL it begins with /mnt/c)"
         )
     return _as_stored(found[-len(starts or (Path(),))])
 
 
 def _forms(text: str) -> list[str]:
-    """Every way to read the text, the most literal first."""
+    """All readings of the text, the most literal first."""
     plain = unwrapped(text)
     forms = [plain]
     if text != plain and len(text) <= _LONGEST and "\0" not in text:
@@ -101,7 +101,7 @@ def _forms(text: str) -> list[str]:
 
 
 def _without_quotes(text: str) -> str:
-    """The text without the quotes around it, read as a shell would where that leaves one word."""
+    """The text without the quotes around it; read as a shell does if that gives one word."""
     if text[:1] in ("'", '"'):
         with suppress(ValueError):  # no closing quotation
             words = shlex.split(text)
@@ -116,7 +116,7 @@ def _absolute(form: str, start: Path) -> Path:
         path = start.absolute() / Path(form).expanduser()
         path = Path(re.sub(r"^//+", "/", str(path))) if os.name != "nt" else path
         return path.resolve() if ".." in path.parts else path
-    except (OSError, RuntimeError) as error:  # no such user, a round of links
+    except (OSError, RuntimeError) as error:  # no such user, a cycle of links
         raise _no_path(form) from error
 
 
@@ -125,7 +125,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _as_stored(path: Path) -> Path:
-    """The path with each name as its folder has it, where the two differ only by composition."""
+    """The path with the spelling of the folders, if it differs only in Unicode composition."""
     if path.is_absolute() and str(path).isascii():
         return path
     known = Path(path.anchor)
@@ -145,10 +145,10 @@ def _names(folder: Path) -> Iterator[str]:
 
 
 def path_argument(given: object) -> str:
-    """A path or address given to a function or command, as text; nothing is looked up.
+    """The path or address argument of a function or command, as text; does not read the disk.
 
     Raises:
-        DeconvError: it is no path, or empty, or has a character that no path has.
+        DeconvError: it is not a path, is empty, or has a character that no path can have.
     """
     try:
         text = os.fsdecode(given)  # type: ignore[arg-type]
@@ -165,10 +165,10 @@ def path_argument(given: object) -> str:
 
 
 def path_text(text: str) -> str:
-    """The text, if a path can be written so.
+    """The text, if it can be a path.
 
     Raises:
-        DeconvError: it cannot: too long, a NUL, or halves of characters.
+        DeconvError: it is too long, or contains a NUL or half a character.
     """
     if "\0" in text or len(text) > _LONGEST or _broken(text):
         raise _no_path(text)
@@ -180,7 +180,7 @@ def _no_path(text: str) -> DeconvError:
 
 
 def _broken(text: str) -> bool:
-    """True if the text has halves of characters, which no file system takes."""
+    """True if the text has half characters (lone surrogates), which no file system accepts."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""The addresses of the field as small frozen values: feature maps, activations, pixel boxes."""
+"""Small frozen values: the address of a feature map, an activation, a box of pixels."""
 
 from __future__ import annotations
 
@@ -92,17 +92,16 @@ def label_of(image_id: str) -> str:
 def composed(text: str) -> str:
     """The text with each accented letter as one character (NFC), as most keyboards type it.
 
-    Folders copied from some systems have letter and accent apart (NFD): the same to a reader.
+    Folders copied from some systems store letter and accent separately (NFD); both look the same.
     """
     return unicodedata.normalize("NFC", text)
 
 
 def as_stored(text: str, names: Iterable[str]) -> list[str]:
-    """The names that somebody who typed the text means.
+    """The names that a typed text may mean.
 
     Returns:
-        The name that is the very same; otherwise those that differ only by how their letters are
-        composed; none if there is no such name.
+        The identical name if there is one, else all names that differ only in Unicode composition.
     """
     known = list(names)
     if text in known:

@@ -1,10 +1,9 @@
-"""Files that appear under their names when they are whole, or not at all.
+"""Writes files so that a name never belongs to a partial file.
 
-A file is written beside its place, under a name that no other write takes, and renamed when it is
-on the disk: ``.images.parquet.0f3c...9a.part`` becomes ``images.parquet``. Any number of threads,
-processes and computers may write the same file at once; the last rename wins. A write that fails
-leaves nothing; what a killed one leaves has a name that nobody else gives, and ``remove_parts``
-deletes it.
+A file is written in the same folder under a unique temporary name. When it is on the disk, it is
+renamed: ``.images.parquet.0f3c...9a.part`` becomes ``images.parquet``. Several threads, processes
+and computers may write the same file at once; the last rename wins. A failed write leaves no file.
+A killed write leaves its temporary file, which ``remove_parts`` deletes.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ from deconv_core.storage import Location, part_name, written_name
 
 
 def write_whole(path: Location, content: bytes) -> None:
-    """Write a file so that its name never stands for half of it, even after a power cut.
+    """Write a file; its name never belongs to a partial file, even after a power cut.
 
     Raises:
-        OSError: it cannot be written; nothing is left of it then.
+        OSError: it cannot be written; no partial file is left.
     """
     if not isinstance(path, Path):
         path.write_bytes(content)
@@ -33,7 +32,7 @@ def write_whole(path: Location, content: bytes) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Another path to write to; what was written gets the name ``path`` at the end of the block.
+    """A temporary path to write to; the file gets the name ``path`` at the end of the block.
 
     ::
 
@@ -41,8 +40,8 @@ def whole_file(path: Path) -> Iterator[Path]:
             ...
 
     Raises:
-        OSError: it cannot be written. Then, and after any other exception, nothing is left of it,
-            and what was at ``path`` before is still there.
+        OSError: it cannot be written. After this or any other exception no partial file is left,
+            and the old file at ``path`` is unchanged.
     """
     part = path.with_name(part_name(path.name))
     try:
@@ -51,26 +50,26 @@ def whole_file(path: Path) -> Iterator[Path]:
         os.replace(part, path)
     except BaseException:
         with suppress(OSError):
-            part.unlink()  # a full disk needs the room
+            part.unlink()  # makes room on a full disk
         raise
-    if os.name != "nt":  # folders cannot be opened there
-        _to_disk(path.parent, os.O_RDONLY)  # what the file replaces may be deleted next
+    if os.name != "nt":  # Windows cannot open folders
+        _to_disk(path.parent, os.O_RDONLY)  # the caller may delete older files next
 
 
 def remove_parts(
     folder: Location, of: Callable[[str], bool], *, unchanged_for: float = 0.0
 ) -> None:
-    """Delete what killed writes left in a folder.
+    """Delete the temporary files of killed writes in a folder.
 
     Args:
-        folder: where they wrote.
-        of: called with the name that a file was to get; True if it is to be deleted.
-        unchanged_for: seconds; files written to since then are kept. 0 is for the holder of a lock
-            that keeps others from writing.
+        folder: the folder.
+        of: called with the final name of a temporary file; True deletes the file.
+        unchanged_for: keeps files that changed in the last ``unchanged_for`` seconds. Use 0 only if
+            a lock prevents other writes.
     """
     for part in folder.glob(".*.part"):
         name = written_name(part.name)
-        with suppress(FileNotFoundError):  # finished, or removed by another
+        with suppress(FileNotFoundError):  # another process finished or removed it
             if name and of(name) and (not unchanged_for or _age(part) >= unchanged_for):
                 part.unlink()
 
@@ -80,7 +79,7 @@ def _age(path: Location) -> float:
 
 
 def _to_disk(path: Path, access: int) -> None:
-    """Wait until a file's content, or a folder's names, would survive a power cut."""
+    """Wait until a file's content, or a folder's names, are on the disk."""
     opened = os.open(path, access)
     try:
         os.fsync(opened)

@@ -80,7 +80,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             *("{} is not a folder but a file; give its", "{} is not a folder; give the path of"),
             *("{} is {}; choose a file that ends in", "there is no file {}; check the path"),
             *("{} is not a folder or file; check", "{} is not a weight file; give one that ends"),
-            *("{} names a folder of the computer {}", "{} is a path of Windows; give the one"),
+            *("{} names a folder of the computer {}", "{} is a path of Windows; give the same"),
             *("{} is not a folder; give a folder of images", "cannot read files of type {}"),
             *("{} is not a path; give a text", "the path is empty; give a folder", "choose 'demo'"),
             *("resize={} is not", "value_range={} is not", "labels is {}", "within is {}"),
