@@ -1,7 +1,6 @@
-"""Colour profiles: a picture's colours as sRGB, which networks were trained on.
+"""Colour profiles: converts a picture's colours to sRGB, which networks were trained on.
 
-A profile that is damaged, or is for another kind of picture than the one that carries it, is
-ignored, as browsers do.
+A profile that is damaged, or that belongs to another kind of picture, is ignored, as in browsers.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ import numpy as np
 from PIL import Image, ImageChops, ImageCms
 
 LARGEST_PROFILE = 2**23
-"""Bytes of a profile that is still used; those of printers have about a million."""
+"""Largest profile that is used, in bytes; profiles of printers have about a million."""
 _SAME = 2
-"""Levels by which a profile may differ from sRGB and still be it: makers round differently."""
+"""Largest difference from sRGB, in levels of 255, of a profile that counts as sRGB."""
 _MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
-_CLASSES = ("mntr", "scnr", "prtr", "spac")  # not links between profiles, nor lists of colours
+_CLASSES = ("mntr", "scnr", "prtr", "spac")  # without device links and named colours
 _BROKEN = (ImageCms.PyCMSError, OSError, ValueError, TypeError)
 
 
@@ -26,7 +25,7 @@ def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
     Args:
         image: of mode L, RGB, CMYK or LAB.
-        profile: the ICC profile that came with it, or b"". One of sRGB leaves every value as it is.
+        profile: the picture's ICC profile, or b"". A profile of sRGB changes no value.
     """
     if image.mode == "LAB":
         return _from_lab(image)
@@ -41,7 +40,7 @@ def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """From a profile to sRGB; None if the profile is for other pictures, or is sRGB."""
+    """The conversion from a profile to sRGB; None if the profile does not fit or is sRGB."""
     if not 0 < len(profile) <= LARGEST_PROFILE:
         return None
     opened = _opened(profile, mode)
@@ -51,7 +50,7 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
 
 
 def _opened(profile: bytes, mode: str) -> ImageCms.ImageCmsProfile | None:
-    """A profile, if it is one for pictures of this mode."""
+    """The opened profile, if it is for pictures of this mode; else None."""
     opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     space, kind = opened.profile.xcolor_space.strip(), opened.profile.device_class.strip()
     return opened if _MODES.get(space) == mode and kind in _CLASSES else None
@@ -72,7 +71,7 @@ def _built(
 
 @functools.lru_cache(maxsize=16)
 def _is_srgb(profile: bytes, mode: str) -> bool:
-    """True if a profile leaves colours as they are; 1 ms, so it is noted for the next picture."""
+    """True if a profile does not change colours. Cached, because the check takes 1 ms."""
     opened = _opened(profile, mode)
     assert opened is not None
     probe = _probe(mode)
@@ -82,7 +81,7 @@ def _is_srgb(profile: bytes, mode: str) -> bool:
 
 
 def _probe(mode: str) -> Image.Image:
-    """Every grey, or 6 x 6 x 6 colours."""
+    """A test image: every grey level, or 6 x 6 x 6 colours."""
     if mode == "L":
         return Image.frombytes("L", (256, 1), bytes(range(256)))
     steps = range(0, 256, 51)

@@ -1,8 +1,8 @@
-"""From the bytes of an image file to the picture a network sees; nothing in a file can surprise.
+"""Decodes the bytes of an image file to the pixels that a network sees.
 
 Every image becomes RGB, 224x224, 8 bits. The default "stretch" resizes to 224x224 with Pillow's
-BILINEAR and does not keep the aspect ratio, as the original program did; "crop" resizes the
-shorter side to 256 and takes the centre 224x224, as ImageNet networks were trained.
+BILINEAR and does not keep the aspect ratio, as in the original program. "crop" resizes the shorter
+side to 256 and takes the centre 224x224, as in the training of ImageNet networks.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Resize = Literal["stretch", "crop"]
 Pixels = npt.NDArray[np.uint8]
 
 DECODING = "1"
-"""Names how files become pixels; an index made by another one is not gone on with."""
+"""Version of the decoding; a scan does not resume an index made with another version."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +32,10 @@ class DecodedImage:
 
     Attributes:
         pixels: uint8 (224, 224, 3), RGB.
-        width: of the original, in pixels, after its EXIF orientation.
-        height: of the original.
+        width: width of the original in pixels, in its EXIF orientation.
+        height: height of the original in pixels.
         content_hash: SHA-256 of the file, in hexadecimal digits.
-        note: what is odd about its values, for people, or "".
+        note: a warning about its values (for example nearly black), or "".
     """
 
     pixels: Pixels
@@ -46,7 +46,7 @@ class DecodedImage:
 
 
 def readable_extensions() -> tuple[str, ...]:
-    """The file name extensions of those formats, with their dot, in lower case."""
+    """The file name extensions of the readable formats, with a dot, in lower case."""
     formats = set(readable_formats())
     known = Image.registered_extensions()
     formats.add("MPO")  # several JPEGs in one, opened as a JPEG
@@ -66,10 +66,10 @@ def decode_image(
     Args:
         content: the bytes.
         resize: "stretch" or "crop".
-        value_range: as ``read_picture`` takes it.
+        value_range: see ``read_picture``.
 
     Raises:
-        ImageError: the bytes are no whole picture of a readable format and size.
+        ImageError: the bytes are not a complete picture of a readable format and size.
     """
     picture = read_picture(content, value_range)
     pixels = np.asarray(picture.drawn(lambda image: _resized(image, resize)), dtype=np.uint8)
@@ -84,7 +84,7 @@ def _resized(image: Image.Image, resize: Resize) -> Image.Image:
     scale = shorter / min(image.size)
     width, height = (max(shorter, int(length * scale)) for length in image.size)
     left, top = round((width - side) / 2), round((height - side) / 2)
-    # Resizing only the source of the crop keeps a 1 x 100,000 strip from becoming enormous.
+    # Only the source of the crop is resized, so a strip of 1 x 100,000 does not become enormous.
     across, down = image.width / width, image.height / height
     box = (left * across, top * down, (left + side) * across, (top + side) * down)
     return image.resize((side, side), Image.Resampling.BILINEAR, box=box)

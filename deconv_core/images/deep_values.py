@@ -1,4 +1,4 @@
-"""The values of PNG, PGM and PPM files of which Pillow keeps only eight bits."""
+"""Reads the full values of PNG, PGM and PPM files; Pillow alone keeps only eight bits of them."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _PNM_HEADER = re.compile(rb"P([56])" + 3 * rb"(?:\s|#[^\r\n]*[\r\n])+([0-9]{1,9}
 
 
 def png_values(parts: PngParts, first: Image.Image) -> Values:
-    """The values of a PNG of 16 bits.
+    """The values of a 16-bit PNG.
 
     Args:
-        parts: the file.
-        first: as Pillow reads it: the upper eight bits, or all of them where it is grey.
+        parts: the parts of the file.
+        first: the image that Pillow reads: the upper eight bits; all bits of a grey image.
     """
     if parts.colour == 0:
         stored = np.asarray(first).astype(np.uint16)[..., None]
-    elif parts.colour == 4:  # four bytes a pixel, as Pillow's RGBA has
+    elif parts.colour == 4:  # four bytes a pixel, as in Pillow's RGBA
         stored = _unpacked(parts, "RGBA", "RGBA").view(">u2").astype(np.uint16)
     else:
         mode = "RGB" if parts.colour == 2 else "RGBA"
         stored = np.asarray(first).astype(np.uint16)
         stored <<= 8
-        stored |= _unpacked(parts, mode, f"{mode};16L")  # the lower byte is where it has the upper
+        stored |= _unpacked(parts, mode, f"{mode};16L")  # takes the lower byte of each value
     channels = _CHANNELS[parts.colour]
     colours = 1 if channels < 3 else 3
     alpha: Alpha = "straight" if channels > colours else ""
@@ -48,9 +48,9 @@ def _unpacked(parts: PngParts, mode: str, rawmode: str) -> np.ndarray:
 
 
 def pnm_layout(content: bytes) -> tuple[int, int, int, int, int] | None:
-    """(channels, width, height, highest value, where the values begin) of a PGM or PPM.
+    """(channels, width, height, highest value, offset of the values) of a PGM or PPM.
 
-    None for one whose highest value is 255, which Pillow reads quickly, and for other files.
+    None for other files, and for a highest value of 255, which Pillow reads quickly.
     """
     found = _PNM_HEADER.match(content[:4096])
     if found is None:
@@ -65,18 +65,18 @@ def pnm_values(content: bytes, layout: tuple[int, int, int, int, int]) -> Values
     """The values of a PGM or PPM.
 
     Raises:
-        ImageError: it is cut short.
+        ImageError: the file is cut off.
     """
     channels, width, height, highest, start = layout
     kind = np.dtype(">u2" if highest > 255 else "u1")
     count = channels * width * height
     if len(content) - start < count * kind.itemsize:
-        raise ImageError("damaged: the file ends before its picture does")
+        raise ImageError("damaged: the file ends before the end of its picture")
     stored = np.frombuffer(content, kind, count, start).reshape(height, width, channels)
     return Values(stored, channels, float(highest), ranged=highest > 255)
 
 
 def image_values(image: Image.Image) -> Values:
-    """The values of an image of one of Pillow's modes I and F."""
+    """The values of an image in Pillow's mode I or F."""
     stored = np.asarray(image)[..., None]
     return Values(stored, 1, white_of(stored) if image.mode == "F" else 65_535.0)

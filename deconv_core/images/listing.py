@@ -1,8 +1,8 @@
-"""The files below a folder, what is passed over, and whether the list is still true.
+"""Lists the files below a folder, and tells later whether the list is still current.
 
-A list is true as long as no folder in it changed. A system notes a change with a time that may be
-as coarse as two seconds, so a folder that changed just before it was listed may hold more by now
-under the same time: such a list is not trusted.
+A list is current as long as no folder in it changed. File systems store the time of a change,
+sometimes with a resolution of only two seconds. A folder that changed just before it was listed
+could change again with the same time. Such a list is not trusted.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from deconv_core.images.passed_over import Skipped, hidden_entry_reason, hidden_
 from deconv_core.storage import Location, RemotePath
 
 MOST_LINKS = 100_000
-"""Links to folders that are entered in one list: folders full of links to each other never end."""
+"""The most links to folders that one list follows: folders may link to each other without end."""
 _COARSEST_CLOCK = 2_000_000_000  # ns
-_MOST_COUNTED = 10_000  # entries of hidden folders that are looked at, only to tell their number
+_MOST_COUNTED = 10_000  # the most entries of hidden folders that are counted
 
 Stamp = tuple[int, ...]
 
@@ -32,13 +32,13 @@ class Listing:
     """The files below a folder.
 
     Attributes:
-        files: (posix path below the folder, where it is).
-        skipped: what was passed over, by name.
-        dead_links: paths of links that lead to nothing, of those in ``files``.
-        links: how many links to folders were entered.
-        stamps: path of each folder listed, and of what else decides the list -> how it was then.
-        settled: False if a folder changed so shortly before that another change may look the same.
-        state: 32 hexadecimal digits that differ when a folder or the files in it do.
+        files: pairs (posix path below the folder, location).
+        skipped: the skipped files and folders, sorted by name.
+        dead_links: posix paths in ``files`` of links that lead to nothing.
+        links: number of links to folders that were followed.
+        stamps: path of each listed folder, and of each dead link -> its stamp at that time.
+        settled: False if a folder changed just before, so that another change may look the same.
+        state: 32 hexadecimal digits; they change when a folder or its files change.
     """
 
     files: list[tuple[str, Location]] = field(default_factory=list)
@@ -50,15 +50,17 @@ class Listing:
     state: str = ""
 
     def is_current(self) -> bool:
-        """True if every folder is as it was when it was listed; looks at each folder, not in it."""
+        """True if no folder changed since the listing; checks each folder without listing it."""
         return self.settled and all(_stamp(path) == stamp for path, stamp in self.stamps.items())
 
 
 def entries_in(folder: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """What is directly in a folder: "hidden", "link" (to a folder), "folder" or "file", and it.
+    """The entries of a folder as (kind, entry); kind is "hidden", "link", "folder" or "file".
+
+    "link" is a link to a folder.
 
     Raises:
-        OSError: it cannot be listed.
+        OSError: the folder cannot be listed.
     """
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -73,13 +75,13 @@ def entries_in(folder: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
 def list_files(
     root: Location, *, within: Sequence[Path] | None = None, follow_links: bool = False
 ) -> Listing:
-    """List the files below a folder, hidden ones and those in hidden folders left out.
+    """List the files below a folder, without hidden files and hidden folders.
 
     Args:
-        root: the folder; its own name does not matter.
-        within: folders, resolved; links are then followed only into these.
-        follow_links: whether links to folders are entered. One that leads to a folder in which it
-            lies itself, directly or through other links, is not.
+        root: the folder; it may be hidden itself.
+        within: resolved folders; if given, links are followed only into these.
+        follow_links: True follows links to folders, except a link to a folder that contains the
+            link itself, directly or through other links.
     """
     if isinstance(root, RemotePath):
         found = _list_remote(root)
@@ -103,10 +105,10 @@ class _Folder:
     """A folder to list.
 
     Attributes:
-        path: by which it is reached.
-        place: the same below the root, "" or with a slash at the end.
-        real: without links.
-        left: real folders that were left by a link on the way here.
+        path: its path, perhaps with links.
+        place: its posix path below the root, "" or with a slash at the end.
+        real: its path without links.
+        left: the real folders that contain the links on its path.
     """
 
     path: str
@@ -129,7 +131,7 @@ class _Walk:
             waiting.extend(self._list_one(waiting.pop()))
 
     def _list_one(self, folder: _Folder) -> list[_Folder]:
-        """Note the files of a folder; returns the folders in it that are to be listed."""
+        """Add the files of a folder to the list; returns its subfolders, which come next."""
         inside = []
         self._note_stamp(folder.path)
         try:
@@ -154,11 +156,11 @@ class _Walk:
             return [_Folder(entry.path, f"{place}/", real, folder.left)]
         real, left = os.path.realpath(entry.path), (*folder.left, folder.real)
         if not self._follow_links:
-            self._skip(place, "a link to a folder: not entered", passed_over.LINK)
+            self._skip(place, "a link to a folder: not followed", passed_over.LINK)
         elif self._leads_out(real):
-            self._skip(place, "a link out of the folders that are offered", passed_over.LINK_OUT)
+            self._skip(place, "a link out of the allowed folders", passed_over.LINK_OUT)
         elif any(_holds(real, other) for other in left):
-            self._skip(place, "a link to a folder that it lies in", passed_over.LINK_ROUND)
+            self._skip(place, "a link to a folder that contains it", passed_over.LINK_ROUND)
         elif self.found.links >= MOST_LINKS:
             self._skip(place, f"more than {MOST_LINKS:,} links to folders", passed_over.LINK)
         else:
@@ -170,7 +172,7 @@ class _Walk:
         place = folder.place + entry.name
         if entry.is_symlink():
             if self._within is not None and self._leads_out(os.path.realpath(entry.path)):
-                reason = "a link out of the folders that are offered"
+                reason = "a link out of the allowed folders"
                 self._skip(place, reason, passed_over.LINK_OUT)
                 return
             if _stamp(entry.path) is None:
@@ -185,7 +187,7 @@ class _Walk:
         self._skip(place, hidden_entry_reason(place, files), passed_over.HIDDEN)
 
     def _count(self, folder: str) -> int:
-        """The files below a folder; 0 once enough was counted."""
+        """The number of files below a folder; 0 after ``_MOST_COUNTED`` entries."""
         files = 0
         if self._counted > _MOST_COUNTED:
             return 0
@@ -211,7 +213,7 @@ class _Walk:
 
 
 def _stamp(path: str) -> Stamp | None:
-    """Times of the last changes (ns) and identity of what a path leads to; None for nothing."""
+    """Times of the last changes (ns) and identity of a path's target; None without a target."""
     try:
         found = Path(path).stat()
     except OSError:
@@ -222,7 +224,7 @@ def _stamp(path: str) -> Stamp | None:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a round of links
+    except OSError:  # a cycle of links
         return False
 
 
@@ -236,7 +238,7 @@ def _holds(folder: str, path: str) -> bool:
 
 
 def as_text(name: str) -> str:
-    """A name as text that can be written: one with undecodable bytes in ASCII, quoted."""
+    """A name as text that can be written; a name with undecodable bytes becomes quoted ASCII."""
     return name if is_text(name) else ascii(name)
 
 
@@ -250,12 +252,12 @@ def is_text(name: str) -> bool:
 
 
 def _list_remote(root: RemotePath) -> Listing:
-    """Every object below an address; nothing tells there whether a list is still true."""
+    """List every object below an address. A store cannot tell whether a list is still current."""
     found, hidden = Listing(settled=False), Counter[str]()
     for name in root.names(recursive=True):
         parts = name.split("/")
         if any(part in ("", ".", "..") for part in parts):
-            reason = "no name that a folder could have"
+            reason = "not a possible name of a file"
             found.skipped.append(Skipped(name, reason, passed_over.NO_NAME))
         elif place := hidden_place(parts):
             hidden[place] += place != name

@@ -1,8 +1,7 @@
-"""What an image file says about its picture beside the pixels; what is wrong there is ignored.
+"""Metadata of image files: orientation and colour profile; damaged metadata is ignored.
 
-PNG and JPEG files are taken apart here, so that a decoder sees only what decides the pixels: wrong
-metadata, which every browser passes over, cannot refuse a picture then. Used are the orientation
-and the colour profile.
+PNG and JPEG files are split into parts here. The decoder gets only the parts that decide the
+pixels. So damaged metadata, which browsers ignore too, cannot make a picture unreadable.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 LARGEST_METADATA = 2**24
-"""Bytes of a profile, EXIF or XMP that are still looked at, unpacked."""
+"""Largest unpacked profile, EXIF or XMP that is read, in bytes."""
 _MOST_UNPACKED = 4 * LARGEST_METADATA
-"""Bytes that are unpacked of all of them together."""
+"""The most bytes that are unpacked from one file in all."""
 _MOST_SEGMENTS = LARGEST_METADATA // 2**16
 PNG_START = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8\xff"
@@ -25,12 +24,12 @@ _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
 _EXIF = b"Exif\0\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _ICC = b"ICC_PROFILE\0"
-_NO_SEGMENT = (0x01, *range(0xD0, 0xDB))  # JPEG: what has no length, and the pixels
+_NO_SEGMENT = (0x01, *range(0xD0, 0xDB))  # JPEG: markers without a length, and the pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """EXIF, XMP and colour profile of a file as they are stored, b"" where there is none."""
+    """The stored bytes of EXIF, XMP and colour profile; b"" for each that is missing."""
 
     exif: bytes = b""
     xmp: bytes = b""
@@ -38,7 +37,7 @@ class Metadata:
 
     @property
     def orientation(self) -> int:
-        """1 to 8, as EXIF counts; 1 if it is not said or cannot be read."""
+        """The EXIF orientation, 1 to 8; 1 if it is missing or cannot be read."""
         said = _exif_orientation(self.exif)
         if said is None and (found := _XMP_ORIENTATION.search(self.xmp[:LARGEST_METADATA])):
             said = int(found[1])
@@ -72,18 +71,18 @@ def _exif_orientation(exif: bytes) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class PngParts:
-    """A PNG taken apart.
+    """The parts of a PNG.
 
     Attributes:
-        content: the file with nothing but what decides its pixels.
-        metadata: what else it says.
-        width: in pixels.
-        height: in pixels.
-        depth: bits of a value.
+        content: the file with only the parts that decide the pixels.
+        metadata: its EXIF, XMP and colour profile.
+        width: width in pixels.
+        height: height in pixels.
+        depth: bits of one value.
         colour: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha.
-        interlaced: 1 if it is.
-        transparent: the colour that is transparent, as stored, or b"".
-        pixels: packed.
+        interlaced: 1 if the PNG is interlaced, else 0.
+        transparent: the transparent colour as stored, or b"".
+        pixels: the compressed pixels, chunk by chunk.
     """
 
     content: bytes
@@ -98,7 +97,7 @@ class PngParts:
 
 
 def png_parts(content: bytes) -> PngParts:
-    """Take a PNG apart. One that ends too early, or has no header, keeps what is left as it is."""
+    """Split a PNG into its parts; the rest of a file that is cut off stays as it is."""
     found, kept, pixels = PngParts(b"", Metadata()), [PNG_START], []
     unpacker = _Unpacker()
     metadata, transparent = found.metadata, b""
@@ -106,7 +105,7 @@ def png_parts(content: bytes) -> PngParts:
         if kind == b"IHDR" and len(data) == 13 and _is_sound(chunk):
             width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", data)
             found = PngParts(b"", metadata, width, height, depth, colour, interlaced)
-        if not kind or not kind[0] & 32:  # an upper case letter: it decides the pixels
+        if not kind or not kind[0] & 32:  # a capital letter first: the chunk decides the pixels
             kept.append(chunk)
             pixels += [data] if kind == b"IDAT" else []
         elif kind == b"tRNS":
@@ -127,7 +126,7 @@ def png_parts(content: bytes) -> PngParts:
 
 
 def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """(kind, data, whole chunk) of each; b"" as kind of what is left where one is cut."""
+    """(kind, data, whole chunk) of each chunk; for the rest of a cut file, kind is b""."""
     place = len(PNG_START)
     while place < len(content):
         length = int.from_bytes(content[place : place + 4], "big")
@@ -144,7 +143,7 @@ def _is_sound(chunk: bytes) -> bool:
 
 
 def _fits(transparent: bytes, colour: int) -> bool:
-    """True if a PNG's transparent colour has the length that its colour type asks for."""
+    """True if a PNG's transparent colour has the right length for its colour type."""
     return {0: len(transparent) == 2, 2: len(transparent) == 6, 3: len(transparent) <= 256}.get(
         colour, False
     )
@@ -167,14 +166,14 @@ def _with_png_chunk(known: Metadata, kind: bytes, data: bytes, unpacker: _Unpack
 
 
 class _Unpacker:
-    """Unpacks zlib data of one file, up to a limit for each piece and for all together."""
+    """Unpacks zlib data of one file, up to a limit for each piece and for all pieces together."""
 
     def __init__(self) -> None:
-        """Nothing is unpacked yet."""
+        """Start with the full limit."""
         self._left = _MOST_UNPACKED
 
     def unpacked(self, packed: bytes) -> bytes:
-        """What is packed; b"" if it is damaged or too much."""
+        """The unpacked data; b"" if it is damaged or too large."""
         unpacker = zlib.decompressobj()
         most = min(LARGEST_METADATA, self._left)
         try:
@@ -186,7 +185,7 @@ class _Unpacker:
 
 
 def _raw_profile(text: bytes) -> bytes:
-    """What ImageMagick writes as hexadecimal digits after a line break, a name and a length."""
+    """The bytes that ImageMagick writes as hexadecimal digits, after a name and a length."""
     try:
         return bytes.fromhex(text.split(b"\n", 3)[3].replace(b"\n", b"").decode("ascii"))
     except (ValueError, IndexError):
@@ -198,12 +197,12 @@ def _raw_profile(text: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class JpegParts:
-    """A JPEG taken apart.
+    """The parts of a JPEG.
 
     Attributes:
-        content: the file with nothing but what decides its pixels.
-        metadata: what else it says.
-        whole: True if a decoder has to keep all of it in memory: it is stored in several passes.
+        content: the file with only the parts that decide the pixels.
+        metadata: its EXIF, XMP and colour profile.
+        whole: True if it is stored in several passes, so that a decoder keeps all of it in memory.
     """
 
     content: bytes
@@ -212,13 +211,13 @@ class JpegParts:
 
 
 def jpeg_parts(content: bytes) -> JpegParts:
-    """Take a JPEG apart. What is not laid out as one is left as it is."""
+    """Split a JPEG into its parts; from the first invalid segment on, the file stays as it is."""
     kept, exif, xmp = [content[:2]], list[bytes](), b""
     profile: dict[int, bytes] = {}
     place, progressive, colours, scanned = 2, False, 0, 0
     while content[place : place + 1] == b"\xff" and place + 4 <= len(content):
         kind = content[place + 1]
-        if kind == 0xFF:  # a byte that fills
+        if kind == 0xFF:  # a fill byte
             place += 1
             continue
         end = place + 2 + int.from_bytes(content[place + 2 : place + 4], "big")
@@ -243,7 +242,7 @@ def jpeg_parts(content: bytes) -> JpegParts:
 
 
 def _is_metadata(kind: int, data: bytes) -> bool:
-    """True for a comment or an application's segment that says nothing about the pixels."""
+    """True for a comment, or an application segment that does not affect the pixels."""
     says_colours = (kind == 0xE0 and data.startswith(b"JFIF\0") and len(data) >= 14) or (
         kind == 0xEE and data.startswith(b"Adobe") and len(data) >= 12
     )

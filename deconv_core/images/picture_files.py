@@ -1,7 +1,6 @@
-"""From the bytes of an image file to its picture; nothing in a file can surprise.
+"""Reads the picture in an image file, also in unusual, damaged or hostile files.
 
-This is the one way in which the product reads pictures: scans, reconstructions, previews and
-thumbnails all begin here.
+Scans, reconstructions, previews and thumbnails all read pictures with this module.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ from deconv_core.images.pixel_values import ValueRange, Values, as_image
 from deconv_core.images.tiff_values import STARTS, TiffLayout, tiff_layout, tiff_values
 
 LARGEST_MEMORY = 800_000_000
-"""Bytes of memory that reading one picture may take, its file apart."""
+"""The most bytes of memory for reading one picture, without its file."""
 _PIXEL = 8
-"""Bytes of memory that a pixel of 8 bits a colour takes: Pillow has four, a converted copy too."""
+"""Bytes of memory for a pixel of 8 bits a colour: four in Pillow, four in a converted copy."""
 _COEFFICIENT = 2
-"""Bytes that each colour of a pixel takes where a JPEG has to be kept whole."""
+"""Bytes of memory for each colour of a pixel of a JPEG in several passes."""
 
-# These start other programs, stand for video, need a plug-in, or hold more than a picture.
+# These formats start other programs, are video, need a plug-in, or hold more than a picture.
 _NOT_READ = {"EPS", "MPEG", "WMF", "GRIB", "BUFR", "HDF5", "FITS", "PDF"}
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -47,18 +46,18 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_AVIF_HEAD = 2**16  # bytes in which an AVIF says what it holds
+_AVIF_HEAD = 2**16  # bytes at the start of an AVIF that list its contents
 _AVIF_EXIF = re.compile(rb"(infe\x02.{3}.{4})Exif", re.DOTALL)
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture as its file holds it: upright, without transparency, 8 bits a value.
+    """A picture in its right orientation, without transparency, 8 bits a value.
 
     Attributes:
-        width: of the original, in pixels.
-        height: of the original.
-        note: what is odd about its values, for people, or "".
+        width: width of the original in pixels.
+        height: height of the original in pixels.
+        note: a warning about its values (for example nearly black), or "".
     """
 
     width: int
@@ -68,19 +67,19 @@ class Picture:
     _profile: bytes
 
     def drawn(self, resized: Callable[[Image.Image], Image.Image]) -> Image.Image:
-        """The picture as RGB in sRGB, after a change of its size.
+        """The resized picture as RGB in sRGB.
 
-        The size comes first because colours of a few pixels are converted quickly.
+        Colours are converted after resizing, because this is faster for fewer pixels.
 
         Args:
-            resized: gets an image of mode L, RGB or CMYK, perhaps already smaller than the
-                original, and gives another of the same mode.
+            resized: a function that resizes an image of mode L, RGB or CMYK and keeps its mode. The
+                image may already be smaller than the original.
         """
         return to_srgb(resized(self._image), self._profile)
 
 
 def readable_formats() -> tuple[str, ...]:
-    """Pillow's names of the formats that are decoded, for example "JPEG"."""
+    """Pillow's names of the readable formats, for example "JPEG"."""
     Image.init()
     return tuple(sorted(set(Image.OPEN) - _NOT_READ))
 
@@ -90,19 +89,18 @@ def read_picture(
 ) -> Picture:
     """Read the picture in an image file.
 
-    EXIF orientation is applied; of an animation or a file of several pictures the first is taken;
-    transparency is laid on white; colours become sRGB by the file's profile.
+    The EXIF orientation is applied. From an animation or a file of several pictures, the first one
+    is read. Transparency becomes white. Colours become sRGB with the file's profile.
 
     Args:
         content: the bytes of the file.
-        value_range: of values of more than 8 bits: "type" makes the largest value of their type
-            white, "file" stretches from the smallest value in the file (black) to the largest
-            (white).
-        enough: length of the shorter side that is enough: a JPEG may be reduced to a half, a
-            quarter or an eighth while it is decoded. None reads every pixel if there is memory.
+        value_range: for values of more than 8 bits: "type" makes the largest value of their type
+            white; "file" makes the smallest value of the file black and the largest white.
+        enough: sufficient length of the shorter side in pixels: a JPEG may be reduced to a half, a
+            quarter or an eighth during decoding. None reads every pixel if memory allows.
 
     Raises:
-        ImageError: the bytes are no whole picture of a readable format and size.
+        ImageError: the bytes are not a complete picture of a readable format and size.
     """
     try:
         return _read(content, value_range, enough)
@@ -127,7 +125,7 @@ def _read(content: bytes, value_range: ValueRange, enough: int | None) -> Pictur
         channels, width, height = layout[:3]
         check_memory(width, height, _PIXEL + 4 * channels)
         return _of_values(pnm_values(content, layout), Metadata(), value_range)
-    if content[4:8] == b"ftyp":  # wrong EXIF would refuse it, and an AVIF is turned by other means
+    if content[4:8] == b"ftyp":  # hide EXIF: damaged EXIF is an error, and AVIF does not need it
         content = _AVIF_EXIF.sub(rb"\1none", content[:_AVIF_HEAD]) + content[_AVIF_HEAD:]
     with _open(content) as opened:
         check_memory(*opened.size)
@@ -139,7 +137,7 @@ def check_memory(width: int, height: int, per_pixel: float = _PIXEL, more: int =
     """Refuse a picture that would take more memory than ``LARGEST_MEMORY``.
 
     Raises:
-        ImageError: it would; the message says what size would do.
+        ImageError: it would; the message suggests a size.
     """
     need = width * height * per_pixel + more
     if need <= LARGEST_MEMORY:
@@ -147,17 +145,16 @@ def check_memory(width: int, height: int, per_pixel: float = _PIXEL, more: int =
     part = math.sqrt(LARGEST_MEMORY / need)
     smaller = " x ".join(f"{max(1, math.floor(side * part)):,}" for side in (width, height))
     raise ImageError(
-        f"{width:,} x {height:,} pixels would take {need / 1e6:,.0f} MB to decode, more than the "
-        f"{LARGEST_MEMORY / 1e6:,.0f} MB that one picture may take; make it smaller, for example "
-        f"{smaller}"
+        f"{width:,} x {height:,} pixels would take {need / 1e6:,.0f} MB to decode; one picture may "
+        f"take at most {LARGEST_MEMORY / 1e6:,.0f} MB: make it smaller, for example {smaller}"
     )
 
 
 def _open(content: bytes) -> ImageFile.ImageFile:
-    """Open a file as ``Image.open`` does, but for its limit on pixels.
+    """Open a file like ``Image.open``, but without its limit on pixels.
 
     Raises:
-        UnidentifiedImageError: no reader knows it.
+        UnidentifiedImageError: no reader knows the format.
     """
     for name in readable_formats():
         factory, accept = Image.OPEN[name]
@@ -176,7 +173,7 @@ def _metadata(opened: Image.Image) -> Metadata:
     return Metadata(*(text if isinstance(text, bytes) else b"" for text in found))
 
 
-# -- formats that are looked into ----------------------------------------------------------------
+# -- formats with their own readers --------------------------------------------------------------
 
 
 def _read_png(content: bytes, value_range: ValueRange) -> Picture:
@@ -201,10 +198,10 @@ def _read_jpeg(parts: JpegParts, enough: int | None) -> Picture:
 
 
 def _reduction(width: int, height: int, colours_kept: int, enough: int | None) -> int:
-    """By how much a JPEG is reduced while it is decoded: 1, 2, 4 or 8.
+    """The reduction of a JPEG during decoding: 1, 2, 4 or 8.
 
     Raises:
-        ImageError: it would take too much memory all the same.
+        ImageError: even with the largest reduction it would take too much memory.
     """
     pixels = width * height
     kept = _COEFFICIENT * colours_kept * pixels
@@ -227,7 +224,7 @@ def _read_tiff(content: bytes, value_range: ValueRange) -> Picture:
         check_memory(layout.width, layout.height)
         try:
             return _read_plain_tiff(content, layout)
-        except Exception as error:  # wrong metadata, damage, or a kind that Pillow does not know
+        except Exception as error:  # damage, damaged metadata, or a kind unknown to Pillow
             refused = error
     pixels = layout.width * layout.height
     check_memory(layout.width, layout.height, _PIXEL + 2 * layout.nbytes / pixels)
@@ -241,19 +238,19 @@ def _read_tiff(content: bytes, value_range: ValueRange) -> Picture:
 
 
 def _read_plain_tiff(content: bytes, layout: TiffLayout) -> Picture:
-    """Read one of the kinds that Pillow reads right; it makes them upright by itself."""
+    """Read a TIFF of a kind that Pillow reads correctly; Pillow applies the orientation."""
     if layout.subsampled:
         raise ImageError("a TIFF of subsampled YCbCr without JPEG compression is not read")
     with _open(content) as opened:
         opened.load()
         if opened.mode in ("P", "PA") and max(layout.palette, default=256) < 256:
-            colours = len(layout.palette) // 3  # 8 bits where 16 are meant
+            colours = len(layout.palette) // 3  # the palette has 8-bit values in 16-bit fields
             table = [layout.palette[place::colours] for place in range(colours)]
             opened.putpalette([value for colour in table for value in colour])
         return _of_image(opened, Metadata(profile=_metadata(opened).profile), "type")
 
 
-# -- to eight bits, upright, without transparency ------------------------------------------------
+# -- to eight bits, right orientation, without transparency --------------------------------------
 
 
 def _of_values(
@@ -283,7 +280,7 @@ def _finished(
 ) -> Picture:
     orientation = metadata.orientation if orientation is None else orientation
     image, profile = _opaque(image, metadata.profile)
-    image.info = {}  # no text of the file is passed on: Pillow writes comments of GIFs into JPEGs
+    image.info = {}  # removes texts of the file: Pillow would write a GIF's comment into a JPEG
     if orientation in _UPRIGHT:
         image = image.transpose(_UPRIGHT[orientation])
     width, height = size if orientation < 5 else size[::-1]
@@ -291,7 +288,7 @@ def _finished(
 
 
 def _opaque(image: Image.Image, profile: bytes) -> tuple[Image.Image, bytes]:
-    """An image laid on white, of mode L, RGB or CMYK, and the profile still to be applied."""
+    """An image on white, of mode L, RGB or CMYK, and the profile that must still be applied."""
     if image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in image.info:
         grey = image.mode in ("LA", "La")
         clear = image.convert("LA" if grey else "RGBA")

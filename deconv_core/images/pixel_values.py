@@ -1,4 +1,4 @@
-"""Pictures whose values have more than 8 bits, or are no whole numbers: how they become 8 bits."""
+"""Converts pictures with more than 8 bits a value, or with floats, to 8 bits."""
 
 from __future__ import annotations
 
@@ -11,25 +11,24 @@ from PIL import Image
 ValueRange = Literal["type", "file"]
 Alpha = Literal["", "straight", "multiplied"]
 
-_BAND = 256  # rows that are worked on at once, so that a large picture is not copied as floats
-_MOST = 0.99  # of the values, for "nearly" black or white
-_OUTSIDE = 0.25  # of the values, to be told
+_BAND = 256  # rows converted at once, so that a large picture is never a whole copy of floats
+_MOST = 0.99  # share of the values that makes a picture "nearly" black or white
+_OUTSIDE = 0.25  # share of the values outside the range that makes a picture "cut off"
 _DARK, _LIGHT = 64, 191  # of 255
 
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """The values of a picture as they are stored.
+    """The values of a picture as its file stores them.
 
     Attributes:
         stored: (height, width, colours and perhaps alpha), numbers of any type.
-        colours: 1 grey, 3 RGB, 4 CMYK.
-        white: the value that is white (of alpha: opaque); black is 0.
-        alpha: whether a value for transparency follows the colours, and whether the colours were
-            multiplied by it.
+        colours: number of colours: 1 grey, 3 RGB, 4 CMYK.
+        white: the value of white, and of opaque alpha; black is 0.
+        alpha: "" without alpha, "straight", or "multiplied" if the colours are multiplied by it.
         inverted: True if 0 is white.
-        missing: a value that says that there is none, or None.
-        ranged: False if another range would make no sense: colours of a palette, CMYK.
+        missing: the value that marks missing pixels, or None.
+        ranged: False if the values cannot be stretched: colours of a palette, CMYK.
     """
 
     stored: np.ndarray
@@ -42,10 +41,10 @@ class Values:
 
 
 def white_of(stored: np.ndarray, bits: int | None = None) -> float:
-    """The value that is white for a type of number, as the programs that write them mean it.
+    """The value of white for a type of number.
 
-    Whole numbers: the largest of the type, or of ``bits``; of signed 32 bits 65,535 unless there
-    are larger ones, because 16-bit pictures are often kept in them. Floats: 1, or 255 if there are
+    Whole numbers: the largest value of the type, or of ``bits`` bits. Signed 32 bits: 65,535 unless
+    there are larger values, because they often hold 16-bit pictures. Floats: 1, or 255 if there are
     values above 1.
     """
     if stored.dtype.kind == "f":
@@ -57,16 +56,16 @@ def white_of(stored: np.ndarray, bits: int | None = None) -> float:
 
 
 def as_image(values: Values, value_range: ValueRange) -> tuple[Image.Image, str]:
-    """Values as 8 bits.
+    """A picture's values as an 8-bit image.
 
     Args:
-        values: of a picture.
-        value_range: "type" takes 0 as black and ``values.white`` as white; "file" the smallest and
-            the largest of the picture's own values.
+        values: the values of the picture.
+        value_range: "type": 0 is black and ``values.white`` is white; "file": the smallest value of
+            the picture is black and the largest is white.
 
     Returns:
-        The image, of mode L, LA, La, RGB, RGBA, RGBa or CMYK; and what is odd about it in that
-        range, in words, "" if nothing.
+        The image, of mode L, LA, La, RGB, RGBA, RGBa or CMYK; and a warning, for example that the
+        picture is nearly black in this range, or "".
     """
     lowest, highest = _extremes(values)
     low, high = 0.0, values.white
@@ -87,7 +86,7 @@ def _colours(values: Values) -> np.ndarray:
 
 
 def _extremes(values: Values) -> tuple[float, float]:
-    """The smallest and the largest finite colour value; 0 and 0 if there is none."""
+    """The smallest and the largest finite colour value; 0 and 0 without any."""
     colours = _colours(values)
     if values.stored.dtype.kind != "f" and values.missing is None:
         return float(colours.min()), float(colours.max())
@@ -102,7 +101,7 @@ def _extremes(values: Values) -> tuple[float, float]:
 
 
 def _eight_bits(values: Values, low: float, high: float) -> np.ndarray:
-    """All values as 0 to 255; ``low`` is black and ``high`` white, alpha apart."""
+    """All values as 0 to 255: ``low`` becomes 0 and ``high`` 255, except for alpha."""
     stored = values.stored
     eight = np.empty(stored.shape, np.uint8)
     for top in range(0, len(stored), _BAND):
@@ -124,11 +123,11 @@ def _eight_bits(values: Values, low: float, high: float) -> np.ndarray:
 
 
 def _oddity(values: Values, eight: np.ndarray, lowest: float, highest: float) -> str:
-    """What a person should know of a picture that is shown in the range of its type."""
+    """A warning about a picture in the range of its type, or ""."""
     white = values.white
     outside = lowest < 0 or highest > white
     if lowest >= highest or (not outside and highest - lowest > 0.75 * white):
-        return ""  # another range would change nothing, or little
+        return ""  # another range would change almost nothing
     share = np.bincount(eight[..., : values.colours].ravel(), minlength=256) / max(
         1, eight[..., : values.colours].size
     )
@@ -161,7 +160,7 @@ def _number(value: float) -> str:
 
 
 def with_transparent(values: Values, colour: tuple[int, ...]) -> Values:
-    """Values with an alpha that is 0 where they are a colour, and opaque elsewhere."""
+    """The values with an added alpha: 0 for pixels of this colour, opaque for all others."""
     stored = values.stored
     there = (stored == np.array(colour, stored.dtype)).all(axis=-1)
     alpha = np.where(there, 0, int(values.white)).astype(stored.dtype)

@@ -1,9 +1,9 @@
-"""TIFF pictures that Pillow reads as something else, or not at all.
+"""Reads TIFF pictures that Pillow reads wrongly or not at all.
 
-Pillow reads pictures of 8 bits a value well. Of others it takes 16 bits in separate planes for 8,
-leaves 0 black where it is white, and knows nothing of unsigned 32 bits, of several floats, or of
-half the ways to pack 12 bits. Here every value is read as the file's own tags describe it; what
-they do not describe is refused.
+Pillow reads pictures of 8 bits a value correctly. For others it has faults: it reads 16 bits in
+separate planes as 8, and shows 0 as black where it is white. It does not know unsigned 32 bits,
+several floats, or half of the ways to pack 12 bits. This module reads every value as the file's
+tags describe it, and refuses files with an unclear description.
 """
 
 from __future__ import annotations
@@ -37,29 +37,29 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class TiffLayout:
-    """How a TIFF's first picture is stored, by its tags.
+    """How a TIFF stores its first picture, according to its tags.
 
     Attributes:
-        width: in pixels.
-        height: in pixels.
-        channels: values of a pixel.
-        bits: of a value.
+        width: width in pixels.
+        height: height in pixels.
+        channels: number of values of a pixel.
+        bits: bits of one value.
         kind: "u" unsigned, "i" signed, "f" float.
-        order: "<" or ">".
-        photometric: what the values mean, as TIFF counts.
-        extras: what the channels beyond the colours mean, as TIFF counts.
-        planar: True if each channel is stored by itself.
-        compression: as TIFF counts.
+        order: byte order, "<" or ">".
+        photometric: meaning of the values, TIFF's number.
+        extras: meaning of the channels after the colours, TIFF's numbers.
+        planar: True if each channel is stored separately.
+        compression: TIFF's number.
         predictor: 1 none, 2 differences of neighbours, 3 the same for floats.
-        backwards: True if the bits of each byte are stored the other way round.
+        backwards: True if the bits of each byte are in reverse order.
         piece: (height, width) of a strip or tile.
-        tiled: True for tiles, which are stored whole even where they stand out.
-        places: (offset, bytes) of every piece.
-        palette: red, green and blue of every number, one after the other, or ().
-        orientation: as EXIF counts.
+        tiled: True for tiles, which are stored whole even beyond the picture's border.
+        places: (offset, bytes) of every strip or tile.
+        palette: all red values, then all green, then all blue ones; () without a palette.
+        orientation: EXIF's number.
         profile: the colour profile, or b"".
-        missing: a value that says that there is none, or None.
-        subsampled: True if pixels share colours without being packed as JPEG.
+        missing: the value that marks missing pixels, or None.
+        subsampled: True if neighbouring pixels share colours, without JPEG compression.
     """
 
     width: int
@@ -85,12 +85,12 @@ class TiffLayout:
 
     @property
     def plain(self) -> bool:
-        """True for the kinds that Pillow reads right: at most 8 bits, unsigned, not in planes."""
+        """True for kinds that Pillow reads correctly: at most 8 bits, unsigned, not in planes."""
         return self.bits <= 8 and self.kind == "u" and not self.planar
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all values, unpacked."""
+        """Size of all values in bytes, unpacked."""
         return self.width * self.height * self.channels * max(1, math.ceil(self.bits / 8))
 
     @property
@@ -99,7 +99,7 @@ class TiffLayout:
         return np.dtype(f"{self.order}{self.kind}{bits // 8}")
 
     def described(self) -> str:
-        """For messages: "16-bit, 3 channels in planes, LZW"."""
+        """A description for messages, for example "16-bit, 3 channels in planes, LZW"."""
         kind = {"u": "", "i": " signed", "f": " float"}[self.kind]
         channels = f"{self.channels} channel{'s' * (self.channels > 1)}"
         packed = {1: "", **_NAMES, **_BY_LIBTIFF}.get(self.compression)
@@ -115,7 +115,7 @@ def tiff_layout(content: bytes) -> TiffLayout:
     """Read how the first picture of a TIFF is stored.
 
     Raises:
-        ImageError: the tags are missing, contradict each other, or describe what is not read.
+        ImageError: the tags are missing, contradict each other, or describe an unsupported kind.
     """
     tags, order = _tags(content)
     width, height = _one(tags, 256, 0), _one(tags, 257, 0)
@@ -126,7 +126,7 @@ def tiff_layout(content: bytes) -> TiffLayout:
         raise ImageError("a TIFF of a volume is not read; save its layers as pictures")
     bits, kinds = set(_all(tags, 258, (1,))), set(_all(tags, 339, (1,)))
     if kinds & {5, 6}:
-        raise ImageError("a TIFF of complex numbers is not read; save the size of the numbers")
+        raise ImageError("a TIFF of complex numbers is not read; save their absolute values")
     if len(bits) > 1 or len(kinds) > 1 or not kinds <= set(_KINDS):
         raise ImageError(
             f"a TIFF whose channels have {_listed(bits)} bits, of the formats {_listed(kinds)}, is "
@@ -138,7 +138,7 @@ def tiff_layout(content: bytes) -> TiffLayout:
     if not tiled:
         piece = (min(piece[0], height), width)
     if len(offsets) != len(counts) or min(*piece) < 1:
-        raise ImageError("damaged: a TIFF whose parts are not all listed")
+        raise ImageError("damaged: a TIFF with an incomplete list of its parts")
     return TiffLayout(
         width=width,
         height=height,
@@ -184,7 +184,7 @@ def _all(
     """The whole numbers of a tag.
 
     Raises:
-        ImageError: it holds something else.
+        ImageError: the tag holds something else.
     """
     try:
         found = tags.get(tag, default)
@@ -192,7 +192,7 @@ def _all(
         raise ImageError(f"damaged: tag {tag} of the TIFF cannot be read") from error
     found = found if isinstance(found, tuple) else (found,)
     if not all(type(value) is int and value >= 0 for value in found):
-        raise ImageError(f"damaged: tag {tag} of the TIFF holds no whole numbers")
+        raise ImageError(f"damaged: tag {tag} of the TIFF does not hold whole numbers")
     return found
 
 
@@ -215,13 +215,13 @@ def _orientation(tags: TiffImagePlugin.ImageFileDirectory_v2) -> int:
 def _profile(tags: TiffImagePlugin.ImageFileDirectory_v2) -> bytes:
     try:
         found = tags.get(34675, b"")
-    except Exception:  # metadata alone
+    except Exception:  # damaged metadata is ignored
         return b""
     return found if isinstance(found, bytes) else b""
 
 
 def _missing(tags: TiffImagePlugin.ImageFileDirectory_v2) -> float | None:
-    """The value that GDAL writes where there is none."""
+    """The value with which GDAL marks missing pixels, or None."""
     try:
         return float(str(tags.get(42113, "")).strip("\0 "))
     except Exception:
@@ -235,7 +235,7 @@ def tiff_values(content: bytes, layout: TiffLayout) -> Values:
     """Read the values of a TIFF's first picture.
 
     Raises:
-        ImageError: it is damaged, or stored in a way that is not read.
+        ImageError: the file is damaged, or its kind is not supported.
     """
     _check(layout)
     planes = layout.channels if layout.planar else 1
@@ -260,10 +260,10 @@ def tiff_values(content: bytes, layout: TiffLayout) -> Values:
 
 
 def _check(layout: TiffLayout) -> None:
-    """Refuse by the tags what would be read as something else.
+    """Refuse kinds of TIFF that would be read wrongly.
 
     Raises:
-        ImageError: it is of such a kind.
+        ImageError: the kind is not supported.
     """
     known = _FLOAT_BITS if layout.kind == "f" else _WHOLE_BITS
     packed = layout.kind == "u" and 1 <= layout.bits < 16 and layout.predictor == 1
@@ -286,12 +286,12 @@ def _check(layout: TiffLayout) -> None:
 def _piece(
     content: bytes, layout: TiffLayout, place: tuple[int, int], rows: int, inner: int
 ) -> np.ndarray:
-    """One strip or tile: (rows, columns, channels) in the byte order of this computer."""
+    """The values of one strip or tile: (rows, columns, channels), in native byte order."""
     across = layout.piece[1] * inner
     row_bytes = math.ceil(across * layout.bits / 8)
     data = _unpacked(content[place[0] : place[0] + place[1]], layout, rows * row_bytes)
     if len(data) < rows * row_bytes or place[0] + place[1] > len(content):
-        raise ImageError("damaged: the TIFF ends before its picture does")
+        raise ImageError("damaged: the TIFF ends before the end of its picture")
     raw = np.frombuffer(data, np.uint8, rows * row_bytes).reshape(rows, row_bytes)
     if layout.backwards:
         raw = np.packbits(np.unpackbits(raw, axis=1, bitorder="little"), axis=1)
@@ -308,7 +308,7 @@ def _piece(
 
 
 def _from_bits(raw: np.ndarray, bits: int, across: int) -> np.ndarray:
-    """Whole numbers that are packed without regard to bytes: (rows, ``across``)."""
+    """Whole numbers that are packed across byte borders: (rows, ``across``)."""
     each = np.unpackbits(raw, axis=1, count=across * bits).reshape(len(raw), across, bits)
     found = np.zeros(each.shape[:2], np.uint16)
     for bit in range(bits):
@@ -317,11 +317,11 @@ def _from_bits(raw: np.ndarray, bits: int, across: int) -> np.ndarray:
 
 
 def _float_sums(raw: np.ndarray, inner: int, layout: TiffLayout) -> np.ndarray:
-    """Undo differences that were taken of the bytes of floats, the highest bytes of a row first."""
+    """Undo predictor 3: differences of the bytes of floats, the highest bytes of a row first."""
     size = layout.bits // 8
     sums = np.cumsum(raw.reshape(len(raw), -1, inner), axis=1, dtype=np.uint8)
-    turned = sums.reshape(len(raw), size, -1).transpose(0, 2, 1)
-    floats = np.ascontiguousarray(turned).view(f">f{size}")[..., 0]
+    by_float = sums.reshape(len(raw), size, -1).transpose(0, 2, 1)
+    floats = np.ascontiguousarray(by_float).view(f">f{size}")[..., 0]
     return floats.astype(f"=f{size}")
 
 
@@ -338,7 +338,7 @@ def _unpacked(packed: bytes, layout: TiffLayout, size: int) -> bytes:
 
 
 def _by_libtiff(packed: bytes, compression: int, size: int) -> bytes:
-    """Unpack bytes as the one row of an 8-bit grey TIFF, which Pillow has a library for."""
+    """Unpack bytes with libtiff: as an 8-bit grey TIFF of one row, which Pillow reads."""
     entries = [
         *((256, 4, size), (257, 4, 1), (258, 3, 8), (259, 3, compression), (262, 3, 1)),
         *((273, 4, 122), (277, 3, 1), (278, 4, 1), (279, 4, len(packed))),
@@ -351,7 +351,7 @@ def _by_libtiff(packed: bytes, compression: int, size: int) -> bytes:
 
 
 def _meant(stored: np.ndarray, layout: TiffLayout) -> Values:
-    """The values with what they mean."""
+    """The values, with their meaning from the tags."""
     if layout.photometric == 3:
         return _from_palette(stored[..., 0], layout.palette)
     colours = _COLOURS[layout.photometric]
@@ -374,10 +374,10 @@ def _meant(stored: np.ndarray, layout: TiffLayout) -> Values:
 
 
 def _from_palette(numbers: np.ndarray, palette: tuple[int, ...]) -> Values:
-    """Colours by their numbers. Some programs write 8 bits where 16 are meant, or 8 and 8 zeros."""
+    """Colours from a palette. Some programs write 8-bit values, or 8 bits followed by 8 zeros."""
     length = len(palette) // 3
     if length == 0 or numbers.max(initial=0) >= length:
-        raise ImageError("damaged: a TIFF whose palette lacks colours")
+        raise ImageError("damaged: a TIFF with missing colours in its palette")
     table = np.array(palette[: 3 * length]).reshape(3, length).T
     white = 255.0 if table.max() < 256 else 65_535.0 if (table % 256).any() else 65_280.0
     return Values(table.clip(0, 65_535).astype(np.uint16)[numbers], 3, white, ranged=False)

@@ -1,1 +1,1 @@
-"""Networks: their layers and steps, and the weight files they come from."""
+"""Networks: their layers, their steps and their weight files."""

@@ -1,7 +1,7 @@
-"""How pixels become a network's input, and how it is known what some weights expect.
+"""Preprocessing: how pixels become a network's input, and which preprocessing some weights expect.
 
-The wrong preprocessing gives wrong pictures without any error, and few weight files say which is
-theirs. The format decides, unless something in the file speaks against it: then a person is asked.
+A wrong preprocessing gives wrong pictures without any error, and few weight files name theirs. The
+format of the file decides. If something in the file contradicts this, a person is asked.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from deconv_core.errors import DeconvError
 class Preprocessing:
     """How 8-bit RGB pixels become the network's input: ``(pixels / divisor - mean) / deviation``.
 
-    ``bgr_weights`` says that the published weights expect blue first. ``words`` are for people.
+    ``bgr_weights`` is True if the published weights expect blue first. ``words`` describe it for
+    people.
     """
 
     name: str
@@ -69,12 +70,12 @@ def preprocessing_named(name: str) -> Preprocessing:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The preprocessing that a source of weights is taken to expect.
+    """The preprocessing that a source of weights expects.
 
     Attributes:
-        name: of the preprocessing.
-        reason: why, in words that follow "because".
-        certain: False if it is only what weights in such a file usually expect.
+        name: name of the preprocessing.
+        reason: the reason, in words that follow "because".
+        certain: False if this is only a guess from the format of the file.
     """
 
     name: str
@@ -89,15 +90,15 @@ _BY_NAME = MappingProxyType(
         "random": Expected("torchvision", "it is the default; random weights expect none"),
     }
 )
-_NPY = Expected("caffe", "the file has tensorflow-vgg's form, which has Caffe's weights")
+_NPY = Expected("caffe", "the file has the format of tensorflow-vgg, which holds Caffe's weights")
 _OTHERS = Expected("torchvision", "the weights have torchvision's names", certain=False)
 
 
 def expected_by(source: str, given: str | None = None) -> Expected:
-    """What a source of ``load_network`` expects; reads no more of a file than its header.
+    """The preprocessing that a source of ``load_network`` expects; reads only the file's header.
 
     Raises:
-        DeconvError: ``given`` is no preprocessing.
+        DeconvError: ``given`` is not a preprocessing.
     """
     if given is not None:
         return Expected(preprocessing_named(given).name, "it was chosen for these weights")
@@ -111,22 +112,22 @@ def expected_by(source: str, given: str | None = None) -> Expected:
 
 
 def _stated(path: Path) -> str | None:
-    """What the header of a safetensors file says, if it does and can be read."""
+    """The preprocessing that the header of a safetensors file names, or None."""
     if path.suffix.lower() != ".safetensors":
         return None
     try:
         with safe_open(path, framework="np") as file:
             return (file.metadata() or {}).get("preprocessing")
-    except Exception:  # whoever reads the weights says what is wrong
+    except Exception:  # loading the weights reports the error later
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class CaffeSigns:
-    """What in a file suggests Caffe's preprocessing; nothing if ``reasons`` is empty.
+    """Signs in a file that suggest Caffe's preprocessing.
 
     Attributes:
-        reasons: in words, each a sentence without its full stop.
+        reasons: the signs, each a sentence without a full stop; empty if there are none.
         suggested: "caffe" or "caffe-rgb".
     """
 
@@ -135,11 +136,11 @@ class CaffeSigns:
 
 
 _SMALL = 0.008
-"""Root mean square of the first layer's weights below which they look made for 0 to 255.
+"""If the root mean square of the first layer's weights is smaller, they look made for 0 to 255.
 
-For values of deviation 1, as torchvision's preprocessing gives, it is 0.06 to 0.45: He's start
-0.06 to 0.28, PyTorch's own 0.11, the demo network 0.23. The same network made for 0 to 255 has 1/57
-of that (255 times the deviation 0.225)."""
+For inputs of deviation 1, as from torchvision's preprocessing, it is 0.06 to 0.45: He's
+initialisation 0.06 to 0.28, PyTorch's 0.11, the demo network 0.23. The same network for inputs of 0
+to 255 has 1/57 of this (255 times the deviation 0.225)."""
 
 _PUBLISHED = MappingProxyType(
     {
@@ -148,7 +149,8 @@ _PUBLISHED = MappingProxyType(
         "88682ab5": ("caffe-rgb", "Caffe's VGG16 as torchvision publishes it, for RGB"),
     }
 )
-"""Beginnings of SHA-256 in the names of published files -> preprocessing, what the file is."""
+"""First digits of a SHA-256 in the name of a published file -> its preprocessing, its description.
+"""
 
 _FIRST_BIASES = MappingProxyType(
     {
@@ -156,8 +158,8 @@ _FIRST_BIASES = MappingProxyType(
         "VGG19": (0.73018, 0.06494, 0.03429, 0.82604, 0.25780, 0.54868, -0.01244, 0.34790, 0.55109),
     }
 )
-"""Biases of the first maps of conv1_1 in the Caffe release. Its weights are as large as those of
-torchvision's VGG, so their size tells nothing there."""
+"""Biases of the first maps of conv1_1 in the Caffe release. The size of its weights gives no sign:
+it is the same as in torchvision's VGG."""
 _NEAR = 0.01
 
 
@@ -167,26 +169,26 @@ def signs_of_caffe(
     """Look for signs that weights with torchvision's names expect Caffe's preprocessing.
 
     Args:
-        file_name: of the weight file.
-        weight: of the first convolution, (out, in, 3, 3), as it is in the file.
-        bias: of the first convolution, (out,).
+        file_name: name of the weight file.
+        weight: weights of the first convolution, (out, in, 3, 3), as stored in the file.
+        bias: biases of the first convolution, (out,).
     """
     reasons, suggested = [], "caffe"
     for beginning, (preprocessing, what) in _PUBLISHED.items():
         if beginning in file_name.lower():
-            reasons.append(f"“{beginning}” in the file's name stands for {what}")
+            reasons.append(f"“{beginning}” in the file's name belongs to {what}")
             suggested = preprocessing
     if "caffe" in file_name.lower():
         reasons.append("the file's name says “caffe”")
     for network, known in _FIRST_BIASES.items():
         if bias.shape == (64,) and np.abs(bias[: len(known)] - np.array(known)).max() < _NEAR:
-            reasons.append(f"the biases of the first layer are those of Caffe's {network}")
-            # Its first filter weighs red more than blue at the corner.
+            reasons.append(f"the biases of the first layer equal those of Caffe's {network}")
+            # In the corner of Caffe's first filter, red has the larger weight than blue.
             red_first = weight[0, 0, 0, 0] > weight[0, 2, 0, 0]
             suggested = "caffe-rgb" if red_first else "caffe"
     size = float(np.sqrt(np.mean(np.square(weight, dtype=np.float64)))) if weight.size else 0.0
     if 0 < size < _SMALL:
         reasons.append(
-            f"the first layer's weights are as small ({size:.2g}) as for pixels of 0 to 255"
+            f"the first layer's weights are very small ({size:.2g}), as for pixels of 0 to 255"
         )
     return CaffeSigns(tuple(reasons), suggested)

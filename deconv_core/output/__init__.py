@@ -1,1 +1,1 @@
-"""What a person takes away: grids, tables, figures, a zip that shows itself."""
+"""Output for people: grids, tables, figures, and exports with an offline page."""

@@ -1,4 +1,4 @@
-"""The page inside an export: plain HTML and CSS, no scripts, nothing fetched from elsewhere."""
+"""The page in an export: plain HTML and CSS, without scripts and without external files."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from deconv_core.names import visible
 class PageTile:
     """The caption of one tile.
 
-    ``copies`` are the ids of equal images that it stands for; ``left_out`` says why there is no
-    picture, or is "".
+    ``copies`` are the ids of equal images that the image stands for. ``left_out`` says why there is
+    no picture, or is "".
     """
 
     rank: int
@@ -28,9 +28,9 @@ class PageTile:
 
 @dataclass(frozen=True)
 class PageSection:
-    """One map or layer: its folder in the archive holds the pictures.
+    """One map or layer on the page; ``folder`` in the archive holds its pictures.
 
-    ``by_map`` says that the tiles belong to different maps, so each names its own.
+    ``by_map`` is True for a layer: then each caption names the feature map.
     """
 
     title: str
@@ -67,22 +67,22 @@ li { overflow-wrap: anywhere; break-inside: avoid; }
 """
 
 _NOTE = (
-    "Left: each activation mapped back to pixels by the deconvnet; grey is zero. Right: what the "
-    "network saw in the same place. Tiles run row by row, the strongest first."
+    "Left: the reconstruction of each activation by the deconvnet; grey is zero. Right: the patch "
+    "of the image in the same place. The tiles are ordered row by row, the strongest first."
 )
 
 
 def page_start(
     title: str, facts: Sequence[tuple[str, str]], links: Sequence[tuple[str, str]]
 ) -> str:
-    """The page up to its sections; then come ``section_html`` of each, and ``PAGE_END``.
+    """The page up to its sections; ``section_html`` of each section and ``PAGE_END`` follow.
 
-    What comes from names of files or people is text, in its own direction.
+    Names of files and datasets appear as plain text, in their own writing direction.
 
     Args:
-        title: of the page.
-        facts: names and texts of its head.
-        links: folder and title of each section.
+        title: title of the page.
+        facts: pairs (name, text) at the top of the page.
+        links: pairs (folder, title), one for each section.
     """
     head = "".join(f"<dt>{escape(name)}</dt><dd>{_name(text)}</dd>" for name, text in facts)
     list_ = "".join(f'<a href="#{escape(folder)}">{escape(name)}</a>' for folder, name in links)
@@ -101,17 +101,17 @@ PAGE_END = "</main></body></html>\n"
 
 
 def escape(text: str) -> str:
-    """A text without tags, and without what would turn the direction of what follows."""
+    """A text as safe HTML, without tags and without controls of the text direction."""
     return escape_html(visible(text))
 
 
 def _name(text: str) -> str:
-    """A text in a direction of its own: Arabic names do not move the number behind them."""
+    """A text with its own direction, so that an Arabic name does not move the number after it."""
     return f"<bdi>{escape(text)}</bdi>"
 
 
 def section_html(section: PageSection) -> str:
-    """One map or layer: its pictures, and a caption for each tile."""
+    """One map or layer as HTML: its pictures, and a caption for each tile."""
     title, folder = escape(section.title), escape(section.folder)
     start = (
         f'<section id="{folder}"><header><h2>{title}</h2>'
@@ -136,7 +136,7 @@ def section_html(section: PageSection) -> str:
 
 
 def left_out_html(left_out: Mapping[str, str]) -> str:
-    """The last section: images of which there is no picture, and why; "" if there are none."""
+    """The last section as HTML: images without a picture, with the reason; "" without any."""
     if not left_out:
         return ""
     rows = "".join(
@@ -144,10 +144,9 @@ def left_out_html(left_out: Mapping[str, str]) -> str:
         for name, why in sorted(left_out.items())
     )
     return (
-        '<section id="left-out"><header><h2>Left out</h2></header><p>These images are not as they '
-        "were when they were scanned, so no picture of them was made. After an update of the scan "
-        f'the export can be built again.</p><ul>{rows}</ul><p><a href="left_out.csv">left_out.csv'
-        "</a></p></section>"
+        '<section id="left-out"><header><h2>Left out</h2></header><p>These images changed after '
+        "the scan or are missing, so they have no pictures here. Update the scan, then build the "
+        f'export again.</p><ul>{rows}</ul><p><a href="left_out.csv">left_out.csv</a></p></section>'
     )
 
 

@@ -1,4 +1,4 @@
-"""Plotly figures, returned and never shown. Colours are left to the page's theme where possible."""
+"""Plotly figures. Where possible, the page's theme decides the colours."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _BARS = 40
 
 
 def peak_histogram(peaks: pd.DataFrame, top: Sequence[Activation], unit: Unit) -> go.Figure:
-    """How the peaks of one feature map are spread over the images, with the top ones marked.
+    """A histogram of the peaks of one feature map, with the top activations marked.
 
     Args:
-        peaks: from ``index.peaks``.
-        top: the activations shown beside it.
-        unit: for the title of the axis.
+        peaks: the table from ``index.peaks``.
+        top: the activations to mark.
+        unit: the feature map, for the title of the axis.
     """
-    # Counted here: a million peaks would all travel to the browser to be counted there.
+    # The browser could count too, but would need all peaks, perhaps a million.
     counts, edges = _counted(peaks["value"].to_numpy())
     figure = go.Figure(
         go.Bar(
@@ -57,7 +57,7 @@ def peak_histogram(peaks: pd.DataFrame, top: Sequence[Activation], unit: Unit) -
 
 
 def _counted(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Counts, and the edges of bars of a round width from 0 to beyond the largest value."""
+    """Counts and edges of bars; the bars have a round width and cover 0 to the largest value."""
     largest = float(values.max(initial=0.0))
     width = float(f"{largest / _BARS:.1g}") or 1.0
     counts, edges = np.histogram(values, width * np.arange(int(largest / width) + 2))

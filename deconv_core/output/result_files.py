@@ -1,7 +1,7 @@
 """The files that ``top`` writes: two grids and a table, in a folder of results.
 
-A run replaces the files of an earlier run that drew the same, and no others: every PNG says in its
-metadata what it is.
+A run replaces only the files of an earlier run with the same result. The metadata of each PNG says
+which result it belongs to.
 """
 
 from __future__ import annotations
@@ -25,14 +25,20 @@ _ENDINGS = ("feat.png", "im.png")
 
 
 def file_stem(layer: str, channel: int | None, label: str | None) -> str:
-    """The name of a result's files without what each of them is: layer, map and label."""
+    """The common part of the names of a result's files: layer, map and label."""
     safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in label) if label else ""
     return layer + (f"_map{channel}" if channel is not None else "") + (f"_{safe}" if safe else "")
 
 
 @dataclass(frozen=True, slots=True)
 class ResultFiles:
-    """Where the files of one result go. ``title`` says which result, "conv4_4 map 7 of dog"."""
+    """The files of one result.
+
+    Attributes:
+        folder: the folder of results.
+        stem: the common part of the file names.
+        title: the result in words, for example "conv4_4 map 7 of 'dog'".
+    """
 
     folder: Path
     stem: str
@@ -49,22 +55,24 @@ class ResultFiles:
         *,
         copies: bool = False,
     ) -> ResultFiles:
-        """Name the files of a result, and look whether they can be written; nothing is made.
+        """Name the files of a result, and check that they can be written; nothing is created.
 
         Args:
-            folder: for results; made when they are written.
-            layer: of the result.
+            folder: the folder of results; ``write`` creates it.
+            layer: the layer of the result.
             channel: its feature map, or None for the whole layer.
-            label: its label, or None for all.
-            images: the folder of images, in which results would be scanned the next time.
-            copies: whether every copy of a picture counts in it.
+            label: its label, or None for all images.
+            images: the folder of images; results may not be written into it.
+            copies: True if every copy of a picture counts in the result.
 
         Raises:
-            DeconvError: it is no folder of this computer, lies in the folder of images, or holds a
-                file of that name that is something else.
+            DeconvError: it is not a folder of this computer, lies in the folder of images, or holds
+                another file with the name of a result.
         """
         if is_address(folder):
-            raise DeconvError(f"results are written to this computer; {folder} is no folder here")
+            raise DeconvError(
+                f"results are written to this computer; {folder} is not a folder of this computer"
+            )
         place = Path(str(location(folder)))
         for path in (place, *place.parents):
             if os.path.lexists(path) and not path.is_dir():
@@ -72,8 +80,8 @@ class ResultFiles:
         inside = names_below(place, images)
         if inside is not None and not hidden_place(inside):
             raise DeconvError(
-                f"results in {place} would be scanned with the images in {images} the next time; "
-                "choose a folder beside it"
+                f"results in {place} would be scanned too, because it is in the folder of images "
+                f"{images}; choose a folder beside it"
             )
         which = layer if channel is None else f"{layer} map {channel}"
         title = which if label is None else f"{which} of {label!a}"
@@ -95,7 +103,7 @@ class ResultFiles:
         about.add_text("Title", self.title)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._check_replaced()  # what came there meanwhile
+            self._check_replaced()  # again: files may have been added since ``of``
             for ending, grid in grids.items():
                 with whole_file(self._path(f"{ending}.png")) as part:
                     grid.save(part, "PNG", pnginfo=about)
@@ -114,24 +122,24 @@ class ResultFiles:
         return self.folder / f"{self.stem}.csv"
 
     def _check_replaced(self) -> None:
-        """Check that what is there under these names is the same result of an earlier run."""
+        """Check that existing files with these names are the same result of an earlier run."""
         for path in (*map(self._path, _ENDINGS), self._table):
             if not os.path.lexists(path):
                 continue
             if not (_is_table(path) if path == self._table else _png_text(path, "Software")):
                 raise DeconvError(
-                    f"{path} is there and was not written by this command; move it, or choose "
-                    "another folder for the results"
+                    f"{path} exists already and was not written by this command; move it, or "
+                    "choose another folder for the results"
                 )
             if path != self._table and (title := _png_text(path, "Title")) != self.title:
                 raise DeconvError(
-                    f"{path} is there and is another result, {title}; move it, or choose another "
-                    f"folder for {self.title}"
+                    f"{path} exists already and is another result, {title}; move it, or choose "
+                    f"another folder for {self.title}"
                 )
 
 
 def _png_text(path: Path, key: str) -> str:
-    """What the metadata of a PNG of this program says; "" for all other files."""
+    """An entry in the metadata of a PNG of this program; "" for all other files."""
     try:
         with Image.open(path, formats=["PNG"]) as image:
             said = dict(image.info)

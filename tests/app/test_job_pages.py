@@ -120,7 +120,7 @@ def test_an_export_waits_is_shown_and_cancelled(
     pressed(app, f"cancel {export.export_id}")
     until(lambda: exports(home.registry)[0].state.status == "cancelled")
     app.run()
-    assert "cancelled; nothing was kept" in words(app)
+    assert "cancelled; there is no zip" in words(app)
     pressed(app, f"delete {export.export_id}")
     assert exports(home.registry) == []
 

@@ -511,7 +511,7 @@ def test_pages_of_the_index_say_that_an_image_was_changed(
     tiles.clear()
     app = open_page(page, **asked)
     said = words(app) + " ".join(expander.label for expander in app.expander)
-    assert "1 of the images are gone or were changed since the scan" in said
+    assert "1 image missing, or changed since the scan" in said
     if gallery in tiles:
         tile = of_image(tiles[gallery], NAME)
         assert (tile["src"], tile["text"]) == ("", "image gone or changed")

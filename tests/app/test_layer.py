@@ -83,7 +83,7 @@ def test_one_image_gone_leaves_the_others(
     shutil.copytree(home.index_path, home.registry.index_path(dataset, home.network))
     (copied / index.top("conv4_4")[2].image_id).unlink()
     app = open_page("layer", dataset=dataset.dataset_id)
-    assert [e.label for e in app.expander if "1 of the images" in e.label]
+    assert [e.label for e in app.expander if "1 image missing" in e.label]
 
 
 @pytest.mark.parametrize("order", ["Strongest first", "Rarest first"])

@@ -164,9 +164,9 @@ def test_an_index_that_is_written_to_is_not_deleted(registry: Registry, folder: 
 
 
 def test_nothing_outside_the_data_folder_is_deleted(registry: Registry, folder: Path) -> None:
-    with pytest.raises(DeconvError, match="not deleted"):
+    with pytest.raises(DeconvError, match="cannot be deleted"):
         registry.delete_index(folder)
-    with pytest.raises(DeconvError, match="not deleted"):
+    with pytest.raises(DeconvError, match="cannot be deleted"):
         registry.delete_dataset(registry.dataset("demo"))
     assert folder.exists()
 

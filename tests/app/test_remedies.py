@@ -103,8 +103,8 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             *("{} is not a folder; choose another folder for the", "results in {} would be"),
             *(
                 "cannot write the results to",
-                "{} is there and was not written",
-                "{} is there and is",
+                "{} exists already and was not",
+                "{} exists already and is",
             ),
             *("the address of the bucket {} carries", "nothing is chosen; choose at least one"),
             *("the images in {} are not those of this index", "{} is an address, where no folder"),
@@ -162,7 +162,11 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "scan anew": (
         ("Scan anew",),
         (
-            *("scan the images anew (`python -m", "this index was begun on device {}, "),
+            *(
+                "After the scan, build the zip again.",
+                "scan the images anew (`python -m",
+                "this index was begun on device {}, ",
+            ),
             *("this index was begun on another kind", "this index was made from network {}"),
             *("{} holds {} blocks but no readable", "none of the {} blocks in {} belongs"),
         ),

@@ -60,7 +60,7 @@ def test_another_depth(home: Home) -> None:
     app = start(**home.names)
     app.segmented_control(key="start_layer").set_value("conv2_2").run()
     assert not app.exception
-    assert "excite conv2_2 most" in words(app)
+    assert "activate conv2_2 most" in words(app)
 
 
 def test_a_folder_is_previewed_narrowed_and_scanned(
@@ -242,7 +242,7 @@ def test_weights_that_may_be_caffes_are_asked_about_and_used_only_then(
     assert not app.exception
     assert home.registry.networks() == before
     assert "Which preprocessing does vgg19-d01eb7cb.pth expect?" in words(app)
-    assert "“d01eb7cb” in the file's name stands for Caffe's VGG19" in words(app)
+    assert "“d01eb7cb” in the file's name belongs to Caffe's VGG19" in words(app)
     answer = app.radio(key="weights_answer")
     assert answer.value is None
     assert answer.options[0] == "caffe (BGR, 0 to 255, mean subtracted): suggested"

@@ -109,7 +109,7 @@ BAD_NAMES = {
     "n" * 252 + ".png": "its name has 256 bytes; at most 255",
     "写" * 84 + ".png": "its name has 256 bytes; at most 255",
     "写" * 86 + "/a.png": "the name of its folder has 258 bytes; at most 255",
-    "/".join("d" * 30) + "/a.png": "it lies in 30 folders",
+    "/".join("d" * 30) + "/a.png": "it is in 30 nested folders",
 }
 
 
@@ -318,7 +318,7 @@ def test_files_one_by_one_and_twice_the_same_name(registry: Registry) -> None:
     files = [("a.png", io.BytesIO(png())), ("a.png", io.BytesIO(png(1)))]
     upload = store_files(registry, files, "two")
     assert upload.images == 1
-    assert "there already" in upload.passed_over[0].reason
+    assert "another file has the same name" in upload.passed_over[0].reason
 
 
 def test_a_folder_upload_keeps_its_folders_as_labels(registry: Registry) -> None:

@@ -61,7 +61,7 @@ def test_browsing_to_a_folder(server: Server, open_page: OpenPage, images: Image
     dialog.get_by_role("button", name=images.root.name, exact=True).click()
     expect(dialog.get_by_text(str(images.root))).to_be_visible()
     dialog.get_by_role("button", name="dog").click()
-    expect(dialog.get_by_text("6 pictures directly in it")).to_be_visible()
+    expect(dialog.get_by_text("6 pictures directly in this folder")).to_be_visible()
     dialog.get_by_role("button", name="Up").click()
     dialog.get_by_role("button", name="Use this folder").click()
     expect(page.get_by_label("Folder on this computer")).to_have_value(str(images.root))

@@ -448,8 +448,8 @@ def test_errors_of_top_end_with_1_and_one_line(
         (["--out", "\ud800"], "is not a folder or file; check the path"),
         (["--out", "FILE"], "is not a folder; choose another folder for the results"),
         (["--out", "FILE/results"], "is not a folder; choose another folder for the results"),
-        (["--out", "PHOTOS"], "would be scanned with the images"),
-        (["--out", "s3://bucket/results"], "is no folder here"),
+        (["--out", "PHOTOS"], "would be scanned too"),
+        (["--out", "s3://bucket/results"], "is not a folder of this computer"),
     ],
 )
 def test_what_top_cannot_do_is_said_before_anything_is_made(

@@ -186,7 +186,9 @@ ARCHIVES: dict[str, ArchiveCase] = {
         lambda: zipped(("a.png", zipped(("../b.png", png())))), kept=("a.png",)
     ),
     "names that differ by case": ArchiveCase(
-        lambda: beside_good("Good.png", "GOOD.PNG"), kept=("good.png",), left_out="there already"
+        lambda: beside_good("Good.png", "GOOD.PNG"),
+        kept=("good.png",),
+        left_out="another file has the same name",
     ),
     "one name three times": ArchiveCase(
         lambda: (
@@ -195,17 +197,17 @@ ARCHIVES: dict[str, ArchiveCase] = {
             .replace(b"a/e.png", b"a/b.png")
         ),
         kept=("b.png",),
-        left_out="there already",
+        left_out="another file has the same name",
     ),
     "a folder where a picture is": ArchiveCase(
         lambda: beside_good("x/a.png", "x/a.png/b.png", "x/a.png/c/d.png"),
         kept=("good.png", "x/a.png"),
-        left_out="there already",
+        left_out="another file has the same name",
     ),
     "a picture where a folder is": ArchiveCase(
         lambda: beside_good("x/a.png/b.png", "x/a.png"),
         kept=("good.png", "x/a.png/b.png"),
-        left_out="there already",
+        left_out="another file has the same name",
     ),
     "entries that overlap": ArchiveCase(
         overlapping,

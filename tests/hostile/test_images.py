@@ -159,7 +159,7 @@ def test_a_link_to_what_is_no_picture(kind: str, tmp_path: Path) -> None:
     images = ImageFolder(tmp_path)
     if not expected:
         assert len(images) == 0
-        assert images.skipped[0].reason == "a link to a folder: not entered"
+        assert images.skipped[0].reason == "a link to a folder: not followed"
     else:
         assert re.search(expected, reason(images, 0))
 

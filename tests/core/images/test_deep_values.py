@@ -70,7 +70,7 @@ def test_pgm_and_ppm_say_themselves_what_is_white(highest: int) -> None:
         found = pixels(head + part.astype(kind).tobytes())
         expected = np.rint(part * 255.0 / highest)
         assert np.array_equal(found, np.broadcast_to(expected, (20, 30, 3)))
-        with pytest.raises(ImageError, match="ends before its picture"):
+        with pytest.raises(ImageError, match="ends before the end of its picture"):
             read_picture(head + part.astype(kind).tobytes()[:-1])
 
 

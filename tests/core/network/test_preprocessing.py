@@ -83,7 +83,7 @@ def test_weights_made_for_0_to_255_are_not_taken_for_torchvisions(
     error = asked(path)
     assert error.suggested == "caffe"
     (reason,) = error.reasons
-    assert "as small (0.004) as for pixels of 0 to 255" in reason  # 0.23 / 57.6
+    assert "very small (0.004), as for pixels of 0 to 255" in reason  # 0.23 / 57.6
     # Caffe's preprocessing is indeed the right one: the same answers as the demo network's.
     right = first_map(load_network("demo"))
     np.testing.assert_allclose(first_map(load_network(path, "caffe")), right, atol=2e-3)
@@ -117,7 +117,7 @@ def test_the_release_under_another_name_is_known_by_its_biases(
     torch.save({name: t.to(dtype) for name, t in state.items()}, tmp_path / "style transfer.pth")
     error = asked(tmp_path / "style transfer.pth")
     assert error.suggested == suggested
-    assert error.reasons == (f"the biases of the first layer are those of Caffe's {network}",)
+    assert error.reasons == (f"the biases of the first layer equal those of Caffe's {network}",)
 
 
 def test_the_published_name_of_torchvisions_weights_does_not_ask(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_every_source_says_why(tmp_path: Path) -> None:
     told = {
         "demo": ("torchvision", "the demo network was trained with it"),
         "random": ("torchvision", "it is the default; random weights expect none"),
-        str(tmp_path / "vgg19.npy"): ("caffe", "has Caffe's weights"),
+        str(tmp_path / "vgg19.npy"): ("caffe", "holds Caffe's weights"),
         str(tmp_path / "mine.pth"): ("torchvision", "the weights have torchvision's names"),
     }
     for source, (name, reason) in told.items():

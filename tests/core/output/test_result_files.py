@@ -94,7 +94,9 @@ def test_a_file_of_somebody_else_stays(
     out.mkdir()
     put(out / name)  # type: ignore[operator]
     before = tree(tmp_path)
-    with pytest.raises(DeconvError, match=f"{name} is there and was not written by this command"):
+    with pytest.raises(
+        DeconvError, match=f"{name} exists already and was not written by this command"
+    ):
         files(images, out)
     assert tree(tmp_path) == before
 
@@ -109,7 +111,7 @@ def test_another_result_of_the_same_name_stays(
     files(images, out, None, first[0]).write(drawn(3), TABLE)
     before = tree(out)
     if file_stem("conv4_4", None, first[0]) == file_stem("conv4_4", None, second[0]):
-        with pytest.raises(DeconvError, match="is there and is another result, conv4_4"):
+        with pytest.raises(DeconvError, match="exists already and is another result, conv4_4"):
             files(images, out, None, second[0])
     assert tree(out) == before
 
@@ -130,11 +132,11 @@ def test_results_do_not_go_into_a_file(images: Path, tmp_path: Path, below: str)
 @pytest.mark.parametrize("place", ["photos", "photos/results", "link/results", "photos/../photos"])
 def test_results_are_not_put_among_the_images(images: Path, tmp_path: Path, place: str) -> None:
     (tmp_path / "link").symlink_to(images)
-    with pytest.raises(DeconvError, match="would be scanned with the images"):
+    with pytest.raises(DeconvError, match="would be scanned too"):
         files(images, tmp_path / place)
     files(images, images / ".results")  # no scan looks there
 
 
 def test_results_are_written_to_this_computer(images: Path) -> None:
-    with pytest.raises(DeconvError, match="is no folder here"):
+    with pytest.raises(DeconvError, match="is not a folder of this computer"):
         ResultFiles.of("memory://place/results", "conv1_1", None, None, location(images))
