@@ -145,8 +145,9 @@ def left_out_html(left_out: Mapping[str, str]) -> str:
     )
     return (
         '<section id="left-out"><header><h2>Left out</h2></header><p>These images changed after '
-        "the scan or are missing, so they have no pictures here. Update the scan, then build the "
-        f'export again.</p><ul>{rows}</ul><p><a href="left_out.csv">left_out.csv</a></p></section>'
+        "the scan or are missing, so they have no pictures here. After an update of the scan you "
+        f'can build the export again.</p><ul>{rows}</ul><p><a href="left_out.csv">left_out.csv</a>'
+        "</p></section>"
     )
 
 

@@ -106,7 +106,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
                 "{} exists already and was not",
                 "{} exists already and is",
             ),
-            *("the address of the bucket {} carries", "nothing is chosen; choose at least one"),
+            *("the address of the bucket {} contains", "nothing is chosen; choose at least one"),
             *("the images in {} are not those of this index", "{} is an address, where no folder"),
             *("note: {} values that fill little of their range",),
         ),
