@@ -1,1 +1,1 @@
-"""Measurements against what one would use instead."""
+"""Measurements, side by side with the libraries that a user would use instead."""

@@ -1,10 +1,10 @@
-"""What the checks of an index cost: the same work with and without them, taking turns.
+"""Measures the cost of the checks of an index: the same work with and without them, in turns.
 
     python -m benchmarks.checks FOLDER [--photos PHOTOS] [--images 16] [--rounds 9]
 
-FOLDER is an index of ``python -m benchmarks.large_index FOLDER``. "Without" is the program with its
-checks taken out: seals, checksums of pages, looks at the headers of pages, hashes of images. Read
-the ratios: machines differ. The scan is one by full-width VGG19 with random weights.
+FOLDER is an index of ``python -m benchmarks.large_index FOLDER``. "Without" means: no seals, no
+checksums of pages, no checks of page headers, no hashes of images. The ratios matter, because
+machines differ. The scan uses full-width VGG19 with random weights.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
     options = parser.parse_args()
     folder: Path = options.folder
     print(f"{machine()}\n")
-    print_row("work", "seconds without checks", "times as long with them", "half of the ratios")
+    print_row("work", "seconds without checks", "time with checks, as a ratio", "middle half")
     print_row("---", "---:", "---:", "---:")
 
     def opened() -> ActivationIndex:
@@ -93,7 +93,7 @@ def _hashed(path: Path) -> str:
 
 
 def _compare(name: str, work: Callable[[], object], rounds: int) -> None:
-    """Print the quartiles of the ratios: how far they are apart tells what else ran."""
+    """Print the quartiles of the ratios; their distance shows the noise of the machine."""
     pairs = []
     for _ in range(rounds + 1):
         began = time.perf_counter()
@@ -109,7 +109,7 @@ def _compare(name: str, work: Callable[[], object], rounds: int) -> None:
 
 @contextmanager
 def unchecked() -> Iterator[None]:
-    """The program without its checks."""
+    """Run the program without its checks."""
 
     def without(made: Callable[..., Any], option: str) -> Callable[..., Any]:
         return lambda *given, **options: made(*given, **{**options, option: False})

@@ -1,11 +1,11 @@
-"""Scan and reconstruction, side by side with what a user would use instead, in one run.
+"""Compares scan and reconstruction with other libraries in one run.
 
     python -m benchmarks.compare PHOTOS [--images 48] [--rounds 3] [--layers conv1_2,conv4_4]
 
 Full-width VGG19 with random weights (speed does not depend on their values). All sides see the same
 images and weights, and their results are compared before any time is printed. Times are medians
-over the rounds, sides taking turns (short calls five times a turn); the ratios are what to read,
-since machines differ.
+over the rounds; the sides take turns (short calls run five times in each turn). The ratios matter,
+because machines differ.
 
 The scan includes reading, decoding and writing; everything else excludes decoding. zennit-crp is
 measured where it is installed, on eight images.
@@ -77,7 +77,7 @@ def first_images(root: str, count: int, copies: Path) -> ImageFolder:
 def measure_scan(
     network: Network, images: ImageFolder, rounds: int, folder: Path
 ) -> ActivationIndex:
-    """Both precisions against bare forward passes, forward hooks and zennit-crp."""
+    """Compare both precisions with plain forward passes, forward hooks and zennit-crp."""
     inputs = inputs_of(network, images, range(len(images)))
     batches = [inputs[start : start + BATCH] for start in range(0, len(inputs), BATCH)]
     hooked = hooked_peaks(plain_model(network))
@@ -113,7 +113,7 @@ def measure_scan(
 
 
 def _bare(network: Network, batches: Sequence[Tensor], dtype: torch.dtype) -> Callable[[], object]:
-    """Nothing but the forward pass, the fastest way: channels last, no modules, no copies."""
+    """The fastest plain forward pass: channels last, no modules, no copies."""
     last = torch.channels_last
     ready = [batch.to(dtype).contiguous(memory_format=last) for batch in batches]
     steps = [
@@ -143,14 +143,14 @@ def measure_reconstruction(
     layers: Sequence[str],
     rounds: int,
 ) -> None:
-    """Nine reconstructions a layer against Captum, on the full model and on one cut off there."""
+    """Compare nine reconstructions of each layer with Captum, on a full and on a cut-off model."""
     full = plain_model(network)
     relus = [module for module in full if isinstance(module, nn.ReLU)]
     names = [name for name, layer in network.layers.items() if not layer.is_pool]
     print("\nNine reconstructions, float32, ms (times faster than Captum on the full model)\n")
     print_row(
-        *("layer", "Captum, full model", "Captum, cut off there", "switches unknown"),
-        *("switches known", "largest difference"),
+        *("layer", "Captum, full model", "Captum, model cut off", "new images"),
+        *("switches cached", "largest difference"),
     )
     print_row("---", *["---:"] * 5)
     for name in layers:
@@ -164,7 +164,9 @@ def measure_reconstruction(
             reconstruct(network, images, top, warm),
             captum_reconstructions(full, relu, inputs, top),
         )
-        decoded = [_decoded(images, positions) for _ in range(1 + CALLS * rounds)]  # one a call
+        decoded = [
+            _decoded(images, positions) for _ in range(1 + CALLS * rounds)
+        ]  # one in each call
         sides: Sides = {
             "full": lambda r=relu, i=inputs, t=top: captum_reconstructions(full, r, i, t),  # type: ignore[misc]
             "cut": lambda c=cut, i=inputs, t=top: captum_reconstructions(c, c[-1], i, t),  # type: ignore[misc]
@@ -179,7 +181,7 @@ def measure_reconstruction(
 
 
 def _decoded(images: ImageFolder, positions: Sequence[int]) -> ReconstructionCache:
-    """A cache that knows the pictures but not their switches."""
+    """A cache with the pictures but without their switches."""
     cache = ReconstructionCache()
     for position in positions:
         cache.pixels(images, position)
@@ -202,7 +204,7 @@ Hooked = list[tuple[Tensor, Tensor]]
 def _check_scan(
     index: ActivationIndex, near: ActivationIndex, hooked: Sequence[Hooked], images: ImageFolder
 ) -> None:
-    """Every peak of the float32 scan is the hooks'; the bfloat16 scan is near."""
+    """Check that every peak of the float32 scan equals the hooks' and that bfloat16 is close."""
     layers = [name for name, layer in index.layers.items() if not layer.is_pool]
     order = [entry.image_id for entry in images]
     for place, name in enumerate(layers):
@@ -215,7 +217,7 @@ def _check_scan(
 
 
 def _check_crp(best: object, hooked: Hooked) -> None:
-    """zennit-crp's best image of every map of conv1_1 is the hooks' best."""
+    """Check that zennit-crp and the hooks have the same best image for every map of conv1_1."""
     numbers = np.asarray(best)[0]
     values = hooked[0][0].numpy()
     chosen = values[numbers, np.arange(values.shape[1])]

@@ -1,10 +1,10 @@
-"""What decoding costs beside Pillow alone, and the memory of large photographs.
+"""Measures decoding against Pillow alone, and the memory for large photographs.
 
     python -m benchmarks.decoding PHOTOS [--rounds 3]
 
-"Pillow alone" opens a file, turns it upright, converts it to RGB and resizes it: the least anyone
-would write. Pixels are compared first; where they differ, the file has a colour profile that is
-not sRGB's. Memory is what one decoding adds to a fresh process (Linux).
+"Pillow alone" opens a file, applies its orientation, converts it to RGB and resizes it: the
+shortest possible program. Pixels are compared first; they may differ only for files with a colour
+profile other than sRGB. Memory is the memory that one decoding adds to a new process (Linux).
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ def _compare(contents: list[bytes], rounds: int) -> None:
             ratios.append(taken[decode_image] / taken[by_pillow])
             here += taken[decode_image]
     low, median, high = statistics.quantiles(ratios, n=4)
-    print_row("photographs", "equal pixels", "ms of CPU an image", "times Pillow alone", "half of")
+    print_row(
+        "photographs", "equal pixels", "ms of CPU an image", "times Pillow alone", "middle half"
+    )
     print_row("---", "---:", "---:", "---:", "---:")
     each = 1000 * here / rounds / len(contents)
     half = f"{low:.2f} to {high:.2f}"

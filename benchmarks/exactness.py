@@ -1,15 +1,15 @@
-"""How far a bfloat16 scan is from float32, map by map, before ``exact_top`` and after.
+"""Measures how far bfloat16 answers are from float32, with and without ``exact_top``.
 
     python -m benchmarks.exactness PHOTOS [--maps 512] [--cold 1]
 
-Full-width VGG19 with random weights. The nine strongest images of every feature map are asked of a
-bfloat16 index, of a float32 index and of ``exact_top``, and compared with brute force: plain
-convolutions over each whole image, in float32, one image at a time. Brute force shares nothing with
-index and passes but the weights and the decoded pictures. What ``exact_top`` calls exact has to
-equal it in every bit; otherwise this ends with an error.
+The network is full-width VGG19 with random weights. The nine strongest images of every feature map
+come from a bfloat16 index, a float32 index, ``exact_top`` and brute force: plain convolutions over
+each whole image, in float32, one image at a time. Brute force shares only the weights and the
+decoded pictures with the index and its passes. Answers that ``exact_top`` calls exact must equal
+brute force in every bit; otherwise the program ends with an error.
 
-194 photographs take about ten minutes on two free cores. ``--maps`` takes so many maps of each
-layer, evenly spread; ``--cold`` times so many maps of each layer with nothing known beforehand.
+194 photographs take about ten minutes on two free cores. ``--maps`` limits the maps of each layer,
+evenly spread. ``--cold`` is the number of maps of each layer that are timed without any cache.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ TOP = 9
 
 @dataclass
 class Compared:
-    """Answers of one kind beside those of brute force.
+    """The agreement of one kind of answers with brute force.
 
     Attributes:
-        maps: asked.
-        ordered: maps whose images are the same, in the same order.
-        placed: of these, the ones whose places are the same too.
-        shared: images in both answers.
-        same_place: of these, the ones at the same place.
-        difference: largest of a value of an image in both, as a share of it.
+        maps: number of maps.
+        ordered: maps with the same images in the same order.
+        placed: maps among ``ordered`` with the same locations too.
+        shared: number of images in both answers.
+        same_place: images among ``shared`` with the same location.
+        difference: largest difference of a value of an image in both, as a share of the value.
     """
 
     maps: int = 0
@@ -94,7 +94,7 @@ class Compared:
 
 @dataclass
 class OfLayer:
-    """What was measured of one layer."""
+    """The measurements of one layer."""
 
     near: Compared = field(default_factory=Compared)
     wide: Compared = field(default_factory=Compared)
@@ -113,7 +113,7 @@ class BruteForce:
     width: int
 
     def top(self, layer: str, channel: int, names: Sequence[str]) -> list[Activation]:
-        """The nine strongest images of a map, above 0 only; of equal ones the first by name."""
+        """The nine strongest images of a map, only above 0; equal values are ordered by name."""
         values, places = self.values[:, channel], self.places[:, channel]
         order = sorted(range(len(names)), key=lambda n: (-values[n], names[n]))
         return [
@@ -132,7 +132,7 @@ def main() -> None:
     """Compare every map, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("photos", help="a folder of images")
-    parser.add_argument("--maps", type=int, default=10**6, help="at most so many of a layer (all)")
+    parser.add_argument("--maps", type=int, default=10**6, help="the most maps of each layer (all)")
     parser.add_argument("--cold", type=int, default=1, help="maps of a layer timed cold (1)")
     parser.add_argument("--network", default="random", help="as load_network takes it (random)")
     options = parser.parse_args()
@@ -161,13 +161,13 @@ def main() -> None:
 
 
 def spread(count: int, wanted: int) -> list[int]:
-    """At most so many of 0 .. count - 1, evenly spread."""
+    """At most ``wanted`` of the numbers 0 .. count - 1, evenly spread."""
     wanted = min(count, wanted)
     return [number * count // wanted for number in range(wanted)]
 
 
 def tell(what: str) -> None:
-    """Say on the error stream how far it is."""
+    """Print progress on the error stream."""
     print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
 
 
@@ -175,7 +175,7 @@ def tell(what: str) -> None:
 def brute_force(
     network: Network, images: ImageFolder, names: Sequence[str]
 ) -> dict[str, BruteForce]:
-    """The largest value of every map of every layer in each image, and the first place of it."""
+    """The largest value of every map of every layer in each image, and its first location."""
     found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     mean, deviation = (
         torch.tensor(numbers).view(1, 3, 1, 1)
@@ -212,7 +212,7 @@ def compare(
     indexes: tuple[ActivationIndex, ActivationIndex],
     true: dict[str, BruteForce],
 ) -> dict[str, OfLayer]:
-    """Ask for every map; deepest layers first, so that each image is passed once for all maps."""
+    """Ask for every map, deepest layers first, so that each image needs one pass for all maps."""
     near, wide = indexes
     cache = ReconstructionCache(2**30)
     measured = {name: OfLayer() for name in chosen}
@@ -234,11 +234,20 @@ def compare(
 
 
 def print_answers(measured: dict[str, OfLayer]) -> None:
-    """How the answers differ from brute force."""
+    """Compare the answers with brute force."""
     print_row(
-        *("layer", "maps", "bfloat16: the same nine in order", "images in both: at the same place"),
-        *("largest difference of a value", "`exact_top` says exact", "of these, what brute force"),
-        *("float32 scan: the same nine in order, and places", "largest difference of a value"),
+        *(
+            "layer",
+            "maps",
+            "bfloat16: the same nine in order",
+            "images in both: at the same location",
+        ),
+        *(
+            "largest difference of a value",
+            "`exact_top` says exact",
+            "of these, equal to brute force",
+        ),
+        *("float32 scan: the same nine in order, and locations", "largest difference of a value"),
     )
     print_row("---", *["---:"] * 8)
     layers = list(measured.values())
@@ -270,11 +279,11 @@ def print_work(
     true: dict[str, BruteForce],
     names: Sequence[str],
 ) -> None:
-    """What exact answers take, and how far the error that is allowed for is from the largest."""
-    print(f"\nImages seen again, of {len(names)}; seconds when passes over all are known\n")
+    """Print the cost of exact answers, and the largest error as a share of the bound."""
+    print(f"\nImages seen again, of {len(names)}; milliseconds with all passes cached\n")
     print_row(
-        *("layer", "seen again, median", "most", "settled before the last", "ms, median"),
-        "largest error of all peaks, as a share of what is allowed for",
+        *("layer", "seen again, median", "most", "stops before the last image", "ms, median"),
+        "largest error of all peaks, as a share of the bound",
     )
     print_row("---", *["---:"] * 5)
     for name, layer in measured.items():
@@ -288,8 +297,8 @@ def print_work(
 
 
 def time_cold(network: Network, images: ImageFolder, near: ActivationIndex, count: int) -> None:
-    """What a map takes of which nothing is known, and how many images are seen for it."""
-    print(f"\nNothing known beforehand, medians of {count} maps\n")
+    """Print the time and the number of images for maps without any cache."""
+    print(f"\nWithout any cache, medians of {count} maps\n")
     print_row("layer", "images seen again", "s", "ms an image", "s of processor time")
     print_row("---", *["---:"] * 4)
     for name, layer in network.layers.items():
@@ -328,7 +337,7 @@ def peaks_in_order(
 
 
 def share(part: int, whole: int) -> str:
-    """Part of a whole in percent; 100 % only if it is all."""
+    """A part of a whole in percent; 100 % only if the part is the whole."""
     percent = 100 * part / max(whole, 1)
     return f"{min(percent, 99.9) if part < whole else percent:.1f} %"
 

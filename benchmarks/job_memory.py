@@ -1,11 +1,11 @@
-"""The memory of background jobs: four scans and an export that take turns, or run at once.
+"""Measures the memory of background jobs: four scans and an export, in turns or at once.
 
     python -m benchmarks.job_memory PHOTOS --images 64
 
-Starts four scans of the same photographs by VGG19 of full width, each into an index of its own, and
-an export of the demo, in a data folder of their own; first with one job at a time, then with four.
-Prints the highest memory of each kind and of all together, where a page that several share is
-divided by their number (PSS). Linux.
+Starts four scans of the same photographs by full-width VGG19, each into its own index, and an
+export of the demo, in a new data folder; first one job at a time, then four at once. Prints the
+highest memory of each kind and of all jobs together. A memory page that several processes share is
+divided by their number (PSS). Needs Linux.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def measure(registry: Registry, photos: Path, images: int, at_once: int) -> None:
-    """Start them all, look until they have ended, print a row in MB."""
+    """Start all jobs, measure until they have ended, and print a row in MB."""
     folder = registry.home / "photos"
     folder.mkdir()
     for entry in list(ImageFolder(photos))[:images]:

@@ -1,15 +1,15 @@
-"""How an index answers when it is large: generated peaks, real blocks, real queries.
+"""Measures a large index: generated peaks, real blocks, real queries.
 
     python -m benchmarks.large_index FOLDER [--images 131072] [--labels 64] [--listed 0]
         [--copies 0]
 
-Writes blocks of full-width VGG19 peaks (random values, random places) in FOLDER, finishes the index
-as a scan does (merging, summary), and times the questions a page asks, each in a fresh process so
-that nothing is warm but the file system. 131,072 images take about 5 GB.
+Writes blocks of full-width VGG19 peaks (random values and locations) into FOLDER, finishes the
+index like a scan (merging, summary), and times the questions that a page asks. Each question runs
+in a new process, so that only the file system's cache is warm. 131,072 images take about 5 GB.
 
-``--listed`` makes the list of images longer than the blocks, for what grows with the list alone:
-1,281,167 are those of ImageNet. Questions that need the blocks that are not there are left out.
-Of the images the last ``--copies`` have the content of others.
+``--listed`` makes the list of images longer than the blocks, to measure the effect of the list
+alone; ImageNet has 1,281,167 images. Questions that need the missing blocks are left out. The last
+``--copies`` images have the same content as others.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ QUESTIONS = {
 
 
 def main() -> None:
-    """Write the index if it is not there, then ask."""
+    """Write the index if it does not exist, then time the questions."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--images", type=int, default=131_072)
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def write_index(path: Path, count: int, labels: int, listed: int = 0, copies: int = 0) -> None:
-    """Blocks of random peaks, finished like a scan; the list may go on without blocks."""
+    """Write blocks of random peaks and finish the index like a scan; the list may be longer."""
     folder, layers = IndexFolder(path), chain_layers(CHAIN)
     manifest = _manifest(layers)
     path.mkdir(parents=True)
@@ -110,7 +110,7 @@ def label_of(name: str) -> str:
 
 
 def hash_of(number: int) -> str:
-    """As long as that of an image's content, and as hard to compress."""
+    """A text as long as the hash of an image's content, and as hard to compress."""
     return hashlib.sha256(str(number).encode()).hexdigest()
 
 
@@ -159,7 +159,7 @@ def _manifest(layers: tuple[Layer, ...]) -> Manifest:
 
 
 def ask(folder: Path, question: str) -> tuple[float, float]:
-    """Seconds and memory of one question, its opening apart, in a process of its own."""
+    """Seconds and memory of one question in its own process; opening the index is separate."""
     program = f"""
 import time
 from pathlib import Path

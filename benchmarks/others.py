@@ -1,4 +1,4 @@
-"""What people would use instead, on the same network and the same images."""
+"""The other libraries, with the same network and the same images."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def inputs_of(network: Network, images: ImageFolder, positions: Sequence[int]) -
 
 
 def hooked_peaks(model: nn.Sequential) -> Callable[[Tensor], list[tuple[Tensor, Tensor]]]:
-    """Forward hooks that keep every map's maximum and where it is: what a user would write."""
+    """Forward hooks that keep every map's maximum and its location, as a user would write them."""
     found: list[tuple[Tensor, Tensor]] = []
 
     def keep(_: nn.Module, __: object, output: Tensor) -> None:
@@ -66,7 +66,7 @@ def captum_reconstructions(
 ) -> list[Tensor]:
     """Captum's NeuronDeconvolution times the activation: the whole picture (1, 3, 224, 224)."""
     method = NeuronDeconvolution(model, relu)
-    warnings.filterwarnings("ignore", module="captum")  # that it sets hooks, at every call
+    warnings.filterwarnings("ignore", module="captum")  # a warning at every call that it sets hooks
     return [
         method.attribute(picture, (a.unit.channel, a.row, a.column)).detach() * a.value
         for picture, a in zip(inputs, top, strict=True)
@@ -77,8 +77,7 @@ def zennit_crp_scan(network: Network, inputs: Tensor) -> Any:
     """zennit-crp's FeatureVisualization over the inputs, all convolutions, by activation.
 
     Returns:
-        Numbers of the best images of every map of conv1_1, sorted, or None where it is not
-        installed.
+        Numbers of the best images of every map of conv1_1, sorted; None if it is not installed.
     """
     try:
         from crp.attribution import CondAttribution

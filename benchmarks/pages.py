@@ -1,9 +1,9 @@
-"""How long a person waits for a feature map of the demo, in a browser.
+"""Measures how long a person waits for a feature map of the demo in a browser.
 
     python -m benchmarks.pages                    # needs Chromium, or $CHROMIUM
 
-A server of its own with an empty data folder, Chromium without a window. "Until" is when all
-eighteen pictures of the two grids are decoded in the page.
+Starts a server with an empty data folder, and headless Chromium. The time ends when all eighteen
+pictures of the two grids are decoded in the page.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _links(browser: Browser, server: Server, rounds: int) -> list[float]:
 
 
 def _opened(browser: Browser, server: Server, channel: int) -> float:
-    """A new tab of a browser that has seen the app before, as a person's has."""
+    """A new tab of a browser that has the app in its cache."""
     context = browser.contexts[0] if browser.contexts else browser.new_context()
     page = context.new_page()
     begun = time.perf_counter()

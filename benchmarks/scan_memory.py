@@ -1,11 +1,11 @@
-"""The most memory a scan takes, and that it does not grow with the images.
+"""Measures the highest memory of a scan, for different numbers of images.
 
     python -m benchmarks.scan_memory PHOTOS [--images 200,2000] [--precisions float32,auto]
 
-Full-width VGG19 with random weights over copies of the photographs, each a file of its own with
-another content (a number after the picture's end). Each scan runs in a fresh process; what is
-printed is the highest resident size (VmHWM, Linux) above the one after importing everything a scan
-imports, so with the network's 80 MB of weights.
+Full-width VGG19 with random weights scans copies of the photographs. Each copy is a separate file
+with different content (a number after the end of the picture). Each scan runs in a new process.
+Printed is the highest resident size (VmHWM, Linux) above the size after all imports of a scan; it
+includes the network's 80 MB of weights.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main() -> None:
     print(f"{machine()}\n")
     print_row(
         *("images", "precision", "computed in", "s", "after imports, MB"),
-        *("most while the network loads, MB above that", "most of all, MB above that"),
+        *("highest while the network loads, MB above that", "highest of all, MB above that"),
     )
     print_row("---:", "---", "---", *["---:"] * 4)
     for count in map(int, options.images.split(",")):
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def copy_images(root: str, count: int, copies: Path) -> None:
-    """So many distinct images, made of those of a folder, over and over."""
+    """Make ``count`` different images by copying those of a folder again and again."""
     copies.mkdir()
     for number, entry in zip(range(count), itertools.cycle(list(ImageFolder(root)))):
         path = Path(str(entry.path))

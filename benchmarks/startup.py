@@ -1,11 +1,11 @@
-"""How long it takes to start: imports, the command line, the first page.
+"""Measures how long starting takes: imports, the command line, the first page.
 
     python -m benchmarks.startup [--rounds 5]
 
-Every number is of a fresh process, with the start of the interpreter, files in the system's cache;
-medians over the rounds, after one that is not counted. The first page is asked for as a browser
-asks, in Streamlit's own protocol, of a server that was just started, with a data folder of its own.
-That torch is loaded, or not, is read from the server's memory map (Linux).
+Every number is for a new process and includes the start of the interpreter; files are in the
+system's cache. Numbers are medians over the rounds, after one round that does not count. The first
+page is requested like a browser does, in Streamlit's protocol, from a new server with a new data
+folder. The server's memory map (Linux) shows whether torch is loaded.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     print(f"{machine()}; {options.rounds} rounds\n")
-    print_row("a fresh process", "s")
+    print_row("a new process", "s")
     print_row("---", "---:")
     sides: Sides = {name: lambda p=program: run(p) for name, program in PROGRAMS.items()}  # type: ignore[misc]
     for name, taken in medians(sides, options.rounds).items():
@@ -70,7 +70,7 @@ def run(arguments: list[str]) -> None:
 
 
 def first_page() -> dict[str, float]:
-    """Seconds from the command until the server answers, its first page is whole, torch is there.
+    """Seconds from the command until the server answers, the first page is complete, torch loads.
 
     Raises:
         AssertionError: the page failed, has no pictures, or waited for torch.
@@ -93,7 +93,7 @@ def first_page() -> dict[str, float]:
 
 @contextmanager
 def server() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """The app on a free port of this computer, with a new data folder."""
+    """Start the app on a free port of this computer, with a new data folder."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -116,7 +116,7 @@ def server() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
 
 
 async def open_first_page(port: int) -> None:
-    """Take all that a browser is sent for the first page."""
+    """Receive everything that the server sends for the first page."""
     async with PageSession(port) as session:
         page = await session.open("", {})
         pictures = [

@@ -1,4 +1,4 @@
-"""Sides that take turns, medians, and ratios: machines differ and are shared, ratios last."""
+"""Times several sides in turns, with medians and ratios: ratios depend less on the machine."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Sides = Mapping[str, Callable[[], object]]
 
 
 CALLS = 5
-"""Calls a turn of a side that is done in less than ``SHORT`` seconds: one would say little."""
+"""Calls in each turn for a side that takes less than ``SHORT`` seconds."""
 SHORT = 0.02
 
 
 def medians(sides: Sides, rounds: int) -> dict[str, float]:
-    """Median seconds of a call of each side over the rounds, after one call that is not counted."""
+    """Median seconds of a call of each side over the rounds, after one call that does not count."""
     for side in sides.values():
         side()
     taken: dict[str, list[float]] = {name: [] for name in sides}
@@ -34,7 +34,7 @@ def medians(sides: Sides, rounds: int) -> dict[str, float]:
 
 
 def machine() -> str:
-    """The processor, as far as the system tells, and what computes on it."""
+    """The processor, as far as the system names it, and the libraries that compute on it."""
     model = platform.processor() or platform.machine()
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123

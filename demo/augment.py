@@ -1,4 +1,4 @@
-"""Variation added while training: crops, mirroring, light and colour, things in the way, noise."""
+"""Random variation of training images: crops, mirroring, light, colour, hidden parts, noise."""
 
 import torch
 from torch import Tensor
@@ -8,12 +8,12 @@ DEVIATION = torch.tensor((0.229, 0.224, 0.225)).view(1, 3, 1, 1)
 
 
 def normalised(pixels: Tensor) -> Tensor:
-    """Pictures (n, 224, 224, 3) of bytes as the network takes them (torchvision's way)."""
+    """Pictures (n, 224, 224, 3) of bytes as the network's input (torchvision's preprocessing)."""
     return (pixels.permute(0, 3, 1, 2).float() / 255 - MEAN) / DEVIATION
 
 
 def augmented(pixels: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    """A varied batch, cropped to squares of the given side at native scale."""
+    """A randomly varied batch, cropped to squares of the given side without scaling."""
     pixels = _cropped(pixels, side, generator)
     if _draw(1, generator).item() < 0.5:
         pixels = pixels.flip(2)
@@ -30,14 +30,14 @@ def _draw(count: int, generator: torch.Generator) -> Tensor:
 
 
 def _cropped(pixels: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    """One window for the whole batch: cheap, and every batch has another."""
+    """Crop the whole batch with one random window, which is cheap."""
     room = pixels.shape[1] - side
     top, left = (_draw(2, generator) * (room + 1)).long().tolist()
     return pixels[:, top : top + side, left : left + side]
 
 
 def _relit(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Other contrast, brightness and tint for every picture."""
+    """Change contrast, brightness and tint of every picture at random."""
     count = len(pictures)
     contrast = 0.7 + 0.6 * _draw(count, generator).view(-1, 1, 1, 1)
     level = 0.8 * (_draw(count, generator).view(-1, 1, 1, 1) - 0.5)
@@ -46,7 +46,7 @@ def _relit(pictures: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _covered(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Hide a rectangle of every second picture behind a piece of another picture."""
+    """Cover a rectangle of every second picture with a piece of another picture."""
     side = pictures.shape[2]
     others = pictures.roll(1, 0)
     covered = pictures.clone()

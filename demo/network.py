@@ -1,10 +1,10 @@
-"""The network being trained: VGG19's chain with narrow layers, and how it becomes plain weights.
+"""The demo network during training: VGG19's chain with fewer maps, and its conversion to weights.
 
-While training, each convolution is followed by batch normalisation and the labels are read three
-times: after conv3_4, conv4_4 and conv5_4. Each reading sees only how strongly every map answers at
-its best places, so a map pays when it stands for something that is there or not: a part. Maps that
-answer in many places cost a little. Afterwards the readings are dropped and the normalisation is
-folded into the convolutions.
+During training each convolution is followed by batch normalisation, and three classifiers predict
+the label: after conv3_4, conv4_4 and conv5_4. Each classifier sees only how strongly every map
+fires at its strongest locations. So a map is useful if it detects something that is present or
+absent: a part. Maps that fire at many locations cost a small penalty. After training the
+classifiers are removed, and the normalisation is folded into the convolutions.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ READ_BLOCKS = (2, 3, 4)
 
 
 class ConvUnit(nn.Module):
-    """Convolution, normalisation, rectification: one layer of the plain network after folding."""
+    """Convolution, normalisation and rectification; after folding this is one layer."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class ConvUnit(nn.Module):
 
 
 class DemoNetwork(nn.Module):
-    """Five blocks of convolutions and their readings (label scores)."""
+    """Five blocks of convolutions, and three classifiers that give label scores."""
 
     def __init__(self, labels: int, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
@@ -61,18 +61,18 @@ class DemoNetwork(nn.Module):
         return maps
 
     def read(self, maps: list[list[Tensor]]) -> dict[int, Tensor]:
-        """Label scores by block, from how strongly each of its last maps answers."""
+        """Label scores by block, from how strongly each map of its last layer fires."""
         return {
             block: self.readings[str(block)](strength(maps[block][-1])) for block in READ_BLOCKS
         }
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Label scores of the deepest reading."""
+        """Label scores of the deepest classifier."""
         return self.read(self.maps(pictures))[READ_BLOCKS[-1]]
 
 
 def strength(maps: Tensor) -> Tensor:
-    """Each map's answer as one number (n, channels): a mean in which strong places dominate.
+    """One number for each map (n, channels): a mean that strong locations dominate.
 
     It is the fourth root of the mean fourth power.
     """
@@ -80,10 +80,10 @@ def strength(maps: Tensor) -> Tensor:
 
 
 def spread(maps: Tensor) -> Tensor:
-    """Share of places that answer, averaged over maps: 1 for a flat map, near 0 for a lone peak.
+    """Share of locations that fire, averaged over maps: 1 for a flat map, near 0 for a single peak.
 
-    Scale-free, (mean a)^2 / mean a^2 over the batch: a map cannot lower it by answering weakly.
-    Every fourth place is enough to measure it.
+    It is (mean a)^2 / mean a^2 over the batch, so a map cannot lower it by firing weakly. Every
+    fourth location is enough to measure it.
     """
     maps = maps[:, :, ::2, ::2].float()
     return (maps.mean((0, 2, 3)) ** 2 / (maps.square().mean((0, 2, 3)) + 1e-6)).mean()

@@ -1,7 +1,7 @@
-"""Store the answer that the first page opens with: `python -m demo.opening`.
+"""Store the first pictures of the Start page: `python -m demo.opening`.
 
-It is what the public functions give for the demo's pictures, drawn: a page can show it before
-anything is computed. Run it again after the weights, the pictures or the index have changed.
+The public functions make them from the demo's pictures, so the page can show them without
+computing. Run it again after the weights, the pictures or the index change.
 """
 
 import json
@@ -15,7 +15,7 @@ LAYER, SCALE = "conv4_4", "clipped"
 
 
 def main() -> None:
-    """Ask, draw, write."""
+    """Query the index, draw the tiles, write the files."""
     found = ActivationIndex.open(demo_index()).top(LAYER)
     pictures = reconstruct(load_network("demo"), ImageFolder(demo_images()), found)
     scale = Scale.named(SCALE, pictures)

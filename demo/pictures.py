@@ -1,4 +1,4 @@
-"""Sets of drawings: drawn by several processes into one array on disk, split by their seeds."""
+"""Sets of drawings: several processes draw them into one array on disk; seeds separate the sets."""
 
 import os
 from concurrent.futures import ProcessPoolExecutor
@@ -12,8 +12,8 @@ from deconv_core.whole_files import whole_file
 
 from .drawing import LABELS, draw
 
-# Seeds of one label never meet: training from 0, pictures for measuring from a million,
-# pictures for looking at (the sample set) from two millions.
+# The sets use different seeds: training from 0, measuring from a million, the sample set that
+# ships with the program from two million.
 TRAINING_SEED = 0
 UNSEEN_SEED = 1_000_000
 SAMPLE_SEED = 2_000_000
@@ -22,7 +22,7 @@ SIDE = 224
 
 @dataclass(frozen=True)
 class PictureSet:
-    """Pictures (n, 224, 224, 3) as uint8, and the number of each one's label."""
+    """Pictures (n, 224, 224, 3) as uint8, and the label number of each."""
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -32,7 +32,7 @@ class PictureSet:
 
 
 def draw_set(file: Path, per_label: int, first_seed: int) -> PictureSet:
-    """Draw a set, or reuse the file where it holds this very set already."""
+    """Draw a set, or reuse the file if it already holds this set."""
     count = per_label * len(LABELS)
     labels = np.tile(np.arange(len(LABELS)), per_label)
     shape = (count, SIDE, SIDE, 3)

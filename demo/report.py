@@ -1,4 +1,4 @@
-"""The training report: what was trained, how long it took, how well it names unseen pictures."""
+"""The training report: settings, duration, and accuracy on new pictures."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from .drawing import LABELS
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training run came to."""
+    """The results of a training run."""
 
     confusion: NDArray[np.int64]
     drawing_seconds: float
@@ -23,7 +23,7 @@ class Outcome:
 
     @property
     def accuracy(self) -> float:
-        """Share of unseen pictures given their own label."""
+        """Share of new pictures with the right predicted label."""
         return float(np.trace(self.confusion) / self.confusion.sum())
 
 
@@ -52,12 +52,12 @@ def write_report(file: Path, settings: Any, outcome: Outcome, weight_bytes: int)
 
 
 def _minutes(seconds: float) -> str:
-    """A duration in words; pictures drawn by an earlier run cost none."""
+    """A duration in words; pictures from an earlier run take no time."""
     return f"{seconds / 60:.1f} min" if seconds >= 3 else "none (reused)"
 
 
 def _table(confusion: NDArray[np.int64]) -> list[str]:
-    """The counts as a Markdown table; zeros are left empty to show the mistakes."""
+    """The counts as a Markdown table; zeros stay empty, so that mistakes are visible."""
     rows = ["| | " + " | ".join(LABELS) + " |", "|---" * (len(LABELS) + 1) + "|"]
     for label, counts in zip(LABELS, confusion, strict=True):
         rows.append(f"| **{label}** | " + " | ".join(str(n) if n else "" for n in counts) + " |")

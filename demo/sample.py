@@ -1,7 +1,7 @@
 """Draw the sample set and scan it: `python -m demo.sample`. Needs the trained weights.
 
-The pictures come from seeds that training never sees. The index is what `deconv_core.scan` makes of
-them; only its record of where the pictures are is made relative, so that it holds in any clone.
+The pictures have seeds that training never uses. `deconv_core.scan` makes the index; only the path
+of the pictures in it becomes relative, so that it is valid in any clone.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""Take the pictures of the README: `python -m demo.screenshots`. It needs Chromium.
+"""Take the screenshots of the README: `python -m demo.screenshots`. It needs Chromium.
 
     python -m demo.screenshots [--dark] [--width 1280] [--all] [--out docs]
 
-A server with an empty data folder shows the demo; each page is opened by its address and taken when
-everything on it has arrived.
+A server with an empty data folder shows the demo. The program opens each page by its address and
+takes the picture when the page is complete.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from tests.browser.server import Server
 
 @dataclass(frozen=True)
 class View:
-    """One page as the README shows it.
+    """One screenshot.
 
     Attributes:
-        page: its address.
-        asked: its query.
-        height: pixels of the page that are shown.
-        tiles: pictures that must be there.
+        page: address of the page.
+        asked: query parameters.
+        height: height of the screenshot in pixels.
+        tiles: number of pictures to wait for.
     """
 
     page: str
@@ -44,17 +44,19 @@ VIEWS = {
     "layer": View("layer", 1230, 18, (("layer", "conv4_4"),)),
     "image": View("image", 800, 24, PLACE),
 }
-"""Name of the file in docs -> what it shows."""
+"""Name of the file in docs -> the screenshot."""
 PAGES = {"export": View("export", 1300), "method": View("method", 1300)}
-"""What the README does not show, for whoever changed these pages."""
+"""Screenshots of pages that the README does not show, to check changes of these pages."""
 
 
 def main() -> None:
-    """Start a server, take every view, save it."""
+    """Start a server, take every screenshot and save it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--width", type=int, default=1280)
-    parser.add_argument("--all", action="store_true", help="the pages too that README leaves out")
+    parser.add_argument(
+        "--all", action="store_true", help="also the pages that the README does not show"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -81,7 +83,7 @@ def main() -> None:
 
 
 def _wait(page: Page, view: View) -> None:
-    """Until every picture has arrived and nothing runs."""
+    """Wait until every picture is loaded and no page run is active."""
     if view.tiles:
         tiles = page.locator("section .tile img")
         expect(tiles).to_have_count(view.tiles, timeout=120_000)
@@ -89,7 +91,7 @@ def _wait(page: Page, view: View) -> None:
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=120_000)
     expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0, timeout=120_000)
     page.wait_for_function("[...document.images].every((image) => image.complete)")
-    page.wait_for_timeout(1_500)  # what fades in has done so
+    page.wait_for_timeout(1_500)  # wait for elements that fade in
 
 
 if __name__ == "__main__":

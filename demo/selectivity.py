@@ -1,9 +1,9 @@
-"""How well single feature maps pick out the parts of the drawings, measured.
+"""Measures how well single feature maps find the parts of the drawings.
 
-A location of a feature map stands for the cell of pixels at the middle of its receptive field
-(stride x stride of them). It counts as on a part if at least half of that cell is the part's. The
-score of a map for a part is the average precision of ranking all locations of all pictures by the
-map's activation; chance is the part's share of the locations, what a ranking by nothing scores.
+A location of a feature map belongs to a cell of stride x stride pixels, in the middle of its
+receptive field. The location is on a part if at least half of the cell belongs to the part. The
+score of a map for a part is an average precision: all locations of all pictures are ranked by the
+map's activation. Chance is the part's share of the locations: the score of a random ranking.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ class Score:
 
 
 def ranks(values: NDArray[np.float32]) -> NDArray[np.int64]:
-    """For every value, how many are at least as large: its rank, shared by equal values."""
+    """The rank of every value: the number of values that are at least as large."""
     order = np.argsort(values)
     ascending = values[order]
     first = np.flatnonzero(np.append(True, ascending[1:] != ascending[:-1]))
@@ -45,7 +45,7 @@ def ranks(values: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 def average_precision(positive_ranks: NDArray[np.int64]) -> float:
-    """Average precision of a ranking, from the `ranks` of its positives alone."""
+    """Average precision of a ranking, from the `ranks` of its positives."""
     ordered = np.sort(positive_ranks)
     hits = np.searchsorted(ordered, ordered, side="right")
     return float((hits / ordered).mean()) if len(ordered) else 0.0
@@ -102,7 +102,7 @@ def scores(
 
 
 def places_of_parts(drawings: Sequence[Drawing], side: int) -> Mapping[str, NDArray[np.int64]]:
-    """Part -> flat places (over all drawings) that are on it."""
+    """Part -> flat indices (over all drawings) of the locations on it."""
     found: dict[str, list[NDArray[np.int64]]] = {}
     for number, drawing in enumerate(drawings):
         for part, mask in drawing.parts.items():

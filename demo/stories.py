@@ -1,8 +1,8 @@
-"""Find feature maps that pick out a part, by measurement: `python -m demo.stories`.
+"""Find feature maps that respond to a part, by measurement: `python -m demo.stories`.
 
-Maps are searched on one set of drawings and scored on another that took no part in the search;
-neither was used in training. Writes the table of the best maps (`demo/selectivity.csv`) and the
-stories of the guided tour (`deconv_core/demo/stories.json`).
+The search uses one set of drawings, and the final score another set. Neither set was used in
+training. Writes the table of the best maps (`demo/selectivity.csv`) and the stories of the guided
+tour (`deconv_core/demo/stories.json`).
 """
 
 import argparse
@@ -24,15 +24,15 @@ from .selectivity import Score, feature_maps, places_of_parts, scores
 
 SEARCH_SEED = 3_000_000
 SCORE_SEED = 4_000_000
-# Locations of conv1 and conv2 see 14 pixels at most, less than any part.
+# Locations of conv1 and conv2 see at most 14 pixels, fewer than any part has.
 LAYERS = tuple(f"conv{block}_{place}" for block in (3, 4, 5) for place in range(1, 5))
-# Whole subjects are not parts: a map that likes checks everywhere tells no story about a place.
+# Whole subjects are not parts: a map that fires on checks everywhere does not find a place.
 NOT_PARTS = frozenset({"checks", "stripes", "shirt"})
 HEADS = ("dog", "people")
 OF_A_FACE = frozenset({"eye", "nose", "mouth", "ear", "hair", "muzzle", "brow", "beard"})
 LEAST_SCORE = 0.4
 LEAST_GAIN = 5.0
-# A map that answers to one part in dogs and to another in people divides its attention.
+# A lower limit for maps that respond to one part in dogs and to another one in people.
 LEAST_CROSSED_SCORE = 0.15
 LEAST_CROSSED_GAIN = 10.0
 MOST_STORIES = 9
@@ -70,13 +70,13 @@ class Set:
     def score_of(
         self, layer: str, channel: int, part: str, label: str | None = None
     ) -> Score | None:
-        """The score of one map for one part, or None where the part is not drawn."""
+        """The score of one map for one part, or None if the part is not drawn."""
         return next(self.scores(layer, label, [(channel, part)]), None)
 
     def scores(
         self, layer: str, label: str | None = None, only: Sequence[tuple[int, str]] | None = None
     ) -> Iterator[Score]:
-        """The scores of a layer's maps on this set; where the parts are is worked out once."""
+        """The scores of a layer's maps on this set; the parts' locations are computed once."""
         maps = self.maps[layer]
         place = maps.shape[-1], label
         if place not in self.known:
@@ -88,7 +88,7 @@ class Set:
 def _with_owned_parts(drawing: Drawing) -> Drawing:
     """Every part also under its owner's name: "dog/nose" beside "nose".
 
-    A map for "dog/nose" has to tell dogs' noses from everything else, other noses included.
+    A map for "dog/nose" must separate dogs' noses from everything else, also from other noses.
     """
     owned = {f"{drawing.label}/{part}": mask for part, mask in drawing.parts.items()}
     return replace(drawing, parts=drawing.parts | owned)
@@ -96,7 +96,7 @@ def _with_owned_parts(drawing: Drawing) -> Drawing:
 
 @dataclass(frozen=True)
 class Finding:
-    """A map, its part, its score in the search, and its score on the drawings kept out of it."""
+    """A map, its part, its score in the search, and its score on the other drawings."""
 
     search: Score
     kept_out: Score
@@ -109,7 +109,7 @@ class Finding:
         return self.search.part.rpartition("/")[2]
 
     def good(self, least: float = LEAST_SCORE, least_gain: float = LEAST_GAIN) -> bool:
-        """Above both thresholds on the drawings kept out."""
+        """True if the score on the other drawings is above both thresholds."""
         gain = self.kept_out.score / max(self.kept_out.chance, 1e-9)
         return self.kept_out.score >= least and gain >= least_gain
 
@@ -134,14 +134,14 @@ def find(search: Set, kept_out: Set) -> list[Finding]:
 
 
 def _best_label(drawn: Set, found: Score) -> str:
-    """The label whose pictures the part is found in best, among those that have it."""
+    """The label with the best score for the part, among the labels that have it."""
     having = sorted({d.label for d in drawn.drawings if found.part in d.parts})
     scored = [(again.score, label) for label in having if (again := drawn.score(found, label))]
     return max(scored)[1]
 
 
 def find_crossed(search: Set, kept_out: Set) -> list[tuple[Finding, Finding]]:
-    """Maps that answer to one part in dogs and to another in people, best first.
+    """Maps that respond to one part in dogs and to another one in people, best first.
 
     The measure of a pair is the smaller of its two search scores.
     """
@@ -173,14 +173,14 @@ def _best_parts(layer: str, drawn: Set, label: str) -> dict[int, Score]:
 
 
 def choose(findings: Sequence[Finding], crossed: Sequence[tuple[Finding, Finding]]) -> list[dict]:
-    """Up to nine stories, best search score first; a part three times at most, a map once."""
+    """Up to nine stories, best search score first; each part at most three times, each map once."""
     stories = []
-    told_apart = (
+    good_pairs = (
         pair
         for pair in crossed
         if all(side.good(LEAST_CROSSED_SCORE, LEAST_CROSSED_GAIN) for side in pair)
     )
-    pair = next(told_apart, None)
+    pair = next(good_pairs, None)
     if pair is not None:
         stories.append(_crossed_story(*pair))
     targets: set[str] = set()
@@ -188,7 +188,7 @@ def choose(findings: Sequence[Finding], crossed: Sequence[tuple[Finding, Finding
     for finding in findings:
         target, story = finding.search.part, _story(finding)
         if "/" not in target and finding.owners == 1:
-            continue  # told with its owner
+            continue  # the title names its owner
         fresh = target not in targets and story["unit"] not in {s["unit"] for s in stories}
         if finding.good() and fresh and parts[finding.part] < 3 and len(stories) < MOST_STORIES:
             targets.add(target)

@@ -1,7 +1,8 @@
-"""Train the demo network from nothing: `python -m demo.train`.
+"""Train the demo network from scratch: `python -m demo.train`.
 
 Draws its own pictures, trains on crops and then on whole pictures, writes the folded weights and a
-report. Seeds are fixed; another CPU or torch version rounds differently and ends a little apart.
+report. Seeds are fixed. Another CPU or torch version rounds differently, so its weights differ a
+little.
 """
 
 import argparse
@@ -43,7 +44,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that decides the outcome."""
+    """All settings of the training."""
 
     per_label: int = 1000
     unseen_per_label: int = 60
@@ -55,7 +56,7 @@ class Settings:
 
 
 def train(pictures: PictureSet, settings: Settings, weights: Path) -> DemoNetwork:
-    """A trained network, in eval mode; the weights are also saved now and then on the way."""
+    """Train a network; returns it in eval mode. The weights are also saved during training."""
     torch.manual_seed(settings.seed)
     network = DemoNetwork(len(LABELS)).to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=settings.weight_decay)
@@ -97,7 +98,7 @@ def _batches(pictures: PictureSet, settings: Settings) -> Iterator[tuple[Tensor,
 
 
 def _loss(network: DemoNetwork, batch: Tensor, labels: Tensor, sparsity: float) -> Tensor:
-    """Cross entropy of every reading, and a small price for maps that answer everywhere."""
+    """Cross entropy of every classifier, and a small penalty for maps that fire everywhere."""
     with torch.autocast("cpu", torch.bfloat16):
         maps = network.maps(batch)
     deep = [layer for block in maps[SPARSE_FROM:] for layer in block]
@@ -117,7 +118,7 @@ def save(network: DemoNetwork, file: Path) -> None:
 
 
 def confusion(network: DemoNetwork, pictures: PictureSet) -> NDArray[np.int64]:
-    """How often pictures of each label (row) are given each label (column)."""
+    """How often pictures of each label (row) get each predicted label (column)."""
     table = np.zeros((len(LABELS), len(LABELS)), np.int64)
     with torch.inference_mode():
         for start in range(0, len(pictures), 32):
@@ -128,7 +129,7 @@ def confusion(network: DemoNetwork, pictures: PictureSet) -> NDArray[np.int64]:
 
 
 def main() -> None:
-    """Draw, train, measure on pictures never seen, write weights and report."""
+    """Draw, train, measure on new pictures, write weights and report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--report", type=Path, default=REPORT)

@@ -1,7 +1,7 @@
-"""What ships with the product: a small VGG19, drawn pictures, their index, and measured stories.
+"""The demo that comes with the program: a small VGG19, drawings, their index, measured stories.
 
-Everything here is data made by the programs in the repository's ``demo/`` folder. The network was
-trained on drawings to tell their labels apart; it is not ImageNet's VGG19.
+The programs in the repository's ``demo/`` folder made all of this data. The network was trained to
+classify drawings; it is not ImageNet's VGG19.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A feature map that was measured to pick out one part of the drawings.
+    """A feature map that responds to one part of the drawings, as measured.
 
     Attributes:
         unit: its address in the demo network.
-        part: the part it answers to: "nose", or "dog/nose" where only dogs' count.
+        part: the part: "nose", or "dog/nose" if only dogs' noses count.
         title: one sentence for people.
-        labels: the labels to look at, one, or two to compare side by side.
-        score: average precision of its activations against the part's places, on pictures that
-            took no part in the search.
-        chance: the part's share of all places: what a map that knows nothing would score.
+        labels: the label to look at, or two labels to compare side by side.
+        score: average precision of its activations for the part's locations, on pictures that were
+            not used to find the map.
+        chance: the part's share of all locations: the score of a random map.
     """
 
     unit: Unit
@@ -42,15 +42,15 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """One finished answer over the demo, so that its first page needs no computation.
+    """The stored top activations of the demo, so that the first page needs no computation.
 
     Attributes:
-        layer: the layer asked; its top over all pictures is the answer.
-        scale: the scale's name, as ``Scale.named`` takes it.
+        layer: the layer; the activations are its strongest ones over all pictures.
+        scale: name of the scale, for ``Scale.named``.
         caption: the scale in words.
-        activations: in order.
-        reconstructions: a drawn tile each, PNG bytes of the receptive field's size.
-        patches: the same places in the pictures.
+        activations: the strongest first.
+        reconstructions: PNG bytes of one tile each, as large as the receptive field.
+        patches: PNG bytes of the image patches in the same order.
     """
 
     layer: str
@@ -67,7 +67,7 @@ def demo_images() -> Path:
 
 
 def demo_index() -> Path:
-    """The float32 index of those pictures, made with the demo network."""
+    """The float32 index of the drawn pictures, made with the demo network."""
     return _HERE / "index"
 
 
@@ -77,7 +77,7 @@ def demo_weights() -> Path:
 
 
 def demo_stories() -> tuple[Story, ...]:
-    """Stories for a guided tour, in the order they are told."""
+    """The stories of the guided tour, in order."""
     content = json.loads((_HERE / "stories.json").read_text("utf-8"))
     return tuple(
         Story(
@@ -93,13 +93,13 @@ def demo_stories() -> tuple[Story, ...]:
 
 
 def opening_files() -> tuple[Path, Path, Path]:
-    """What ``demo_opening`` reads: its numbers, the reconstructions, the image patches."""
+    """The files that ``demo_opening`` reads: numbers, reconstructions, image patches."""
     names = ("opening.json", "opening_reconstructions.webp", "opening_patches.webp")
     return _HERE / names[0], _HERE / names[1], _HERE / names[2]
 
 
 def demo_opening() -> Opening:
-    """The stored answer; a test holds it against what ``reconstruct`` gives.
+    """The stored activations and tiles; a test compares them with ``reconstruct``.
 
     Raises:
         OSError: its files are missing from this installation.
@@ -119,7 +119,7 @@ def demo_opening() -> Opening:
 
 
 def _cut(grid: Path, count: int, columns: int = 3, gap: int = 2) -> tuple[bytes, ...]:
-    """The tiles of a native grid, as ``compose_grid`` lays them out."""
+    """The tiles of a native grid made by ``compose_grid``."""
     tiles = []
     with Image.open(grid) as opened:
         side = (opened.width - gap) // columns - gap

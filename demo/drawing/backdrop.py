@@ -1,4 +1,4 @@
-"""What stands behind the subject: walls, skies, papers, and the clutter that confuses."""
+"""Backgrounds: walls, skies, papers, and clutter that makes detection harder."""
 
 import math
 from collections.abc import Callable
@@ -74,7 +74,7 @@ def paint_hills(canvas: Canvas, horizon: float, sky: Colour) -> Colour:
 
 
 def paint_clutter(canvas: Canvas, count: int) -> None:
-    """Odds and ends (discs, rings, bars, leaves) that look like parts of other things."""
+    """Small things (discs, rings, bars, leaves) that look like parts of other things."""
     chance = canvas.chance
     for _ in range(count):
         frame = Frame(
@@ -87,7 +87,7 @@ def paint_clutter(canvas: Canvas, count: int) -> None:
 
 
 def paint_foreground(canvas: Canvas) -> None:
-    """Sometimes something small stands before the subject, near the picture's rim."""
+    """Sometimes draw something small in front of the subject, near the border of the picture."""
     chance = canvas.chance
     for _ in range(chance.pick((0, 0, 0, 1, 2))):
         angle, far = chance.between(0, 2 * math.pi), chance.between(100, 140)

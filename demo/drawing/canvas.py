@@ -1,8 +1,8 @@
-"""A picture in the making: what is painted, and of which part each visible pixel is.
+"""A canvas: paints a picture, and records the part that each visible pixel belongs to.
 
-Everything is painted at twice the size and reduced at the end, so edges are soft. Beside the
-colours the canvas keeps a map of part numbers that is painted with the same outlines: what covers
-a part in the picture covers it in its mask.
+Everything is painted at twice the size and reduced at the end, so edges are soft. The canvas also
+paints a map of part numbers with the same outlines. So an outline that covers a part in the picture
+also covers it in the mask.
 """
 
 from collections.abc import Iterator
@@ -107,7 +107,7 @@ class Canvas:
 
     @contextmanager
     def inside(self, frame: Frame, outline: Points) -> Iterator[None]:
-        """What is painted meanwhile stays inside the outline."""
+        """Clip everything that is painted in this block to the outline."""
         mask = Image.new("L", self._image.size, 0)
         ImageDraw.Draw(mask).polygon((frame.place(outline) * FINE).ravel().tolist(), fill=255)
         image, parts = self._image, self._parts
@@ -127,7 +127,7 @@ class Canvas:
         return pixels, {name: mask for name, mask in masks.items() if mask.any()}
 
     def _model(self, corners: list[float], colour: Colour, shade: float) -> None:
-        """Lay light on the lit side of an outline and shadow on the other."""
+        """Paint light on the lit side of an outline and shadow on the other side."""
         xs, ys = corners[0::2], corners[1::2]
         left, top = max(0, int(min(xs))), max(0, int(min(ys)))
         right, bottom = min(SIZE * FINE, int(max(xs)) + 1), min(SIZE * FINE, int(max(ys)) + 1)

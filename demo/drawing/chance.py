@@ -1,4 +1,4 @@
-"""The one source of randomness of a drawing: a seeded generator with words for what artists do."""
+"""The only source of randomness of a drawing: a seeded generator."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -15,7 +15,7 @@ class Chance:
         self.generator = np.random.default_rng(seed)
 
     def between(self, low: float, high: float) -> float:
-        """A number between two bounds, every one as likely."""
+        """A uniform random number between two bounds."""
         return low + (high - low) * float(self.generator.random())
 
     def about(self, centre: float, spread: float) -> float:

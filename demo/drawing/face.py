@@ -1,4 +1,4 @@
-"""What makes a face: eyes with brows, nose and mouth, each chosen on its own."""
+"""The parts of a face: eyes with brows, nose and mouth, each chosen independently."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ IRISES: tuple[Colour, ...] = ((92, 62, 44), (60, 44, 38), (74, 120, 150), (90, 1
 
 @dataclass(frozen=True)
 class Face:
-    """What the parts of one face have in common."""
+    """Values that all parts of one face share."""
 
     skin: Colour
     hair: Colour

@@ -1,4 +1,4 @@
-"""The last touches on the whole sheet: light, paper grain, blur, noise."""
+"""The last effects on the whole picture: light, paper grain, blur, noise."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from .chance import Chance
 
 
 def finish(pixels: NDArray[np.uint8], chance: Chance) -> Image.Image:
-    """The picture as it looks on paper, under some light, through some lens."""
+    """The picture with random paper grain, light and blur."""
     sheet = Image.fromarray(pixels)
     if chance.yes(0.3):
         sheet = sheet.filter(ImageFilter.GaussianBlur(chance.between(0.3, 1.0)))

@@ -1,4 +1,4 @@
-"""Hair and hats, in a head's units: first what lies behind the face, then what frames it."""
+"""Hair and hats, in a head's units: first the part behind the face, then the part in front."""
 
 import math
 

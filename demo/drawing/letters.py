@@ -52,7 +52,7 @@ OTHERS = tuple(letter for letter in LETTERS if letter != "O")
 
 
 def paint_letters(canvas: Canvas, frame: Frame) -> None:
-    """Rows of letters; about a third of them are O's. The frame gives the sheet's turn."""
+    """Rows of letters; about a third of them are O's. The frame gives the sheet's rotation."""
     chance = canvas.chance
     rows, columns = chance.pick(((2, 2), (2, 3), (3, 3), (3, 4)))
     step, ink = (

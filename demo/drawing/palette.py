@@ -1,4 +1,4 @@
-"""Gouache colours: named families, and mixing that stays warm in the light, violet in shadow."""
+"""Gouache colours: named families, with warm light and violet shadow."""
 
 import colorsys
 import math
@@ -11,7 +11,8 @@ WARM_WHITE: Colour = (255, 248, 232)
 DEEP_SHADOW: Colour = (52, 36, 66)
 INK: Colour = (44, 36, 48)
 
-# Skin and fur share these: only the parts of a head tell people, dogs, cats and owls apart.
+# Skin and fur share these colours, so that only the parts of a head distinguish people, dogs, cats
+# and owls.
 COATS: tuple[Colour, ...] = (
     (246, 222, 196),
     (238, 200, 164),
@@ -109,7 +110,7 @@ def shadow(colour: Colour, share: float = 0.3) -> Colour:
 
 
 def vary(chance: Chance, colour: Colour, amount: float = 1.0) -> Colour:
-    """A neighbour of the colour: a little other in hue, strength and brightness."""
+    """A similar colour: a little different in hue, strength and brightness."""
     hue, strength, value = colorsys.rgb_to_hsv(*(c / 255 for c in colour))
     hue = (hue + chance.about(0, 0.03 * amount)) % 1
     strength = min(1.0, max(0.0, strength + chance.about(0, 0.1 * amount)))
@@ -119,19 +120,19 @@ def vary(chance: Chance, colour: Colour, amount: float = 1.0) -> Colour:
 
 
 def pick(chance: Chance, family: tuple[Colour, ...], amount: float = 1.0) -> Colour:
-    """A varied colour of a family."""
+    """A random colour of a family."""
     return vary(chance, chance.pick(family), amount)
 
 
 def distance(first: Colour, second: Colour) -> float:
-    """How far apart two colours are, from 0 to about 440."""
+    """The distance of two colours, from 0 to about 440."""
     return math.dist(first, second)
 
 
 def pick_apart(
     chance: Chance, family: tuple[Colour, ...], other: Colour, least: float = 80
 ) -> Colour:
-    """A varied colour of a family that can be told from another colour."""
+    """A random colour of a family that differs visibly from another colour."""
     for _ in range(12):
         colour = pick(chance, family)
         if distance(colour, other) >= least:

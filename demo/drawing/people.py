@@ -1,4 +1,4 @@
-"""Heads of people: every part is chosen on its own."""
+"""Heads of people: every part is chosen independently."""
 
 from .canvas import Canvas
 from .face import Face, paint_eyes, paint_mouth, paint_nose

@@ -1,4 +1,4 @@
-"""From a label and a seed to a drawing: the ground, the subject in its place, the finish."""
+"""Makes a drawing from a label and a seed: background, subject, last effects."""
 
 import math
 import zlib
@@ -29,7 +29,7 @@ from .vehicles import paint_bicycle, paint_boat, paint_car
 
 @dataclass(frozen=True)
 class Drawing:
-    """A picture, what it shows, and where its parts are (visible pixels only)."""
+    """A picture, its label, and the masks of its parts (visible pixels only)."""
 
     image: Image.Image
     label: str
@@ -38,7 +38,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Subject:
-    """How one label is painted: where it stands, and its size in pixels per unit."""
+    """How a label is painted: its background, and its size in pixels per unit."""
 
     paint: Callable[[Canvas, Frame], None]
     ground: str
@@ -71,7 +71,7 @@ LABELS: tuple[str, ...] = tuple(SUBJECTS)
 
 
 def draw(label: str, seed: int) -> Drawing:
-    """The drawing of a label that belongs to a seed; always the same pixels."""
+    """The drawing for a label and a seed; always the same pixels."""
     subject = SUBJECTS[label]
     chance = Chance(zlib.crc32(label.encode()), seed)
     canvas = Canvas(chance, pick(chance, GROUNDS))
@@ -84,7 +84,7 @@ def draw(label: str, seed: int) -> Drawing:
 
 
 def _standing(chance: Chance, subject: Subject) -> Frame:
-    """A place near the middle, freer for small subjects."""
+    """A random place near the middle; small subjects may be farther away from it."""
     unit = chance.between(subject.smallest, subject.largest)
     freedom = max(10.0, 112 - unit) * 0.45
     x = SIZE / 2 + chance.about(0, freedom)

@@ -11,7 +11,7 @@ Points = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Frame:
-    """Where an object stands in the picture: its origin, unit length, turn and stretch in x."""
+    """The place of an object in the picture: origin, unit length, rotation and stretch in x."""
 
     x: float
     y: float
@@ -26,7 +26,7 @@ class Frame:
         return np.stack([self.x + cosine * x - sine * y, self.y + sine * x + cosine * y], axis=1)
 
     def at(self, x: float, y: float, unit: float = 1.0, turn: float = 0.0) -> "Frame":
-        """A frame inside this one; lengths and turn are relative to it, mirrors are kept."""
+        """A frame inside this one; lengths and rotation are relative to it, mirroring is kept."""
         origin = self.place(np.array([[x, y]]))[0]
         turn = self.turn + math.copysign(turn, turn * self.stretch)
         return Frame(origin[0], origin[1], self.unit * unit, turn, self.stretch)
@@ -44,7 +44,7 @@ def points(*pairs: tuple[float, float]) -> Points:
 def ellipse(
     x: float, y: float, rx: float, ry: float, turn: float = 0.0, power: float = 2.0, count: int = 36
 ) -> Points:
-    """An ellipse; a power above 2 swells it towards its box, below 2 towards a diamond."""
+    """An ellipse; a power above 2 makes it more like a box, below 2 more like a diamond."""
     angle = np.linspace(0, 2 * math.pi, count, endpoint=False)
     cosine, sine = np.cos(angle), np.sin(angle)
     if power != 2.0:
@@ -101,7 +101,7 @@ def brush(line: Points, width: float, start: float = 0.2, end: float = 0.2) -> P
 
 
 def wobbled(outline: Points, amount: float, generator: np.random.Generator) -> Points:
-    """The outline as an unsteady hand draws it: three slow waves move it in and out."""
+    """The outline with three slow random waves, as if drawn by hand."""
     centre = outline.mean(axis=0)
     angle = np.linspace(0, 2 * math.pi, len(outline), endpoint=False)
     phase, size = generator.random(3) * 2 * math.pi, generator.random(3) * amount
