@@ -1,7 +1,7 @@
-"""How much is tried of what only repeats with other numbers.
+"""How many examples the repeating tests try.
 
-With ``HYPOTHESIS_PROFILE=thorough`` Hypothesis makes twenty times as many examples, and damage is
-tried at every place of a file instead of some.
+With ``HYPOTHESIS_PROFILE=thorough`` Hypothesis makes twenty times as many examples, and tests
+damage a file at every position instead of some positions.
 """
 
 import os
@@ -12,7 +12,7 @@ THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 
 
 def examples(count: int = 30) -> settings:
-    """So many examples, or twenty times as many; the time they take is nobody's concern."""
+    """Hypothesis settings with ``examples`` examples, or twenty times as many, without a time limit."""
     return settings(
         max_examples=20 * count if THOROUGH else count,
         deadline=None,
@@ -21,5 +21,5 @@ def examples(count: int = 30) -> settings:
 
 
 def one_in(count: int) -> int:
-    """A step through places: one of so many is tried, or each."""
+    """The step from one tried position to the next: ``usual``, or 1 to try each."""
     return 1 if THOROUGH else count

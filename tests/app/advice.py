@@ -16,7 +16,7 @@ _ADVICE = re.compile(
     rf"(?:^|[;:,.(]\s|\bor |\band |\bto make room, )(?:please )?(?:{_VERBS})\b(?! of)",
     re.IGNORECASE,
 )
-# What a control says of itself is no message.
+# The texts of controls do not count as messages.
 _CONTROLS = (
     *("button", "form_submit_button", "download_button", "popover", "selectbox", "multiselect"),
     *("text_input", "checkbox", "radio", "toggle", "file_uploader", "segmented_control", "tabs"),
@@ -40,7 +40,7 @@ def messages_with_advice() -> dict[str, str]:
 
 
 def labels() -> set[str]:
-    """What buttons, links and other controls of the product are called, with {} as above."""
+    """The texts of buttons, links and other controls of the product, with {} as above."""
     found = set()
     for path in [
         ROOT / "app.py",
@@ -54,7 +54,7 @@ def labels() -> set[str]:
 
 
 def _texts(node: ast.AST) -> Iterator[str]:
-    """Texts in a tree but docstrings and what controls say of themselves."""
+    """The texts in a tree, without docstrings and texts of controls."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return
     if isinstance(node, ast.Call) and _name(node.func) in _CONTROLS:
@@ -73,7 +73,7 @@ def _name(node: ast.expr) -> str:
 
 
 def _template(node: ast.AST) -> str | None:
-    """A text with {} for what is filled in; None for what is no text."""
+    """A text with {} for the parts that are filled in; None for other nodes."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else None
     if isinstance(node, ast.JoinedStr):

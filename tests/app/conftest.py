@@ -77,7 +77,7 @@ OpenPage = Callable[..., AppTest]
 
 @pytest.fixture
 def open_page(home: Home) -> OpenPage:
-    """Open a page as a cold link does; ``network`` and ``dataset`` are the home's if not given."""
+    """Open a page like a link in a new tab; by default with the home's network and dataset."""
 
     def open_(page: str, **parameters: str) -> AppTest:
         app = AppTest.from_file(str(APP), default_timeout=240)
@@ -92,7 +92,7 @@ def open_page(home: Home) -> OpenPage:
 
 
 def words(app: AppTest) -> str:
-    """Everything the page says, as it is read: without the backslashes of Markdown."""
+    """All texts of the page, without the backslashes of Markdown."""
     kinds = ("markdown", "caption", "info", "warning", "error", "success", "subheader")
     text = "\n".join(str(part.value) for kind in kinds for part in app.get(kind))
     return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text)

@@ -1,4 +1,4 @@
-"""Names as people give their pictures, in the code pages in which Windows writes them in zips."""
+"""Typical names of pictures, in the code pages in which Windows writes them in zips."""
 
 NAMES = {
     "Japanese": (

@@ -1,4 +1,4 @@
-"""Zips whose names are exactly the given bytes, as other programs than Python's write them."""
+"""Zips with names of exactly the given bytes, as programs other than Python write them."""
 
 import io
 import struct
@@ -34,10 +34,10 @@ def raw_zip(
     """A zip of stored pictures.
 
     Args:
-        names: of its entries.
-        flags: of each, or of all.
-        extras: the extra field of each.
-        contents: of each; pictures of different greys if there are none.
+        names: the names of the entries.
+        flags: the flags of each entry, or of all.
+        extras: the extra field of each entry.
+        contents: the content of each entry; by default pictures of different greys.
     """
     out, directory = io.BytesIO(), b""
     for place, name in enumerate(names):

@@ -4,7 +4,7 @@ from streamlit.testing.v1 import AppTest
 
 
 def behind() -> None:
-    """A page whose watch sees news while the browser still has the address from before."""
+    """A page that sees a change of a job while the browser still has the previous address."""
     import streamlit as st
 
     from deconv_dashboard.frame import address

@@ -1,4 +1,4 @@
-"""Where an index cannot be gone on with, the page offers what helps, and that works."""
+"""If a scan cannot resume an index, the page offers a remedy, and the remedy works."""
 
 import json
 import shutil
@@ -42,7 +42,7 @@ class Pair:
         self.names = {"network": self.network.network_id, "dataset": self.dataset.dataset_id}
 
     def manifest(self, change: Callable[[dict[str, object]], object]) -> None:
-        """Change the manifest, with its checksum made right."""
+        """Change the manifest, and correct its checksum."""
         file = self.path / "manifest.json"
         content = json.loads(file.read_text("utf-8"))
         content.pop("checksum")
@@ -81,7 +81,7 @@ def other_device(pair: Pair) -> None:
 
 
 def beyond_repair(pair: Pair) -> None:
-    """The manifest is lost, and so are the weights that would make it again."""
+    """Delete the manifest, and the weights that are needed to make it again."""
     (pair.path / "manifest.json").write_text("{", "utf-8")
     other_weights(pair)
 
@@ -149,7 +149,7 @@ def half_scanned(pair: Pair) -> None:
 
 
 class Stopped:
-    """Set once something was told."""
+    """Set as soon as the job reports progress."""
 
     def __init__(self, told: list[object]) -> None:
         self._told = told

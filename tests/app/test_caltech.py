@@ -1,4 +1,4 @@
-"""The download of Caltech-256, with torchvision's part played by the test."""
+"""The download of Caltech-256, with a substitute for torchvision."""
 
 import threading
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The picture with captions: every letter as it is or visibly replaced, nothing over the edge."""
+"""The picture with captions: every letter is drawn or visibly replaced; all text fits its tile."""
 
 import io
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Any visitor can have Streamlit's caches cleared: what follows from it, and what does not."""
+"""Any visitor can clear Streamlit's caches: pages and computations must survive it."""
 
 import asyncio
 import threading

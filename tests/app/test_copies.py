@@ -1,4 +1,4 @@
-"""Copies of one picture on the pages: counted once, named, and counted each on request."""
+"""Copies of one picture on the pages: they count once, are named, and count each on request."""
 
 import json
 import os
@@ -159,7 +159,7 @@ def test_files_are_named_after_what_counts() -> None:
 def test_an_exact_answer_counts_as_it_was_asked(
     home: Home, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The answers of both ways of counting are kept apart, and both are made as asked."""
+    """The answers of both ways of counting have separate cache entries."""
     asked: list[bool] = []
     monkeypatch.setattr(ActivationIndex, "precision", "bfloat16")
 

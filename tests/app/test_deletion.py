@@ -1,4 +1,4 @@
-"""Deleting what a job uses, or is about to use: refused in words, or done as a whole."""
+"""Deleting data that a job uses or will use: a clear refusal, or a complete deletion."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals")
 
 @pytest.fixture
 def first(tmp_path: Path) -> Iterator[Jobs]:
-    """A job that keeps the turn, so that all others wait, as cheaply as can be."""
+    """A cheap running job, which makes all other jobs wait."""
     made = Jobs(tmp_path)
     made.start("first")
     made.begun("first")
@@ -60,7 +60,7 @@ def indexes(registry: Registry, dataset: Dataset, *networks: str) -> list[Path]:
 
 
 def everything(home: Path) -> set[str]:
-    """All that a person would miss; what the queue writes beside is its own."""
+    """All files of the user in the data folder, without the files of the queue."""
     paths = (path.relative_to(home).as_posix() for path in home.rglob("*"))
     return {path for path in paths if not path.startswith("jobs")}
 
@@ -105,7 +105,7 @@ def test_a_dataset_whose_scan_has_written_nothing_yet_is_shown_with_it(
 def test_nothing_is_deleted_if_one_index_is_being_scanned(
     registry: Registry, pair: tuple[Dataset, NetworkChoice]
 ) -> None:
-    """By the command line, which is no job."""
+    """A scan from the command line, which is not a job."""
     paths = indexes(registry, pair[0], "demo", "random", "vgg19")
     before = everything(registry.home)
     for path in paths:
@@ -177,7 +177,7 @@ def test_a_scan_of_what_was_deleted_does_not_start(
 def test_deleting_while_a_scan_starts(
     first: Jobs, registry: Registry, pair: tuple[Dataset, NetworkChoice], what: str
 ) -> None:
-    """Either it starts and the deletion is refused, or it does not: never a scan of nothing."""
+    """Either the job starts and the deletion is refused, or it does not start."""
     outcomes = set()
     for _ in range(ROUNDS):
         dataset, network = registry.add_folder(pair[0].root), registry.add_weights(pair[1].source)

@@ -1,4 +1,4 @@
-"""Every parameter of every page's address with nonsense, HTML, Markdown, paths and endless text."""
+"""Every parameter of every page's address with wrong values, HTML, Markdown, paths, long texts."""
 
 import re
 

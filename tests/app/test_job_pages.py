@@ -1,4 +1,4 @@
-"""Jobs on the pages: their place in the queue, what stops them, what they keep from deletion."""
+"""Jobs on the pages: place in the queue, the buttons that stop them, refused deletions."""
 
 import os
 import signal

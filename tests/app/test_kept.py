@@ -1,4 +1,4 @@
-"""What the server keeps: another file under a name is seen at once, in every session."""
+"""The server's caches: every session sees a replaced file at once."""
 
 import ast
 import base64
@@ -74,7 +74,7 @@ class Shelf:
 
     @property
     def choice(self) -> Choice:
-        """What a page run that begins now is to show."""
+        """The choice of a page run that begins now."""
         stamp = resources.index_stamp(self.index_path)
         index = resources.index_of(self.index_path, stamp)
         return Choice(
@@ -338,7 +338,7 @@ def test_said_by(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_job_silence() -> None:
-    """A job that was started again is another one, whatever the first one said last."""
+    """A job that is started again is a new job; the last report of the first one does not count."""
     now = [0.0]
     silence = Silence(lambda: now[0])
     first = JobState("running", "scan", "scan a-b", "1")
@@ -541,7 +541,7 @@ def _tiles(data: Any) -> list[dict[str, Any]]:
 
 
 def test_a_download_holds_what_is_shown(shelf: Shelf) -> None:
-    """Of a picture that was changed there is nothing to download."""
+    """There is no download of a picture that was changed."""
     best = shelf.best()
     replace_picture(shelf)
     shown = pictures.watched(shelf.choice, [best], 100)

@@ -1,4 +1,4 @@
-"""What many sessions at once need of a server. Two hundred of them: tests/faults/hold.py."""
+"""What the server needs for many sessions at once; tests/faults/hold.py opens two hundred."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A folder that is renamed while it is shown: words on every page, and all well when it is back."""
+"""A folder is renamed while pages show it: clear messages, and everything works when it is back."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Lists to choose from: what is pressed is what is taken, also of options of equal names."""
+"""Lists: the clicked option is the chosen one, also for options with equal names."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""The first page over the demo: ready made, and only for exactly that question."""
+"""The stored pictures of Start for the demo: shown only for exactly that question."""
 
 import subprocess
 import sys

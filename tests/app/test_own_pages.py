@@ -1,4 +1,4 @@
-"""Which names a server answers to, and which pages may ask it: the rules, and a running server."""
+"""The names and pages that a server accepts: the rules, and a running server."""
 
 import socket
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The queue of background jobs, with real processes that do next to nothing."""
+"""The queue of background jobs, with real processes that do almost nothing."""
 
 import ast
 import errno
@@ -40,7 +40,7 @@ def tiny(tmp_path: Path) -> Iterator[Jobs]:
 
 
 def elsewhere(tiny: Jobs, program: str) -> str:
-    """Do something with the same jobs in another process, as another server would."""
+    """Use the same jobs from another process, like a second server."""
     begin = (
         "import sys; from pathlib import Path; from tests.app.tiny_queue import Jobs; "
         f"tiny = Jobs(Path({str(tiny.folder)!r}));"

@@ -1,4 +1,4 @@
-"""A data folder that cannot be written to: pages show what is there, buttons say what is wrong."""
+"""A read-only data folder: pages show the existing data, buttons give a clear message."""
 
 import builtins
 import io
@@ -89,7 +89,7 @@ def whole(app: AppTest) -> AppTest:
 
 
 def pressed(app: AppTest, key: str) -> str:
-    """What the page says after a button; nothing may crash."""
+    """The texts of the page after a click on a button; nothing may crash."""
     whole(app.button(key=key).click().run())
     return words(app)
 

@@ -1,4 +1,4 @@
-"""Every message that says what to do, and where it is said: there it can be done."""
+"""Every message with advice: the page that shows it offers a control to follow the advice."""
 
 import re
 import shutil
@@ -28,8 +28,8 @@ from tests.app.conftest import Home, OpenPage, address, words
 from tests.app.test_start import pressed, start
 from tests.core import drawings
 
-# Where the advice can be followed -> what controls there are called, and the messages, by their
-# beginnings.
+# Where a person can follow the advice -> the texts of the controls there, and the beginnings of the
+# messages.
 REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "no message: what a control, a tab or a kind is called": (
         (),

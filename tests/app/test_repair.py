@@ -1,4 +1,4 @@
-"""A damaged index on the pages: said in words, and repaired from there."""
+"""A damaged index on the pages: a clear message, and a button that repairs it."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A server for everyone: what lies in its data folder or ships with it is there, else nothing."""
+"""A server for others: it shows its data folder and the demo, and no other folders."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The frame of every page: what the address says, and what happens when it says nonsense."""
+"""The frame of every page: addresses, and corrections of wrong addresses."""
 
 import re
 import shutil

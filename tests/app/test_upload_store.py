@@ -1,4 +1,4 @@
-"""What interrupted and failed uploads leave: nothing, and never at the cost of another upload."""
+"""Interrupted and failed uploads leave nothing, and do not harm other uploads."""
 
 import io
 import os

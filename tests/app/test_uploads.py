@@ -1,4 +1,4 @@
-"""Uploads, and archives that mean harm."""
+"""Uploads, and hostile archives."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Pictures of more than 8 bits on the pages: told where they look black, stretched on request."""
+"""Pictures of more than 8 bits on the pages: a warning if they look black, stretched on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names in zips: what programs meant that wrote them, in stored files, labels and choices."""
+"""Names in zips are decoded correctly: in stored files, labels and choices."""
 
 import io
 import unicodedata

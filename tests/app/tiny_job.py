@@ -1,4 +1,4 @@
-"""A background job that does next to nothing, for tests of the queue: files tell it what to do."""
+"""A background job that does almost nothing, for tests of the queue; files control it."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from deconv_dashboard.queue.worker import Cancel, Tell
 
 @dataclass(frozen=True)
 class Order:
-    """``folder`` has the diary of all jobs; one goes on when there is a file of its name there."""
+    """``folder`` has the log of all jobs; a job continues when a file with its name appears."""
 
     folder: Path
     name: str
@@ -23,7 +23,7 @@ class Order:
 
 
 def work(order: Order, tell: Tell, cancel: Cancel) -> None:
-    """Write down the beginning, wait to be let go, write down the end."""
+    """Log the start, wait for the file, log the end."""
     note(order.folder, f"{order.name} begins")
     tell(Progress("", 1, 2, "image"))
     if order.trouble == "child":

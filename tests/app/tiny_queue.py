@@ -1,4 +1,4 @@
-"""A queue of jobs that do next to nothing, and ways to look at it."""
+"""A queue of jobs that do almost nothing, and functions to inspect it."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from tests.app import tiny_job
 
 
 class Jobs:
-    """A queue whose jobs wait until they are let go."""
+    """A queue of jobs that wait until a test releases them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

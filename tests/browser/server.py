@@ -48,7 +48,7 @@ class Server:
         script = "app.py" if self.started_in == ROOT else str(ROOT / "app.py")
         command = [sys.executable, "-m", "streamlit", "run", script]
         command += ["--server.port", str(self.port), "--server.headless", "true"]
-        if self.host != "127.0.0.1":  # that is what it does by itself
+        if self.host != "127.0.0.1":  # its default
             command += ["--server.address", self.host]
         command += ["--server.fileWatcherType", "none", *self.options]
         environment = {**os.environ, **self.environment, "DECONV_HOME": str(self.home)}
@@ -97,7 +97,7 @@ def _free_port() -> int:
 
 
 def wait_until_healthy(url: str, process: Any, pause: float = 0.1) -> None:
-    """Ask until there is an answer; AssertionError if there is none."""
+    """Send requests until the server answers; AssertionError if it does not."""
     until = time.monotonic() + 240
     while time.monotonic() < until and process.poll() is None:
         with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:

@@ -1,7 +1,7 @@
-"""A server that others reach: what it offers, what it tells, and hostile names in a real browser.
+"""A server for others: its folders, its texts, and hostile names in a real browser.
 
-127.0.0.2 is this computer too, but the server does not know it as loopback's usual address, so it
-keeps the rules that it has where others reach it.
+127.0.0.2 is this computer too, but the server does not count it as loopback. So it follows the
+rules of a server for others.
 """
 
 import os
@@ -87,7 +87,7 @@ def offering(
 
 @pytest.fixture
 def watched(open_page: OpenPage, offering: Offering) -> Iterator[OpenPage]:
-    """Opens pages, and fails if a byte that reaches the browser names a place of the server."""
+    """Opens pages, and fails if any data for the browser contains a path of the server."""
     found: list[str] = []
     secrets = [str(offering.root), str(Path.cwd())]
 
@@ -117,7 +117,7 @@ def settled(page: Page) -> None:
 
 
 def assert_harmless(page: Page) -> None:
-    """Nothing ran, nothing of a name became an element, nothing leads elsewhere."""
+    """Check that no code ran, that no name became an element, that no link leaves the server."""
     assert page.evaluate("window.evil") is None
     for selector in ("img[src=x]", "script:not([src]):has-text('evil')", "h1:has-text('two')"):
         assert page.locator(selector).count() == 0, selector

@@ -1,4 +1,4 @@
-"""In a real browser: a website whose name leads to this computer, and pages of other programs."""
+"""In a real browser: a website with a name that points to this computer, and foreign pages."""
 
 import threading
 from collections.abc import Iterator

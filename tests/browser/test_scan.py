@@ -44,7 +44,7 @@ def address(server: Server, many_images: Path, weight_file: Path) -> str:
 
 @contextmanager
 def frozen(server: Server) -> Iterator[None]:
-    """The scan stands still meanwhile, so that no machine is too fast to see it run."""
+    """Pause the scan in this block, so that it is visible on fast machines too."""
     (job,) = server.home.rglob("*.job.json")
     process = json.loads(job.read_text())["pid"]
     os.kill(process, signal.SIGSTOP)

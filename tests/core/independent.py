@@ -1,4 +1,4 @@
-"""The slow, plain way: what the tests hold the program against.
+"""The slow and simple reference that the tests compare the program with.
 
 Nothing here calls the program's passes, peaks, switches or geometry; only ``network.stages`` is
 read, for the weights.

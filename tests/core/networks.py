@@ -7,7 +7,7 @@ from deconv_core.network.network import PREPROCESSINGS, Network, Preprocessing, 
 
 WIDTHS = (4, 5, 6, 7, 8)
 DEAD = ("conv3_2", 1)
-"""A feature map of the narrow network that answers to nothing."""
+"""The dead feature map of the narrow network."""
 
 PLAIN = Preprocessing("plain", 1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), bgr_weights=False)
 

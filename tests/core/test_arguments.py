@@ -1,4 +1,4 @@
-"""Every public function with wrong arguments: words that name the argument and what is allowed."""
+"""Every public function with wrong arguments: the message names the argument and what is allowed."""
 
 import math
 import threading
@@ -63,7 +63,7 @@ def one(**changed: object) -> list[Activation]:
 
 
 def calls(t: Things, folder: Path) -> dict[str, Callable[[Any], object]]:
-    """Function and argument -> a call that is right but for that argument."""
+    """Function and argument -> a call that is correct except for that argument."""
     n, i, x, top, pictures, new = t.network, t.images, t.index, t.top, t.pictures, folder / "new"
     return {
         "load_network source": load_network,

@@ -1,4 +1,4 @@
-"""Pictures of any size within bounded memory, or refused with the size that would do."""
+"""Pictures of any size are read in bounded memory, or refused with a suggested size."""
 
 from __future__ import annotations
 

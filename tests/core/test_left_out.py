@@ -1,4 +1,4 @@
-"""An export of images that changed since the scan: it says which, and has the others."""
+"""An export after images changed: it names these images, and contains the others."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Addresses: what they mean, and images and indexes that lie there, on fsspec's memory store."""
+"""Addresses: their meaning, and images and indexes in fsspec's memory store."""
 
 import errno
 import pickle

@@ -1,4 +1,4 @@
-"""A scan that raises in its first block what nobody has foreseen: a program error."""
+"""A scan that raises an unexpected exception in its first block."""
 
 from deconv_core.scanning import engine as scan_engine
 from deconv_dashboard.jobs import scans

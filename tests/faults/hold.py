@@ -1,12 +1,12 @@
-"""Many sessions held open together: what they cost the server, and what it keeps of them.
+"""Opens many sessions at once, and measures what they cost the server.
 
     python -m tests.faults.hold --sessions 200
 
-Starts a server of its own on loopback. The sessions speak the page's own protocol; each opens one
-of six pages of the demo and keeps it open, while its timers ask as those of a browser do. One more
-person steps through maps: before, beside the others, and after they have left. All of it twice, so
-that what grows shows. Prints the server's memory, threads and open descriptors, and how long that
-person waits; the exit status is 1 if a page failed or a session was refused.
+Starts a server on loopback. The sessions speak the page's protocol. Each opens one of six pages of
+the demo and keeps it open; its timers send requests like those of a browser. One more person steps
+through maps: before, with the others, and after they have left. Everything runs twice, so that
+growth is visible. Prints the server's memory, threads and open descriptors, and the waiting time of
+that person. The exit status is 1 if a page failed or a session was refused.
 """
 
 import argparse
@@ -32,14 +32,14 @@ _MAPS = 8
 
 @dataclass(frozen=True)
 class Moment:
-    """The server at one moment.
+    """The state of the server at one moment.
 
     Attributes:
-        when: in words.
-        memory: bytes that are resident.
-        threads: of its process.
-        descriptors: open ones.
-        seconds: until the next map of one more person is whole.
+        when: the moment in words.
+        memory: resident bytes.
+        threads: number of threads of its process.
+        descriptors: number of open descriptors.
+        seconds: time until the next map of one more person is complete.
     """
 
     when: str
@@ -59,7 +59,7 @@ class Findings:
 
 
 async def one_more(port: int, findings: Findings) -> float:
-    """Somebody opens a map and goes on to the next ones; the median of seconds a map."""
+    """Open a map and step to the next ones; returns the median of the seconds for a map."""
     taken = []
     async with PageSession(port) as session:
         run = await session.open("feature_map", {**DEMO, "map": "0"})
@@ -71,7 +71,7 @@ async def one_more(port: int, findings: Findings) -> float:
 
 
 async def look(when: str, server: Server, findings: Findings) -> None:
-    """Note the server as it is, then what one more person sees of it."""
+    """Record the server's state, and the waiting time of one more person."""
     assert server.process is not None
     process = psutil.Process(server.process.pid)
     memory, threads = process.memory_info().rss, process.num_threads()
@@ -82,12 +82,12 @@ async def look(when: str, server: Server, findings: Findings) -> None:
 
 @dataclass
 class Party:
-    """Who comes together and leaves together.
+    """The common moments of all sessions.
 
     Attributes:
-        door: so many open their page at a time.
-        inside: everybody's page is open.
-        over: they leave.
+        door: limits how many sessions open their page at once.
+        inside: set when all pages are open.
+        over: set when all sessions leave.
     """
 
     door: asyncio.Semaphore
@@ -112,7 +112,7 @@ async def guest(server: Server, number: int, party: Party, findings: Findings) -
 
 
 async def hold(server: Server, options: argparse.Namespace, findings: Findings) -> None:
-    """Before, with and after; as often as asked."""
+    """Measure before, with and after the sessions, ``rounds`` times."""
     await one_more(server.port, findings)  # torch is loaded, the network is read
     await look("before", server, findings)
     for number in range(1, options.rounds + 1):
@@ -142,7 +142,7 @@ async def _inside(party: Party) -> None:
 
 
 def run_hold(home: Path, options: argparse.Namespace) -> Findings:
-    """A server and its guests; what was found."""
+    """Run the server and the sessions; returns the results."""
     home.mkdir(exist_ok=True)
     server, findings = Server(home), Findings()
     server.start()

@@ -1,4 +1,4 @@
-"""Scans ended by SIGKILL: every restart goes on, and the index is that of an undisturbed scan.
+"""Scans killed by SIGKILL: every restart resumes, and the index equals that of an undisturbed scan.
 
     python -m tests.faults.kill --rounds 30        at random moments of a real command line
     python -m tests.faults.kill --every-operation  at every file operation of a scan, of an update
@@ -231,7 +231,7 @@ def list_moments(home: Path, kind: Kind) -> list[str]:
 def kill_at_moments(
     home: Path, kind: Kind, moments: Sequence[str], only: Sequence[int] = ()
 ) -> list[End]:
-    """Kill a scan at some moments, or at all; restart; compare with a scan that was let be."""
+    """Kill a scan at some or all moments, restart it, and compare with an undisturbed scan."""
     start, reference, ends = home / "start", home / "reference", []
     start.mkdir(parents=True)
     assert fork(partial(kind.before, start)) == 0

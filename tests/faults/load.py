@@ -1,12 +1,12 @@
-"""Many people look at many feature maps while a scan runs: what they see, and how long it takes.
+"""Many sessions open many feature maps while a scan runs: checks pictures, measures times.
 
     python -m tests.faults.load --sessions 20 --seconds 300 --browsers 2
 
-Starts a server of its own on loopback and a scan as its page would. Every session clicks through
-maps of the demo by itself: next, previous, twice at once, links to other layers. Every picture it
-receives has to be of the map it asked for, in words and in pixels: it is compared with what
-``deconv_core`` alone makes of the same activation. Prints latencies and the server's memory; the
-exit status is 1 if a page failed, a picture was another's, or memory grew without end.
+Starts a server on loopback, and a scan like its page does. Every session clicks through maps of the
+demo: next, previous, two clicks at once, links to other layers. Every picture must belong to the
+requested map, in its texts and in its pixels; it is compared with the picture that ``deconv_core``
+alone makes of the same activation. Prints latencies and the server's memory. The exit status is 1
+if a page failed, a picture was wrong, or memory kept growing.
 """
 
 import argparse
@@ -90,7 +90,7 @@ class Findings:
 
 
 async def visitor(port: int, until: float, seed: int, findings: Findings) -> None:
-    """One person: opens a map, then clicks on, with moments of looking between."""
+    """One session: opens a map, then clicks on, with short pauses."""
     chance = random.Random(seed)
     async with PageSession(port) as session:
         run = await _follow_link(session, chance, findings)
@@ -174,7 +174,7 @@ async def browse(port: int, until: float, count: int, findings: Findings) -> Non
 
 
 async def _steps(page: Any, layer: str, until: float, findings: Findings) -> None:
-    """From the first map on, as far as there is time."""
+    """Step from the first map on, until the time is over."""
     for channel in range(MAPS):
         began = time.perf_counter()
         wanted = f"Reconstruction: feature map {channel} of {layer} in "

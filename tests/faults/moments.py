@@ -1,8 +1,8 @@
 """Ends a process at a chosen file operation, so that the product needs no hooks for it.
 
-Between two file operations a killed process leaves the same files, so to be killed at each of them
-(and with half a file written) is to be killed at every moment there is. Linux only: the children
-are forks, made before torch has computed anything.
+Between two file operations a killed process always leaves the same files. So a kill at each of
+them, and with each file half written, covers every possible moment. Linux only: the children are
+forks, made before torch has computed anything.
 """
 
 import os

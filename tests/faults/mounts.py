@@ -1,9 +1,9 @@
-"""A disk that is really full, and a folder that really cannot be written to.
+"""Real full disks and real read-only folders.
 
     sudo python -m tests.faults.mounts
 
-Mounts small file systems in a folder of its own and takes them away again. Scans with the command
-line, and once as the dashboard does. Linux, as root. Prints a table; the exit status is 1 if
+Mounts small file systems in a temporary folder and unmounts them again. Scans with the command
+line, and once like the dashboard. Needs Linux and root. Prints a table; the exit status is 1 if
 anything was not as expected.
 """
 
@@ -55,7 +55,7 @@ def remount(place: Path, options: str) -> None:
 
 
 def main() -> int:
-    """Try each and tell."""
+    """Try each case and print the result."""
     print("| fault | said | finished blocks kept | equal in the end |\n| --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
@@ -96,7 +96,7 @@ def _full(home: Path) -> bool:
 
 
 def _full_from_the_first(home: Path) -> bool:
-    """Not one byte of room."""
+    """The disk has no free byte."""
     with mounted(home / "no room", SMALL) as place:
         (place / "filler").write_bytes(bytes(320 * 1024))
         status, said = _scan(home, place / "index")

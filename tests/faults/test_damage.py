@@ -1,4 +1,4 @@
-"""Every way a file of an index can be wrong: it is named, and only that is scanned again."""
+"""Every damage of an index's files: it is named, and only the damaged part is scanned again."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(network: Network, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An index nothing is wrong with. Do not write to it."""
+    """An index without damage. Do not write to it."""
     path = tmp_path_factory.mktemp("whole")
     scan(network, ImageFolder(photos), path, block_size=2)
     assert len(contents(path, "blocks/*.parquet")) == BLOCKS
@@ -57,7 +57,7 @@ def others(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 @pytest.fixture
 def copied(whole: Path, tmp_path: Path) -> Iterator[Path]:
-    """A copy to break; when the test ends it must be as whole as the original."""
+    """A copy to damage; at the end of the test it must equal the original."""
     path = tmp_path / "index"
     shutil.copytree(whole, path)
     yield path

@@ -1,4 +1,4 @@
-"""What can go wrong around a scan: it ends in words or rightly, and finished blocks are kept."""
+"""Faults around a scan: it ends with a clear message or correctly, and keeps finished blocks."""
 
 import errno
 import os
@@ -202,7 +202,7 @@ def test_images_that_vanish_while_they_are_scanned(
 def test_images_that_change_between_listing_and_decoding(
     network: Network, copy_of_photos: Path, tmp_path: Path
 ) -> None:
-    """The peaks are those of what was decoded, and so is the hash."""
+    """The peaks and the hash belong to the same bytes."""
     images, index = ImageFolder(copy_of_photos), tmp_path / "index"
     changed = {"b/9.png": drawings.noise(70), "b/7.png": drawings.noise(71)}
 

@@ -1,4 +1,4 @@
-"""A scan that dies: the app stays up, the page says why, and the scan goes on when asked to."""
+"""A scan crashes: the app keeps running, the page says why, and the scan can be resumed."""
 
 import os
 import time

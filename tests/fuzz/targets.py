@@ -1,8 +1,7 @@
-"""What is fuzzed: readers of bytes that strangers may have written.
+"""The fuzzing targets: readers of untrusted bytes.
 
-Each target takes bytes and returns when they were read, or refused in the program's own words;
-whatever else happens is a find. ``python -m tests.fuzz.run`` looks for finds, ``test_finds.py``
-tries those found before again.
+A target must read its bytes, or refuse them with one of the program's own errors. Everything else
+is a find. ``python -m tests.fuzz.run`` searches for finds; ``test_finds.py`` replays earlier ones.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bad and odd zips, made on the fly, and what has to become of each.
+"""Hostile and unusual zips, made by the tests, with the expected result of each.
 
 Others are in ``tests/app/test_uploads.py`` with the behaviour they test: names that lead out,
 links, passwords, bombs that tell the truth and that lie, damaged entries, too many files.

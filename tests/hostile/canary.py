@@ -1,4 +1,4 @@
-"""How a test knows that something was executed, or written where nothing may be."""
+"""Detects that a file executed something, or wrote outside its folder."""
 
 from __future__ import annotations
 

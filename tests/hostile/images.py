@@ -1,4 +1,4 @@
-"""Bad and odd image files, made on the fly: what is in them, and what has to become of each.
+"""Hostile and unusual image files, made by the tests, with the expected result of each.
 
 Others are in ``tests/core/images/test_folder.py`` with the behaviour they test: truncated and empty
 files, text, pixel bombs in PNG, EPS under another name, strange names, pipes, folders that are

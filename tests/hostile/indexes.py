@@ -1,4 +1,4 @@
-"""Bad and odd index files, made on the fly, and what has to become of each.
+"""Hostile and unusual index files, made by the tests, with the expected result of each.
 
 Checksums keep accidents out, not people: each file gets the seal that it should have. Files that
 are only damaged are in ``tests/faults``.

@@ -1,4 +1,4 @@
-"""How far the memory of this process rose, whoever took it: Python, NumPy, Arrow or torch.
+"""Measures how far the memory of this process rises, in Python, NumPy, Arrow and torch.
 
 ``tracemalloc`` sees Python's own allocations only, and CPython before 3.12.9 crashes now and then
 when it is stopped while another library's thread enters Python.

@@ -1,4 +1,4 @@
-"""Every bad or odd zip is refused in words, or unpacked as far as it is good into its folder."""
+"""Every hostile zip is refused with a clear message, or its good entries are unpacked."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""Every bad or odd index is refused in words by every question, in bounded memory and time."""
+"""Every question refuses every hostile index with a clear message, in bounded memory and time."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""Whatever is written, every parser answers or says what is wrong, and no more is possible.
+"""Properties of all parsers: every input gives an answer or a clear error.
 
 Boxes, receptive fields and windows have theirs in ``tests/core/test_units.py``,
 ``test_receptive_field.py`` and below: geometry that holds at every layer and place.

@@ -1,4 +1,4 @@
-"""A folder of the files people really have, and decoding that cannot be surprised."""
+"""Folders with real and unusual files, and their decoding."""
 
 import io
 import os

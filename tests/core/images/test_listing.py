@@ -1,4 +1,4 @@
-"""Folders as people have them: hidden ones, links, rounds of links; and what makes a list old."""
+"""Real folders: hidden ones, links, cycles of links; and the changes that make a list old."""
 
 import os
 import sys

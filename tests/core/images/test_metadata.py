@@ -1,4 +1,4 @@
-"""Wrong metadata costs no picture, right metadata is used, a damaged picture is still refused."""
+"""Damaged metadata is ignored, valid metadata is used, a damaged picture is still refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which names are passed over, and how they are told."""
+"""The names that a listing skips, and the messages about them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Files of equal content: counted once, found in a folder, and told in words."""
+"""Files of equal content: they count once, a folder's search finds them, messages name them."""
 
 import os
 import shutil
@@ -50,7 +50,7 @@ Question = tuple[str, int | None, int, str | None, bool]
 
 @dataclass(frozen=True)
 class Made:
-    """An image that a test makes up: its peaks are drawn from its content's number, and place."""
+    """An image of a test; its peaks depend on the number of its content and on its position."""
 
     image_id: str
     content: int
@@ -237,7 +237,7 @@ def test_the_summary_keeps_enough_different_images(
 
 
 def test_one_picture_five_hundred_times(tmp_path: Path) -> None:
-    """More copies than the summary has places: behind them 120 other pictures are still found."""
+    """More copies than the summary stores images: the 120 other pictures are still found."""
     best = next(n for n in range(1000) if Made("", n).peak("conv1_1", 0)[0] == 3)
     images = [Made(f"same/{n:03d}.png", best) for n in range(500)]
     images += [Made(f"with/{n:03d}.png", 5000 + n) for n in range(120)]

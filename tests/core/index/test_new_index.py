@@ -1,4 +1,4 @@
-"""Scan anew: the index that is there stays until the new one is whole, whenever a program dies."""
+"""Scan anew: the old index stays until the new one is complete, at any moment of a kill."""
 
 import os
 import shutil

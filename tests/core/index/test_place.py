@@ -1,4 +1,4 @@
-"""A scan beside a person's own files: nothing of theirs is ever replaced or deleted."""
+"""A scan in a folder with foreign files: it never replaces or deletes them."""
 
 import json
 import os
@@ -70,7 +70,7 @@ def put(folder: Path, name: str) -> None:
 
 
 def refused(network: Network, images: Path, index: object, match: str) -> None:
-    """A scan is refused in words, and leaves every file and folder as it was."""
+    """The scan is refused with a clear message, and no file or folder changes."""
     here = images.parent
     before = tree(here)
     with pytest.raises(DeconvError, match=match):

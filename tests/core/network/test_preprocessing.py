@@ -1,4 +1,4 @@
-"""Which preprocessing weights get, why, and that nobody is left with the wrong one unasked."""
+"""The preprocessing of weights and its reason; unclear weights are never used without a question."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The cache: bounded, safe in threads, and never older than the file."""
+"""The cache: bounded, safe in threads, and always up to date with the file."""
 
 import os
 import threading
@@ -158,7 +158,7 @@ def test_a_file_changed_a_moment_ago_is_not_trusted(tmp_path: Path) -> None:
 def test_a_picture_that_looks_the_same_at_the_peak_is_still_another(
     network: Network, tmp_path: Path
 ) -> None:
-    """The value at the place is the same to the bit, so that only the content tells."""
+    """The value at the location is equal to the bit, so that only the content differs."""
     pixels = drawings.square(40, 60, 50)
     drawings.save(tmp_path / "photos", {"a.png": pixels})
     images = ImageFolder(tmp_path / "photos")

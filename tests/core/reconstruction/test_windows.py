@@ -54,7 +54,7 @@ def test_so_they_are_on_vgg19_of_full_width(
 
 
 def pass_both_ways(network: Network, layer: str, pixels: list) -> tuple:
-    """Up and down at three places at once, of which two are at borders."""
+    """Both passes at three locations at once; two of them are at borders."""
     top = network.layers[layer]
     last = top.height - 1
     places = [(0, last), (last // 2, last // 2), (last, 1)]
