@@ -12,7 +12,7 @@ THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 
 
 def examples(count: int = 30) -> settings:
-    """Hypothesis settings with ``examples`` examples, or twenty times as many, without a time limit."""
+    """Settings for ``count`` examples, or twenty times as many; without a time limit."""
     return settings(
         max_examples=20 * count if THOROUGH else count,
         deadline=None,

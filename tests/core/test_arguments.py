@@ -1,4 +1,4 @@
-"""Every public function with wrong arguments: the message names the argument and what is allowed."""
+"""Every public function with wrong arguments: messages name the argument and what is allowed."""
 
 import math
 import threading

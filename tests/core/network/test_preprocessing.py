@@ -1,4 +1,4 @@
-"""The preprocessing of weights and its reason; unclear weights are never used without a question."""
+"""The preprocessing of weights and its reason; unclear weights always lead to a question."""
 
 from pathlib import Path
 
