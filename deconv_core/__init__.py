@@ -1,13 +1,13 @@
-"""Deconvnet reconstructions of what a convolutional network's feature maps respond to.
+"""Shows what a convolutional network's feature maps respond to, with deconvnet reconstructions.
 
-Read from top to bottom, the names below are the flow of the program::
+This is the flow of the program, from top to bottom::
 
     ImageFolder + Network
        |  scan             one pass: the peak of every feature map in every image
     ActivationIndex
        |  .top, exact_top  the strongest activations of a layer or of one map
     list[Activation]
-       |  reconstruct      the deconvnet, cut to the receptive field
+       |  reconstruct      the deconvnet, inside the receptive field
     list[Reconstruction]
        |  compose_grid, activation_table
     pictures and tables

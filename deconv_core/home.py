@@ -1,4 +1,4 @@
-"""The data folder: converted weights, and what the dashboard keeps."""
+"""The data folder: converted weights, and the data of the dashboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reconstruction: one activation mapped back to pixels, beside the image patch it came from."""
+"""A reconstruction: one activation mapped back to pixels, with its image patch."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Reconstruction:
     """One activation mapped back to pixels.
 
     Attributes:
-        activation: what was asked for.
+        activation: the activation.
         window: the receptive field in the 224x224 input, unclipped.
-        box: the part of it inside the input.
+        box: the part of ``window`` inside the input.
         pixels: float32 (3, box.height, box.width), RGB, signed, unscaled, in input units.
-        patch: uint8 (box.height, box.width, 3), RGB: the image in the same place.
+        patch: uint8 (box.height, box.width, 3), RGB: the image inside ``box``.
     """
 
     activation: Activation

@@ -21,5 +21,5 @@ def examples(count: int = 30) -> settings:
 
 
 def one_in(count: int) -> int:
-    """The step from one tried position to the next: ``usual``, or 1 to try each."""
+    """The step from one tried position to the next: ``count``, or 1 to try each."""
     return 1 if THOROUGH else count

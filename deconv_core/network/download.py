@@ -1,4 +1,4 @@
-"""Fetch one published file: with progress, resumed after a break, checked against its hash."""
+"""Downloads one published file: with progress, resumed after a break, checked by its hash."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def download(
 ) -> Path:
     """Download ``url`` to ``target``.
 
-    What has arrived is kept in ``target`` + ``.part``; the next call goes on from there. The file
-    gets its name only when its whole SHA-256 begins with ``hash_prefix``.
+    The downloaded part is kept in ``target`` + ``.part``; the next call continues from there. The
+    file gets its name only if its SHA-256 begins with ``hash_prefix``.
 
     Raises:
         WeightsError: the server cannot be reached, the connection broke, or the hash differs
-            (the file is then deleted, so that the next call starts afresh).
-        CancelledError: ``cancel`` was set; what has arrived is kept.
+            (the file is then deleted, so that the next call starts from zero).
+        CancelledError: ``cancel`` was set; the downloaded part is kept.
     """
     if target.exists():
         return target
@@ -50,7 +50,7 @@ def download(
         kept = part.stat().st_size if part.exists() else 0
         raise WeightsError(
             f"could not download {url}: {getattr(error, 'reason', error)}. {kept:,} bytes are "
-            "kept; try again to go on from there"
+            "kept; try again to continue from there"
         ) from error
     digest = sha256_of(part)
     if not digest.startswith(hash_prefix):
@@ -69,7 +69,7 @@ def _fetch(url: str, part: Path, progress: Progress | None, cancel: CancelFlag |
     try:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and start:  # the part is already the whole file, or longer
+        if error.code == 416 and start:  # the part already has the whole file, or more
             return
         raise
     with response:

@@ -1,15 +1,15 @@
-"""Many maps in one zip: grids, tiles, tables, a manifest, and a page to look at them offline.
+"""Writes an export: one zip with grids, tiles, tables, a manifest and an offline page of many maps.
 
 ::
 
-    index.html                          everything, for any browser, without a connection
-    left_out.csv                        images that changed since the scan or are gone, if any
-    manifest.json                       weights, images, settings, and what each folder holds
+    index.html                          everything on one page, for any browser, offline
+    left_out.csv                        images that changed since the scan or are missing, if any
+    manifest.json                       weights, images, settings, content of each folder
     conv4_4/map171/reconstructions.png  the grids
     conv4_4/map171/patches.png
     conv4_4/map171/table.csv
     conv4_4/map171/tiles/1_reconstruction.png, 1_patch.png ...
-    conv4_4/layer/...                   the same for the top of the whole layer
+    conv4_4/layer/...                   the same for the top activations of the whole layer
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ PROGRAM = "deconvnet-dashboard"
 LEFT_OUT = "left_out.csv"
 _KINDS: tuple[Kind, Kind] = ("reconstruction", "patch")
 Copies = Mapping[str, tuple[str, ...]] | None
-"""What ``ActivationIndex.copies_behind`` gives."""
+"""Image id -> ids of its copies, from ``ActivationIndex.copies_behind``; None if each counts."""
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """The answer of one map or layer, drawn as far as its images allow.
+    """The top activations of one map or layer, with the pictures that could be made.
 
     Attributes:
-        top: every activation of the answer.
-        pictures: rank (from 1) -> its picture.
-        missing: rank -> why there is none.
-        copies: the copies of the images.
+        top: all top activations.
+        pictures: rank (from 1) -> the reconstruction.
+        missing: rank -> why there is no picture.
+        copies: image id -> ids of its copies.
     """
 
     top: Sequence[Activation]
@@ -74,7 +74,7 @@ class Drawn:
 
 @dataclass(frozen=True, eq=False)
 class ExportArchive:
-    """An export that is being written: one map or layer after the other, then the rest."""
+    """An export in progress: ``add`` writes each map or layer, then ``finish`` writes the rest."""
 
     archive: zipfile.ZipFile
     selection: Selection
@@ -94,12 +94,12 @@ class ExportArchive:
         sections: Sequence[tuple[str, int | None]],
         left_out: Mapping[str, str],
     ) -> None:
-        """Write the manifest, the page, and the list of what was left out.
+        """Write the manifest, the page, and the list of images that were left out.
 
         Args:
-            facts: what the manifest says of the whole export.
-            sections: (layer, channel or None) of all that was added.
-            left_out: image_id -> why there is no picture of it.
+            facts: entries of the manifest about the whole export.
+            sections: (layer, channel or None) of every added map or layer.
+            left_out: image_id -> why there is no picture of the image.
         """
         facts = {**facts, "left_out": dict(left_out), "maps": []}
         start, end = json.dumps(facts, indent=1).rsplit("[]", 1)
@@ -116,10 +116,10 @@ class ExportArchive:
 def export_archive(
     path: Path, selection: Selection, layers: Mapping[str, Layer]
 ) -> Iterator[ExportArchive]:
-    """A zip to write an export into; it appears under its name when it is whole.
+    """A zip for an export; it gets its name when it is complete.
 
     Raises:
-        DeconvError: something else than an earlier export has this name.
+        DeconvError: a file of this name exists and is not an earlier export.
     """
     _check_target(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,9 +133,9 @@ def export_archive(
 
 
 class _Texts:
-    """Texts one after the other, kept on the disk: memory does not grow with the maps.
+    """A sequence of texts in a temporary file, so that memory does not grow with the maps.
 
-    The file has no name, so that nothing is left of it, however the program ends.
+    The file has no name, so nothing is left of it, even if the program is killed.
     """
 
     def __init__(self, folder: Path, between: str) -> None:
@@ -149,41 +149,43 @@ class _Texts:
         self._file.close()
 
     def add(self, text: str) -> None:
-        """Put a text behind the others."""
+        """Add a text at the end."""
         if self._file.tell():
             self._file.write(self._between)
         self._file.write(text.encode())
 
     def copy_to(self, target: IO[bytes]) -> None:
-        """Write all of them."""
+        """Write all texts to a file."""
         self._file.seek(0)
         shutil.copyfileobj(self._file, target)
 
 
 def _check_target(path: Path) -> None:
-    """Check that nothing is replaced but an earlier export."""
+    """Check that a file of this name, if there is one, is an earlier export."""
     if os.path.lexists(path) and not _is_export(path):
-        raise DeconvError(f"{path} is there and is no export of this program; give another name")
+        raise DeconvError(
+            f"{path} exists already and is not an export of this program; give another name"
+        )
 
 
 def _is_export(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive, archive.open("manifest.json") as file:
             return f'"program": "{PROGRAM} '.encode() in file.read(200)
-    except Exception:  # zipfile raises nearly anything on files that are no archives
+    except Exception:  # zipfile raises many kinds of errors for files that are not archives
         return False
 
 
 @dataclass(frozen=True)
 class _Section:
-    """What manifest and page say of one map or layer that is in the archive."""
+    """One map or layer in the archive: its entry in the manifest, and its section of the page."""
 
     described: str
     shown: str
 
 
 def _described(folder: str, layer: str, channel: int | None, scale: str, drawn: Drawn) -> str:
-    """For the manifest."""
+    """The manifest's entry of one map or layer, as JSON."""
     activations = []
     for rank, found in enumerate(drawn.top, 1):
         picture = drawn.pictures.get(rank)
@@ -246,7 +248,7 @@ def _add_section(
 
 
 def _table(drawn: Drawn, layers: Mapping[str, Layer]) -> pd.DataFrame:
-    """Every activation; those without a picture say why."""
+    """The table of all activations; for those without a picture, with the reason."""
     items = [drawn.pictures.get(rank, found) for rank, found in enumerate(drawn.top, 1)]
     table = activation_table(items, layers, drawn.copies)  # type: ignore[arg-type]
     if drawn.missing:
@@ -259,7 +261,7 @@ def _title(facts: Mapping[str, Any]) -> str:
 
 
 def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The facts of the page's head, in words."""
+    """The facts at the top of the page, in words."""
     scanned = f"{facts['images_scanned']:,} of {facts['images_in_all']:,}"
     gone = facts["left_out"]
     label = "all images" if facts["label"] is None else f"images of “{facts['label']}”"

@@ -1,7 +1,7 @@
-"""Signed pixels to pictures, by a scale that is chosen, symmetric and named.
+"""Draws signed pixels as pictures, with a symmetric scale that has a name.
 
-Zero is always mid-grey (128): where a reconstruction is grey, the activation does not depend on
-the picture there. A scale only decides how far from grey a value is drawn.
+Zero is always mid-grey (128): where a reconstruction is grey, the image does not contribute to the
+activation. A scale decides how far from grey a value is drawn.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ MID_GREY = 128
 GAP = 2
 """Pixels between tiles and around a native grid."""
 LARGEST_TILE = 4096
-"""Side, in pixels, of the largest tile that is drawn."""
+"""Side of the largest tile in pixels."""
 LARGEST_GRID = 200_000_000
-"""Pixels of the largest grid that is drawn; it takes three bytes each."""
+"""Largest number of pixels of a grid; each takes three bytes."""
 _PAPER = 255
 _PERCENT = "a number above 0 and at most 100"
 
@@ -39,8 +39,8 @@ class Scale:
     Attributes:
         kind: "shared" (one limit for all tiles), "per tile" (each tile's largest magnitude), or
             "percentile" (a percentile of each tile's magnitudes; larger ones are clipped).
-        limit: the magnitude drawn farthest from grey, of a shared scale.
-        percent: the percentile that is the limit; 100 clips nothing.
+        limit: the magnitude that is drawn as the full colour; for a shared scale only.
+        percent: the percentile of the magnitudes that is the limit; 100 clips nothing.
     """
 
     kind: Literal["shared", "per tile", "percentile"]
@@ -58,9 +58,9 @@ class Scale:
 
     @classmethod
     def shared(cls, pictures: Iterable[Reconstruction]) -> Scale:
-        """One scale for all these pictures, and for any other grid it is given to.
+        """One scale for all these pictures; it can be used for other grids too.
 
-        Colours can then be compared between tiles: a pale tile is a weak reconstruction.
+        Colours can be compared between tiles: a pale tile is a weak reconstruction.
         """
         pictures = _listed(pictures)
         largest = [float(np.abs(picture.pixels).max(initial=0.0)) for picture in pictures]
@@ -68,19 +68,19 @@ class Scale:
 
     @classmethod
     def per_tile(cls) -> Scale:
-        """Each tile on its own scale: shapes are seen best, strengths cannot be compared."""
+        """Each tile has its own scale: this shows shapes best, but strengths cannot be compared."""
         return cls("per tile")
 
     @classmethod
     def percentile(cls, percent: float, pictures: Iterable[Reconstruction] = ()) -> Scale:
-        """Scales on which the few strongest pixels are clipped, so that the rest can be seen.
+        """A scale that clips the few strongest pixels, so that the rest is visible.
 
-        The percentile is taken over the magnitudes of the pixels that are not exactly zero.
+        The percentile is taken over the magnitudes of all pixels that are not exactly zero.
 
         Args:
             percent: above 0, at most 100.
-            pictures: given, they share one scale, as does any other grid it is used for;
-                otherwise each tile has its own.
+            pictures: with pictures, all tiles share one scale, also in other grids; without any,
+                each tile has its own scale.
 
         Raises:
             DeconvError: ``percent`` is outside its range.
@@ -97,13 +97,14 @@ class Scale:
         """A scale by the name that links, commands and exports use.
 
         Args:
-            name: "clipped" (one for all, the strongest 1 % of the pixels clipped: the default of
-                every page), "shared" (one for all, nothing clipped), "tile" (each tile its own), or
-                a percentile such as "99.5" (each tile its own, clipped there).
-            pictures: what a scale for all is for.
+            name: "clipped" (one scale for all, the strongest 1 % of the pixels clipped; the default
+                of every page), "shared" (one scale for all, nothing clipped), "tile" (each tile has
+                its own scale), or a percentile such as "99.5" (each tile has its own scale, clipped
+                at this percentile).
+            pictures: the pictures that share one scale.
 
         Raises:
-            DeconvError: another name.
+            DeconvError: the name is not known.
         """
         text("the scale", name, "a text: clipped, shared, tile, or a percentile such as 99.5")
         match name:
@@ -124,7 +125,7 @@ class Scale:
 
     @property
     def caption(self) -> str:
-        """The scale in words, for below a picture."""
+        """The scale in words, for the caption of a picture."""
         match self.kind:
             case "shared":
                 clipped = f", clipped at {self.percent:g} %" if self.percent < 100 else ""
@@ -135,7 +136,7 @@ class Scale:
                 return f"grey is 0; each tile on its own scale, clipped at {self.percent:g} %"
 
     def limit_of(self, pixels: npt.NDArray[np.float32]) -> float:
-        """The magnitude that is drawn farthest from grey, for these pixels."""
+        """The magnitude that is drawn as the full colour, for these pixels."""
         if self.kind == "shared":
             return self.limit
         return _percentile(np.abs(pixels), self.percent)
@@ -149,13 +150,13 @@ class Scale:
 
 
 def _percentile(magnitudes: npt.NDArray[np.float32], percent: float) -> float:
-    """A percentile of the magnitudes above 0; 0 if there are none."""
+    """A percentile of the magnitudes above 0; 0 without any."""
     above = magnitudes[magnitudes > 0]
     return float(np.percentile(above, percent)) if above.size else 0.0
 
 
 def check_tile(kind: object, tile_size: object) -> int | None:
-    """The ``tile_size`` as a plain number, once the arguments of ``tile`` are known to be right.
+    """Check the arguments ``kind`` and ``tile_size`` of ``tile``; returns ``tile_size`` as an int.
 
     Raises:
         DeconvError: another ``kind``, or a ``tile_size`` outside 1..4096.
@@ -177,15 +178,15 @@ def _listed(pictures: Iterable[Reconstruction]) -> list[Reconstruction]:
 def tile(
     picture: Reconstruction, kind: Kind, scale: Scale, tile_size: int | None = None
 ) -> Image.Image:
-    """One tile of the receptive field's size, what lies outside the image in mid-grey.
+    """One tile as large as the receptive field, mid-grey outside the image.
 
-    Content stays at its true place: what was clipped at the top leaves grey at the top.
+    Content stays at its true place: a part that is clipped at the top is grey at the top.
 
     Args:
-        picture: what to draw.
-        kind: the reconstruction or the image patch.
-        scale: for reconstructions.
-        tile_size: side in pixels, by nearest neighbour; None draws one pixel for one pixel.
+        picture: the picture to draw.
+        kind: "reconstruction" or "patch".
+        scale: the scale of reconstructions.
+        tile_size: side in pixels, resized by nearest neighbour; None does not resize.
 
     Raises:
         DeconvError: another ``kind``, or a ``tile_size`` outside 1..4096.
@@ -211,20 +212,20 @@ def compose_grid(
     scale: Scale | None = None,
     tile_size: int | None = None,
 ) -> Image.Image:
-    """Pictures of one layer in a grid, row by row, 2 pixels of white between and around.
+    """Pictures in a grid, row by row, with 2 white pixels between and around them.
 
     A native grid of three columns has the side ``3 * receptive field + 8``.
 
     Args:
-        pictures: at least one, all of the same receptive field.
-        kind: reconstructions or image patches.
+        pictures: at least one; without ``tile_size`` all of one receptive field.
+        kind: "reconstruction" or "patch".
         columns: tiles in a row.
-        scale: None shares one scale among these pictures.
-        tile_size: side of a tile in pixels; None is native.
+        scale: the scale; None shares one scale among these pictures.
+        tile_size: side of a tile in pixels; None uses the receptive field.
 
     Raises:
-        DeconvError: no pictures, pictures of several sizes, a grid of more than ``LARGEST_GRID``
-            pixels, or a bad argument.
+        DeconvError: there are no pictures, or pictures of several sizes, the grid has more than
+            ``LARGEST_GRID`` pixels, or an argument is wrong.
     """
     pictures = _listed(pictures)
     columns = whole_number("columns", columns, 1)
@@ -232,7 +233,7 @@ def compose_grid(
     if scale is not None:
         instance("scale", scale, Scale, "Scale.shared(pictures)")
     if not pictures:
-        raise DeconvError("there is nothing to draw: the map responds to none of the images")
+        raise DeconvError("there is nothing to draw: no image activates the map")
     sizes = {picture.window.height for picture in pictures}
     if len(sizes) > 1 and tile_size is None:
         raise DeconvError(

@@ -1,4 +1,4 @@
-"""Which feature maps and layers are wanted: chosen by strength, or typed as a list."""
+"""The selection of an export: feature maps chosen by strength or typed as a list, and settings."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _RANGE = re.compile(r"(\w+)/(\d{1,6})\s*-\s*(\d{1,6})")
 
 @dataclass(frozen=True)
 class Selection:
-    """What to export, and how it is drawn.
+    """What to export, and how to draw it.
 
     Attributes:
-        units: feature maps.
-        layers: layers whose top over all maps is wanted too.
-        k: how many activations of each.
-        label: only images of this label.
-        scale: a name for ``Scale.named``; one scale for the tiles of a map by default.
-        tile_size: side of a tile in pixels, None for the receptive field's.
-        single_tiles: also each tile as a file of its own.
-        copies: count every copy of an image, not only the first.
+        units: the feature maps.
+        layers: layers to export as a whole (top activations over all maps).
+        k: number of activations of each map or layer.
+        label: only images of this label; None for all.
+        scale: a name for ``Scale.named``; by default one scale for all tiles of a map.
+        tile_size: side of a tile in pixels; None uses the receptive field.
+        single_tiles: True saves each tile as a separate file too.
+        copies: True counts every copy of an image, not only the first.
     """
 
     units: tuple[Unit, ...] = ()
@@ -42,7 +42,7 @@ class Selection:
 def strongest_maps(
     index: ActivationIndex, layer: str, count: int, label: str | None = None
 ) -> list[Unit]:
-    """The maps of a layer with the largest activations, the strongest first; no dead ones."""
+    """The maps of a layer with the largest activations, the strongest first; without dead maps."""
     maps = index.maps(layer, label)
     alive = maps[~maps["dead"]].sort_values(["max", "channel"], ascending=[False, True])
     return [Unit(layer, int(channel)) for channel in alive["channel"][:count]]
@@ -62,7 +62,7 @@ def parse_units(text: str, layers: Mapping[str, Layer]) -> list[Unit]:
         layer = layer_named(layers, first.layer)
         if not first.channel <= last < layer.channels:
             raise DeconvError(
-                f"{piece!r} is outside {layer.name}: its {layer.channels} maps count from 0 to "
+                f"{piece!r} is outside {layer.name}: its maps have the numbers 0 to "
                 f"{layer.channels - 1}"
             )
         units += [Unit(layer.name, channel) for channel in range(first.channel, last + 1)]

@@ -1,4 +1,4 @@
-"""Activations as tables, for the eye and for CSV files."""
+"""Activations as tables, for pages and CSV files."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from deconv_core.units import Activation, Box, label_of
 COLUMNS = ("rank", "image_id", "label", "layer", "channel", "row", "column", "value")
 BOX_COLUMNS = ("top", "left", "height", "width")
 _FORMULA = re.compile(r"(?:^|(?<=;))(?=['=+\-@\t\r\n＝＋－＠])")
-"""Where a spreadsheet may see a formula begin: at the beginning of a text, and behind a semicolon,
-which ends a cell where decimal numbers are written with a comma."""
+"""Positions where a spreadsheet may see the start of a formula: at the start of a text, and after a
+semicolon, which separates cells in countries with a decimal comma."""
 
 
 def activation_table(
@@ -24,21 +24,21 @@ def activation_table(
     layers: Mapping[str, Layer] | None = None,
     copies: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
-    """One row an activation, in the order given.
+    """A table with one row for each activation, in the given order.
 
     Args:
-        items: reconstructions, or activations alone.
-        layers: ``index.layers`` or ``network.layers``, to give the boxes of bare activations.
-        copies: ``index.copies`` of each image that has any, to name them.
+        items: reconstructions or activations.
+        layers: ``index.layers`` or ``network.layers``; needed for the boxes of activations.
+        copies: image id -> ids of its copies (``index.copies``), to name them.
 
     Returns:
         rank (from 1), image_id, label, layer, channel, row, column (locations in the map), value
         (activation), and the receptive field inside the 224x224 input in pixels: top, left,
-        height, width. The box of a bare activation is missing without ``layers``. With ``copies``
-        also copies (their number) and copy_ids (separated by "; ").
+        height, width. Without ``layers``, activations have no box. With ``copies`` there are also
+        the columns copies (their number) and copy_ids (separated by "; ").
 
     Raises:
-        DeconvError: something else than a list of these, or a layer that ``layers`` lacks.
+        DeconvError: ``items`` is not such a list, or ``layers`` lacks a layer.
     """
     rows = []
     given = listed("items", items, (Reconstruction, Activation), "index.top('conv4_4')")
@@ -68,13 +68,14 @@ def activation_table(
 
 
 def table_csv(table: pd.DataFrame) -> str:
-    """A table as CSV that a spreadsheet shows and does not run.
+    """A table as CSV that is safe in a spreadsheet.
 
-    Names of files come from anyone, and one like ``=HYPERLINK(...)`` is a formula to a spreadsheet.
-    A text that begins like one gets an apostrophe in front, which says "text" there; so does one
-    that begins with an apostrophe: taking one away from every text that has it gives all back.
-    Behind a semicolon it is the same.
-    Lines end as RFC 4180 wants; only then a carriage return inside a name is quoted.
+    File names may come from anyone, and a spreadsheet runs a name like ``=HYPERLINK(...)`` as a
+    formula. So a text that begins like a formula gets an apostrophe in front, which means "text" in
+    a spreadsheet. A text that begins with an apostrophe gets another one, so that removing one
+    apostrophe gives every text back. The same holds after a semicolon.
+
+    Lines end as RFC 4180 says; only then does pandas quote a carriage return inside a name.
     """
     numeric = pd.api.types.is_numeric_dtype
     texts = {
@@ -86,9 +87,9 @@ def table_csv(table: pd.DataFrame) -> str:
 
 
 def csv_file(table: pd.DataFrame) -> bytes:
-    """What a .csv file of a table holds: ``table_csv`` in UTF-8, with the mark Excel knows it by.
+    """The content of a table's .csv file: ``table_csv`` in UTF-8 with a byte order mark, for Excel.
 
-    ``pandas.read_csv`` passes over the mark; ``open`` does with ``encoding="utf-8-sig"``.
+    ``pandas.read_csv`` ignores the mark; ``open`` ignores it with ``encoding="utf-8-sig"``.
     """
     return table_csv(table).encode("utf-8-sig")
 

@@ -260,7 +260,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (),
         (
             "this index was made with links to folders followed; without",
-            "{} is there and is no export of this program; give another name",
+            "{} exists already and is not an export of this program; give",
         ),
     ),
 }

@@ -330,7 +330,7 @@ def test_an_export_replaces_an_export_and_nothing_else(
     (tmp_path / "notes.zip").write_text("mine")
     before = {path: path.is_dir() or path.read_bytes() for path in tmp_path.iterdir()}
     for name in ("holiday.zip", "notes.zip", "folder.zip"):
-        with pytest.raises(DeconvError, match=f"{name} is there and is no export"):
+        with pytest.raises(DeconvError, match=f"{name} exists already and is not an export"):
             export(network, images, index, chosen, tmp_path / name)
     assert {path: path.is_dir() or path.read_bytes() for path in tmp_path.iterdir()} == before
 

@@ -103,7 +103,7 @@ def test_after_a_broken_connection_the_next_call_goes_on_from_there(
     server: Server, tmp_path: Path
 ) -> None:
     server.breaks_after = 1_234_567
-    with pytest.raises(WeightsError, match=r"1,234,567 .*kept; try again to go on"):
+    with pytest.raises(WeightsError, match=r"1,234,567 .*kept; try again to continue"):
         download(f"{server.url}/file", tmp_path / "file", PREFIX)
     assert not (tmp_path / "file").exists()
     told: list[tuple[int, int]] = []
