@@ -3,9 +3,6 @@
 torch returns a switch as a 64-bit index into the whole plane. As a code 0..3 (row parity times 2
 plus column parity) it no longer depends on how large the plane is, so switches recorded on a whole
 image serve any window of it; packed four to a byte, those of a VGG19 image take 0.38 MB.
-
-Codes have their channels last: that is the layout in which torch's pooling, and every step on the
-way down, is several times faster. Pooling only compares, so it is exact in any layout.
 """
 
 from __future__ import annotations
@@ -18,37 +15,6 @@ import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import Tensor
 
 _SHIFTS = (0, 2, 4, 6)
-
-
-def pool(feature_maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Max pooling 2x2 with stride 2 of feature maps (N, C, H, W), H and W even.
-
-    Returns:
-        The pooled maps (N, C, H/2, W/2), contiguous, and the switches as codes: uint8
-        (N, H/2, W/2, C). Of equal values the first in reading order is taken, as torch does.
-    """
-    last = feature_maps.contiguous(memory_format=torch.channels_last)
-    pooled, where = F.max_pool2d(last, 2, return_indices=True)
-    where = where.permute(0, 2, 3, 1)
-    width = feature_maps.shape[-1]
-    lower = (2 * torch.arange(where.shape[1]) + 1).view(-1, 1, 1) * width
-    codes = torch.add((where & 1).byte(), (where >= lower).byte(), alpha=2)
-    return pooled.contiguous(), codes
-
-
-def unpool(signal: Tensor, codes: Tensor) -> Tensor:
-    """Put each value (N, C, h, w) where the maximum was, zero in the three other places.
-
-    Returns:
-        (N, C, 2h, 2w), its channels last in memory.
-    """
-    values, numbers = signal.permute(0, 2, 3, 1), codes.float()
-    count, height, width, channels = values.shape
-    placed = values.new_empty((count, height, 2, width, 2, channels))
-    for code in range(4):  # all in float32: between types torch is three times slower
-        cell = placed[:, :, code >> 1, :, code & 1]
-        torch.eq(numbers, code, out=cell).mul_(values)
-    return placed.view(count, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
 
 
 def pack(codes: Tensor) -> Tensor:

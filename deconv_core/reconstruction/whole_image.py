@@ -15,7 +15,7 @@ from deconv_core.images.folder import ImageFolder
 from deconv_core.network.network import Convolution, Network
 from deconv_core.peaks import Peaks
 from deconv_core.reconstruction.cache import ImagePass, ReconstructionCache
-from deconv_core.reconstruction.switches import Switches, pool
+from deconv_core.reconstruction.switches import Switches
 from deconv_core.scanning.compute import to_batch
 from deconv_core.scanning.peak_search import find_peaks
 
@@ -82,7 +82,6 @@ def pass_images(network: Network, pixels: Sequence[Pixels], layer: str) -> list[
             network.normalise(to_batch([picture]).contiguous()),
             stages[-1].name,
             watch,
-            pool,
         )
         codes = [code[0] for code in passed.switches]
         passes.append(ImagePass(reached, Switches.pack(codes), dict(found)))

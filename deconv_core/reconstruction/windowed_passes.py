@@ -1,7 +1,7 @@
 """Both passes on no more than the support of one activation.
 
 ``ascend`` and ``descend`` are ``convnet_pass`` and ``deconvnet_pass`` on the squares of
-``windows``. Borders of the image stay borders: beyond them filters see zeros.
+``windows``, in the same steps. Borders of the image stay borders: beyond them filters see zeros.
 
 Going up is float32, NCHW, the reference, in which switches are made; it gives the bits of the whole
 image. Going down has its channels last in memory: faster, and different by rounding only.
@@ -19,11 +19,19 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import Tensor
 
-from deconv_core.deconvnet import convolve
+from deconv_core.deconvnet import (
+    deconvnet_pass,
+    filter_down,
+    filter_one_down,
+    filter_up,
+    pool,
+    rectify,
+    unpool,
+)
 from deconv_core.images.decoding import Pixels
 from deconv_core.layers import Layer
 from deconv_core.network.network import Convolution, Network, Pooling, Stage
-from deconv_core.reconstruction.switches import Switches, crops, pack, pool, unpool
+from deconv_core.reconstruction.switches import Switches, crops, pack
 from deconv_core.reconstruction.windows import Place, Support, cut, move, supports
 
 _TOGETHER = 2**21
@@ -84,7 +92,7 @@ def _up(
     sides = itertools.pairwise(squares[large:])
     for stage, (below, above) in zip(stages[large:], sides, strict=True):
         if isinstance(stage, Convolution):
-            signal = _filter(signal, stage, below, above).relu_()
+            signal = rectify(_filter_up(signal, stage, below, above))
         else:
             signal, codes = pool(signal)
             recorded.append(pack(codes))
@@ -117,8 +125,9 @@ def descend(
     squares = supports(stages, layer, places)
     signal = torch.tensor(values).view(-1, 1, 1, 1)
     top = stages[-1]
-    if isinstance(top, Convolution):  # of one activation: its filter
-        signal = _on_the_plane(signal * top.weight[list(channels)], squares[-1], squares[-2])
+    if isinstance(top, Convolution):
+        filtered = filter_one_down(signal, channels, top)
+        signal = _on_the_plane(filtered, squares[-1], squares[-2])
         stages, squares = stages[:-1], squares[:-1]
     else:
         signal = signal * F.one_hot(torch.tensor(channels), layer.channels)[..., None, None]
@@ -133,11 +142,15 @@ def _down(
     squares: Sequence[Support],
     switches: Sequence[Switches],
 ) -> Tensor:
-    """Take signals down through these stages."""
-    pooling = sum(isinstance(stage, Pooling) for stage in stages)
+    """Take signals down through these stages; from where they fill the plane, one image a time."""
+    pooled = [
+        above
+        for stage, above in zip(stages, squares[1:], strict=True)
+        if isinstance(stage, Pooling)
+    ]
     for place in reversed(range(len(stages))):
         stage, below, above = stages[place], squares[place], squares[place + 1]
-        few = _few(network, stage, below)
+        few = 1 if above.whole else _few(network, stage, below)
         if len(signal) > few:
             left, sides = stages[: place + 1], squares[: place + 2]
             parts = [
@@ -145,12 +158,15 @@ def _down(
                 for some in _parts(len(signal), few)
             ]
             return torch.cat(parts)
-        signal = signal.relu_()  # before unpooling the same as after: what is zero stays zero
+        if above.whole:
+            codes = [crops(switches, n, at.starts, at.side) for n, at in enumerate(pooled)]
+            return deconvnet_pass(network, signal, codes, stage.name)
+        signal = rectify(signal)
         if isinstance(stage, Convolution):
-            signal = _filter_down(signal, stage, above, below)
+            signal = _on_the_plane(filter_down(signal, stage, padding=0), above, below)
         else:
-            pooling -= 1
-            signal = unpool(signal, crops(switches, pooling, above.starts, above.side))
+            pooled.pop()
+            signal = unpool(signal, crops(switches, len(pooled), above.starts, above.side))
     return signal
 
 
@@ -163,21 +179,14 @@ def _parts(count: int, few: int) -> Iterator[slice]:
     return (slice(first, first + few) for first in range(0, count, few))
 
 
-def _filter(signal: Tensor, stage: Convolution, below: Support, above: Support) -> Tensor:
-    """Convolve: from the square below to the square above."""
-    if above.side == above.plane:
-        return convolve(signal, stage)
+def _filter_up(signal: Tensor, stage: Convolution, below: Support, above: Support) -> Tensor:
+    """Filter from the square below to the square above."""
+    if above.whole:
+        return filter_up(signal, stage)
     around = above.around()
     if around != below:  # an edge of the plane is near: beyond it the filter sees zeros
         signal = move(signal, below, around)
-    return convolve(signal, stage, padding=0)
-
-
-def _filter_down(signal: Tensor, stage: Convolution, above: Support, below: Support) -> Tensor:
-    """Transposed convolution: from the square above to the square below."""
-    if above.side == above.plane:
-        return F.conv_transpose2d(signal, stage.weight, padding=1)
-    return _on_the_plane(F.conv_transpose2d(signal, stage.weight), above, below)
+    return filter_up(signal, stage, padding=0)
 
 
 def _on_the_plane(signal: Tensor, above: Support, below: Support) -> Tensor:

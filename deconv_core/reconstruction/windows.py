@@ -47,6 +47,11 @@ class Support:
     side: int
     starts: tuple[Place, ...]
 
+    @property
+    def whole(self) -> bool:
+        """True if the square is the whole plane."""
+        return self.side == self.plane
+
     def below_convolution(self) -> Support:
         """What a 3x3 convolution must see to give these locations."""
         side = min(self.side + 2, self.plane)

@@ -7,7 +7,7 @@ from captum.attr import NeuronDeconvolution
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deconv_core.deconvnet import convnet_pass, deconvnet_pass, keep_only
+from deconv_core.deconvnet import convnet_pass, deconvnet_pass, pool, unpool
 from deconv_core.errors import DeconvError
 from deconv_core.layers import POOL
 from deconv_core.network.network import Network, build_network
@@ -41,7 +41,7 @@ def test_a_four_by_four_picture_worked_by_hand() -> None:
 
     up = convnet_pass(network, picture, "pool1")
     assert up.feature_maps[0, 0].tolist() == [[20, 9], [49, 4]]
-    assert up.switches[0][0, 0].tolist() == [[0, 6], [9, 10]]  # places counted 0 ... 15
+    assert up.switches[0][0, :, :, 0].tolist() == [[0, 2], [1, 0]]  # cells counted 0 1 / 2 3
 
     kept = keep_only(up.feature_maps, channel=0, row=0, column=1)
     assert kept[0, 0].tolist() == [[0, 9], [0, 0]]
@@ -71,6 +71,38 @@ def test_the_signal_is_rectified_between_layers_but_not_after_the_last() -> None
     network = build_network("by hand", chain, PLAIN)
     down = deconvnet_pass(network, torch.full((1, 1, 1, 1), 5.0), [], "conv1_2")
     assert down.flatten().tolist() == [10, 0, 0]  # -15 in map 1 was rectified on the way
+
+
+def test_codes_count_the_four_cells_in_reading_order() -> None:
+    plane = torch.tensor(
+        [
+            [9.0, 0, 0, 8],
+            [0, 0, 0, 0],
+            [0, 0, 0, 0],
+            [7, 0, 0, 6],
+        ]
+    )
+    pooled, codes = pool(plane[None, None])
+    assert pooled[0, 0].tolist() == [[9, 8], [7, 6]]
+    assert codes[0, :, :, 0].tolist() == [[0, 1], [2, 3]]
+    assert torch.equal(unpool(pooled, codes)[0, 0], plane)
+
+
+@examples(30)
+@given(
+    st.integers(1, 5), st.integers(1, 7), st.integers(1, 7), st.integers(0, 10_000), st.booleans()
+)
+def test_pooling_is_torchs_with_ties_and_in_any_layout(
+    maps: int, height: int, width: int, seed: int, last: bool
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    plane = torch.randint(0, 4, (2, maps, 2 * height, 2 * width), generator=generator).float()
+    expected, where = F.max_pool2d(plane, 2, return_indices=True)
+    layout = torch.channels_last if last else torch.contiguous_format
+    pooled, codes = pool(plane.contiguous(memory_format=layout))
+    assert torch.equal(pooled, expected)
+    placed = unpool(pooled, codes)
+    assert torch.equal(placed, F.max_unpool2d(expected, where, [2, 2]))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:captum")
@@ -162,6 +194,13 @@ def test_an_unknown_layer_is_an_error_that_lists_the_layers(network: Network) ->
         convnet_pass(network, torch.zeros(1, 3, 224, 224), "conv9_9")
     with pytest.raises(DeconvError, match="'relu1'"):
         deconvnet_pass(network, torch.zeros(1, 4, 4, 4), [], "relu1")
+
+
+def keep_only(maps: torch.Tensor, channel: int, row: int, column: int) -> torch.Tensor:
+    """The maps (1, C, H, W) with everything but one activation set to zero."""
+    kept = torch.zeros_like(maps)
+    kept[:, channel, row, column] = maps[:, channel, row, column]
+    return kept
 
 
 def _strongest(maps: torch.Tensor) -> tuple[int, int, int]:

@@ -2,45 +2,13 @@
 
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deconv_core.reconstruction.switches import Switches, pool, unpool
+from deconv_core.reconstruction.switches import Switches
 from tests.thorough import examples
 
-
-def test_codes_count_the_four_cells_in_reading_order() -> None:
-    plane = torch.tensor(
-        [
-            [9.0, 0, 0, 8],
-            [0, 0, 0, 0],
-            [0, 0, 0, 0],
-            [7, 0, 0, 6],
-        ]
-    )
-    pooled, codes = pool(plane[None, None])
-    assert pooled[0, 0].tolist() == [[9, 8], [7, 6]]
-    assert codes[0, :, :, 0].tolist() == [[0, 1], [2, 3]]
-    assert torch.equal(unpool(pooled, codes)[0, 0], plane)
-
-
 sides = st.integers(1, 7)
-
-
-@examples(30)
-@given(st.integers(1, 5), sides, sides, st.integers(0, 10_000), st.booleans())
-def test_pooling_is_torchs_with_ties_and_in_any_layout(
-    maps: int, height: int, width: int, seed: int, last: bool
-) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    plane = torch.randint(0, 4, (2, maps, 2 * height, 2 * width), generator=generator).float()
-    expected, where = F.max_pool2d(plane, 2, return_indices=True)
-    layout = torch.channels_last if last else torch.contiguous_format
-    pooled, codes = pool(plane.contiguous(memory_format=layout))
-    assert torch.equal(pooled, expected)
-    placed = unpool(pooled, codes)
-    assert torch.equal(placed, F.max_unpool2d(expected, where, [2, 2]))
 
 
 @examples(30)
