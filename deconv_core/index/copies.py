@@ -9,12 +9,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from deconv_core.file_state import FileState
-from deconv_core.images.folder import ImageEntry
+
+if TYPE_CHECKING:  # an index answers without Pillow, which this module loads
+    from deconv_core.images.folder import ImageEntry
 
 Groups = tuple[tuple[str, ...], ...]
 """Ids of images of equal content, each group in the order of the ids, by its first."""
