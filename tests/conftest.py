@@ -1,5 +1,6 @@
 """What many tests share: small networks, drawn pictures, and one scan of them."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -21,6 +22,39 @@ from deconv_core.network.sources import load_network, save_features
 from deconv_core.scanning.scan import scan
 from tests.core import drawings, networks
 from tests.warm import Warm
+
+SLOW = ("tests/distributed/", "tests/browser/", "tests/faults/")
+"""What waits for other processes: begun at once, and each by one of the test processes."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each of several test processes begin with something slow.
+
+    The tests are dealt to them in equal pieces of this list. One that has done its own takes from
+    the ends of others, so what is first in a piece stays together.
+    """
+    slow = [[item for item in items if item.nodeid.startswith(folder)] for folder in SLOW]
+    rest = [item for item in items if not item.nodeid.startswith(SLOW)]
+    ordered: list[pytest.Item] = []
+    for pieces in range(int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), 0, -1):
+        end = len(ordered) + (len(items) - len(ordered)) // pieces
+        ordered += slow.pop(0) if slow else []
+        more = max(0, end - len(ordered))
+        ordered, rest = [*ordered, *rest[:more]], rest[more:]
+    items[:] = [*ordered, *rest, *(item for folder in slow for item in folder)]
+
+
+def pytest_collection() -> None:
+    """Collect no garbage while everything is imported."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was imported: Streamlit asks it after each page run."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from torchvision import datasets
 
 from deconv_core.errors import CancelledError, DeconvError
 from deconv_dashboard.data.registry import Registry
@@ -39,7 +38,7 @@ class FakeCaltech:
 
 
 def test_classes_lose_their_numbers(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets, "Caltech256", FakeCaltech)
+    monkeypatch.setattr("torchvision.datasets.Caltech256", FakeCaltech)
     fetch(caltech_folder(registry))
     assert sorted(path.name for path in caltech_folder(registry).iterdir()) == ["clutter", "dog"]
     assert download_state(registry).status == "done"
@@ -56,7 +55,7 @@ def test_a_name_that_is_taken_keeps_its_number(tmp_path: Path) -> None:
 def test_what_was_half_unpacked_is_unpacked_again(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(datasets, "Caltech256", FakeCaltech)
+    monkeypatch.setattr("torchvision.datasets.Caltech256", FakeCaltech)
     half = caltech_folder(registry).with_name("caltech256.part") / caltech._CLASSES / "001.ak47"
     half.mkdir(parents=True)
     fetch(caltech_folder(registry))
@@ -70,7 +69,7 @@ def refuse(root: str, download: bool) -> None:
 def test_no_connection_is_said_in_words(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(datasets, "Caltech256", refuse)
+    monkeypatch.setattr("torchvision.datasets.Caltech256", refuse)
     with pytest.raises(DeconvError, match="of Caltech-256 failed: no route to host"):
         work(Order(caltech_folder(registry)), lambda progress: None, Cancel())
     assert not caltech_folder(registry).exists()
@@ -94,7 +93,7 @@ class SlowCaltech:
 def test_progress_from_the_growing_files_and_a_cancel(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, unpacking: bool
 ) -> None:
-    monkeypatch.setattr(datasets, "Caltech256", SlowCaltech)
+    monkeypatch.setattr("torchvision.datasets.Caltech256", SlowCaltech)
     monkeypatch.setattr(SlowCaltech, "steps", threading.Semaphore(0))
     monkeypatch.setattr(caltech, "_LOOK_SECONDS", 0.01)
     cancel, seen = Cancel(), []

@@ -33,11 +33,11 @@ def test_a_visitor_clears_the_caches_while_others_look(popen: Popen, tmp_path: P
         clear = BackMsg()
         clear.clear_cache = True
         async with PageSession(server.port) as visitor, PageSession(server.port) as other:
-            first = await other.open("layer", {"layer": "conv4_4"})
+            first = await other.open("layer", {"layer": "conv2_2"})
             assert first.galleries
             for _ in range(3):
                 await visitor._socket.send(clear.SerializeToString())
-                again = await other.open("layer", {"layer": "conv4_4"})
+                again = await other.open("layer", {"layer": "conv2_2"})
                 assert list(again.galleries) == list(first.galleries)
                 assert not again.exceptions
                 assert not again.errors

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -17,11 +18,21 @@ from tests.app.test_start import start
 LAYER, MAP = "conv4_1", 1
 
 
+@pytest.fixture(scope="module")
+def in_bfloat16(
+    network: Network, images: ImageFolder, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    path = tmp_path_factory.mktemp("bfloat16") / "index"
+    scan(network, images, path, precision="bfloat16")
+    return path
+
+
 @pytest.fixture
-def near(home: Home, network: Network, images: ImageFolder) -> ActivationIndex:
+def near(home: Home, in_bfloat16: Path) -> ActivationIndex:
     """The home's index, scanned again in bfloat16."""
     shutil.rmtree(home.index_path)
-    return scan(network, images, home.index_path, precision="bfloat16")
+    shutil.copytree(in_bfloat16, home.index_path)
+    return ActivationIndex.open(home.index_path)
 
 
 @pytest.fixture

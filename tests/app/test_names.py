@@ -1,6 +1,7 @@
 """Lists: the clicked option is the chosen one, also for options with equal names."""
 
 import ast
+import functools
 import json
 import shutil
 from collections.abc import Callable
@@ -68,6 +69,7 @@ TESTED = {
 }
 
 
+@functools.cache
 def lists_of_the_product() -> dict[tuple[str, str], ast.Call]:
     """(file, key) -> call, of every widget with options and every table with rows to choose."""
     found = {}

@@ -48,6 +48,13 @@ def narrow_network(seed: int = 0) -> Network:
     return build_network(f"narrow {seed}", chain, PREPROCESSINGS["torchvision"])
 
 
+def short_network() -> Network:
+    """VGG11's chain, 4 to 8 maps wide: half the layers, where their number does not matter."""
+    steps = [step for width in WIDTHS[:2] for step in (width, POOL)]
+    steps += [step for width in WIDTHS[2:] for step in (width, width, POOL)]
+    return build_network("short", random_chain(0, steps), PREPROCESSINGS["torchvision"])
+
+
 def whole_number_network(seed: int = 0) -> Network:
     """Weights of -1, 0 and 1, so few that whole numbers stay below 2^24 all the way up and down.
 

@@ -3,7 +3,6 @@
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
-from captum.attr import NeuronDeconvolution
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,6 +109,8 @@ def test_pooling_is_torchs_with_ties_and_in_any_layout(
     "layer", ["conv1_2", "conv2_2", "conv3_4", "conv4_4", "conv5_2", "conv5_4"]
 )
 def test_captum_gives_the_same_on_vgg19_of_full_width(full_width: Network, layer: str) -> None:
+    from captum.attr import NeuronDeconvolution
+
     inputs = independent.normalised(full_width, drawings.noise(11, 5)[None])
     up = convnet_pass(full_width, inputs, layer)
     channel, row, column = _strongest(up.feature_maps)

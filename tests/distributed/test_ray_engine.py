@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -27,6 +26,7 @@ from deconv_core.scanning.engine import BlockDone, BlockWork
 from deconv_core.scanning.ray_engine import RayEngine
 from deconv_core.scanning.scan import ScanProgress, scan
 from deconv_core.storage import RemotePath
+from tests.conftest import Run
 from tests.distributed.conftest import TwoNodes
 
 BLOCK_SIZE = 2
@@ -144,12 +144,13 @@ def test_a_scan_goes_on_after_its_driver_was_killed_or_stopped(
     weight_file: Path,
     expected: Path,
     tmp_path: Path,
+    run: Run,
     number: signal.Signals,
     status: int,
 ) -> None:
     index = tmp_path / "index"
     arguments = [str(int(number)), str(images.root), str(index), str(weight_file), cluster.address]
-    driver = subprocess.run([sys.executable, "-c", _DRIVER, *arguments], check=False)
+    driver = run([sys.executable, "-c", _DRIVER, *arguments])
     assert driver.returncode == status
     begun = {path.name: path.stat().st_ino for path in (index / "blocks").glob("0*")}
     assert 2 <= len(begun) < len(images) // BLOCK_SIZE

@@ -15,6 +15,7 @@ import base64
 import io
 import random
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -36,6 +37,7 @@ from deconv_core.output.rendering import Scale, tile
 from deconv_core.reconstruction.reconstruct import reconstruct
 from deconv_dashboard.jobs.scans import scan_state, start_scan
 from tests.browser.server import Server, tracebacks_of_ours
+from tests.conftest import Popen
 from tests.core import drawings
 from tests.faults.page_session import PageRun, PageSession
 
@@ -222,10 +224,12 @@ async def _load(server: Server, options: argparse.Namespace, findings: Findings)
     findings.troubles += [f"a session failed: {end!r}" for end in ends if end is not None]
 
 
-def run_load(home: Path, options: argparse.Namespace) -> tuple[Findings, int]:
+def run_load(
+    home: Path, options: argparse.Namespace, popen: Popen = subprocess.Popen
+) -> tuple[Findings, int]:
     """Server, scan and visitors; what was found, and how many images were scanned meanwhile."""
     home.mkdir(exist_ok=True)
-    server, findings = Server(home), Findings()
+    server, findings = Server(home, popen=popen), Findings()
     photos = drawings.save(
         home / "photos", {f"{n:04}.png": drawings.noise(n, 8) for n in range(options.images)}
     )

@@ -12,8 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from torchvision.transforms import v2
-from torchvision.transforms.functional import InterpolationMode
 
 from deconv_core.errors import DeconvError, ImageError
 from deconv_core.images import folder as images_module
@@ -61,6 +59,9 @@ def test_a_picture_is_stretched_by_pillows_bilinear_without_keeping_its_aspect()
 
 @pytest.mark.parametrize("size", [(300, 500), (500, 300), (97, 150), (224, 224), (1200, 300)])
 def test_crop_is_torchvisions_resize_and_centre_crop(size: tuple[int, int]) -> None:
+    from torchvision.transforms import v2
+    from torchvision.transforms.functional import InterpolationMode
+
     width, height = size
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     image = Image.fromarray(pixels)

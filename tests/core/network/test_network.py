@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from torchvision.transforms import v2
 
 from deconv_core.errors import DeconvError, WeightsError
 from deconv_core.layers import POOL
@@ -37,6 +36,8 @@ def test_stages_to_a_layer_end_with_it(network: Network) -> None:
 
 
 def test_torchvision_preprocessing_is_torchvisions(network: Network) -> None:
+    from torchvision.transforms import v2
+
     pixels = torch.from_numpy(drawings.noise(1)).permute(2, 0, 1)[None]
     steps = v2.Compose(
         [

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from captum.attr import NeuronDeconvolution
 
 from deconv_core.errors import CancelledError, DeconvError, ImageError
 from deconv_core.images.folder import ImageFolder
@@ -122,6 +121,8 @@ def test_a_window_gives_what_the_whole_image_gives_on_vgg19_of_full_width(
 def test_captum_agrees_from_folder_to_picture(
     network: Network, images: ImageFolder, inputs: torch.Tensor, maps: dict[str, torch.Tensor]
 ) -> None:
+    from captum.attr import NeuronDeconvolution
+
     model, ends = independent.torch_model(network)
     for layer in ("conv2_2", "conv4_4"):
         activation = strongest_at(maps, layer, 5, 9)
