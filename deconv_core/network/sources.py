@@ -59,7 +59,7 @@ def load_network(
             RGB); None takes what the source implies, ``Network.preprocessing_reason`` says why.
         home: data folder in place of ``data_home()``.
         progress: called with (bytes there, bytes in all) while something is downloaded.
-        cancel: set it to stop a download; what has arrived is kept.
+        cancel: set it to stop a download, of which what has arrived is kept, or a conversion.
 
     Raises:
         WeightsError: the source is unknown, missing, damaged, of another shape or carries code.
@@ -84,7 +84,7 @@ def load_network(
         path = Path(name).expanduser()
     else:
         raise WeightsError(f"{name!r} is not a network; {_CHOICES}")
-    network = _built(name, read_weight_file(path), expected)
+    network = _built(name, read_weight_file(path, cancel), expected)
     if not expected.certain:
         _ask_if_unclear(path, network)
     return network
@@ -178,16 +178,16 @@ def _fetched(
     published = url.rsplit("/", 1)[-1]
     kept = Path(torch.hub.get_dir()) / "checkpoints" / published
     if kept.is_file() and sha256_of(kept).startswith(prefix):
-        _convert(kept, converted)
+        _convert(kept, converted, cancel)
         return converted
     fetched = download(url, converted.parent / published, prefix, progress=progress, cancel=cancel)
-    _convert(fetched, converted)
+    _convert(fetched, converted, cancel)
     fetched.unlink()  # 575 MB that nothing reads again
     return converted
 
 
-def _convert(published: Path, converted: Path) -> None:
-    network = _built("vgg19", read_weight_file(published), expected_by("vgg19"))
+def _convert(published: Path, converted: Path, cancel: CancelFlag | None) -> None:
+    network = _built("vgg19", read_weight_file(published, cancel), expected_by("vgg19"))
     save_features(network, converted, {"published": published.name, "sha256": sha256_of(published)})
 
 

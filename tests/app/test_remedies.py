@@ -234,7 +234,10 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "the weights, saved again": (
         (FILE, "Add your own weights"),
-        ("{} is not a file of plain tensors",),
+        (
+            "Save the state dict alone",
+            "{} {}, which no weights of its size do",
+        ),
     ),
     "whoever installed or runs the program": (
         (),

@@ -8,6 +8,7 @@ An input that breaks a target is written to the current folder; keep it, as smal
 
 from __future__ import annotations
 
+import resource
 import sys
 import warnings
 from pathlib import Path
@@ -16,6 +17,9 @@ import atheris
 
 with atheris.instrument_imports(include=["deconv_core", "deconv_dashboard", "PIL", "zipfile"]):
     from tests.fuzz.targets import TARGETS
+
+MOST_MEMORY = 16 * 2**30
+"""Bytes of address space: a pickle may ask for any, and gets a MemoryError."""
 
 
 def main() -> None:
@@ -26,6 +30,7 @@ def main() -> None:
     for number, seed in enumerate(target.seeds()):
         (folder / f"seed-{number:02d}").write_bytes(seed)
     warnings.simplefilter("ignore")
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     limits = ["-timeout=30", "-rss_limit_mb=3000", "-max_len=65536", "-print_final_stats=1"]
     atheris.Setup([sys.argv[0], *limits, *options, str(folder)], target.read)
     atheris.Fuzz()

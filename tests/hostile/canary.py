@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 MARKER = "DECONV_TEST_CANARY"
-"""The name of an environment variable: a program in a file that runs can set it."""
+"""The name of an environment variable: where a program in a file that runs leaves its mark, also in
+a process that was started meanwhile."""
 
 
 def spring() -> None:
     """What hostile pickles ask for by name."""
-    os.environ[MARKER] = "executed"
+    Path(os.environ[MARKER]).touch()
 
 
 class Bait:
@@ -26,10 +28,12 @@ class Bait:
 @contextmanager
 def nothing_happens(outside: Path, *allowed: Path) -> Iterator[None]:
     """Fail if anything was executed, or written below ``outside`` other than in ``allowed``."""
-    os.environ.pop(MARKER, None)
     before = _files(outside, allowed)
-    yield
-    assert MARKER not in os.environ, "something was executed"
+    with tempfile.TemporaryDirectory() as folder:
+        mark = Path(folder, "mark")
+        os.environ[MARKER] = str(mark)
+        yield
+        assert not mark.exists(), "something was executed"
     assert _files(outside, allowed) == before, "something was written outside"
 
 

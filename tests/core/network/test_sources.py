@@ -243,7 +243,7 @@ def test_code_in_a_bare_pickle_named_pth_is_not_run(tmp_path: Path, number: int)
 def test_code_in_an_npy_is_not_run(tmp_path: Path, number: int) -> None:
     marker, path = tmp_path / "marker", tmp_path / "evil.npy"
     path.write_bytes(python2_npy(payloads(marker)[number]))
-    with pytest.raises(WeightsError, match="it carries code, and nothing in it was executed"):
+    with pytest.raises(WeightsError, match="it carries code; nothing in it was executed"):
         load_network(path)
     assert not marker.exists()
 
@@ -262,6 +262,12 @@ def broken(**changes: torch.Tensor | None) -> State:
         if tensor is not None:
             state[name.replace("__", ".")] = tensor
     return state
+
+
+def described(first: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Payload:
+    """A tensor of four values as a checkpoint may describe it."""
+    storage = torch.zeros(4)._typed_storage()
+    return Payload(torch._utils._rebuild_tensor_v2, storage, first, shape, strides, False, {})
 
 
 NAN = torch.full((4,), float("nan"))
@@ -316,6 +322,18 @@ STATES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a tensor that claims to be enormous": (
         lambda: broken(features__0__bias=torch.zeros(1).expand(10**14)),
+        "features.0.bias .* does not hold a value for each place",
+    ),
+    "values outside a storage": (
+        lambda: broken(features__0__bias=described(1, (4,), (1,))),
+        "not a readable PyTorch checkpoint",
+    ),
+    "fewer places than none": (
+        lambda: broken(features__0__bias=described(0, (-1, -4), (-4, 1))),
+        "features.0.bias .* does not hold a value for each place",
+    ),
+    "a truth for a size": (
+        lambda: broken(features__0__bias=described(0, (True,), (1,))),
         "features.0.bias .* does not hold a value for each place",
     ),
     "batch normalisation": (
@@ -471,11 +489,13 @@ def test_an_array_that_claims_to_be_huge_takes_no_memory(run: Run, tmp_path: Pat
     # By itself: CPython before 3.12.9 may crash when tracemalloc is stopped beside other threads.
     program = (
         "import pathlib, sys, tracemalloc\n"
-        "from deconv_core import DeconvError, load_network\n"
+        "from deconv_core import DeconvError\n"
+        "from deconv_core.network.caffe_npy import read_caffe_npy\n"
+        "from deconv_core.network.pickled_weights import converted\n"
         "tracemalloc.start()\n"
         "for path in pathlib.Path(sys.argv[1]).glob('*.npy'):\n"
         "    tracemalloc.reset_peak()\n"
-        "    try: load_network(path)\n"
+        "    try: list(converted(path))\n"
         "    except DeconvError: print(tracemalloc.get_traced_memory()[1], path.stem)\n"
     )
     done = run([sys.executable, "-c", program, str(tmp_path)])

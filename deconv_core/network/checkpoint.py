@@ -1,0 +1,182 @@
+"""What a PyTorch checkpoint (``.pth``, ``.pt``) holds, read without torch.
+
+Two formats: a zip with a pickle and one record for the values of each storage; and, before torch
+1.6, five pickles with the values behind them. A tensor is a part of a storage, with strides.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import re
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, BinaryIO, NamedTuple
+
+from deconv_core.errors import WeightsError
+from deconv_core.network.restricted_pickle import RestrictedUnpickler, Stored
+
+FEATURE = re.compile(r"(?:module\.)?features\.([0-9]{1,4})\.(\w{1,40})")
+_MAGIC = 0x1950A86A20F9469CFC6C
+"""Begins checkpoints in the format before torch 1.6."""
+_BYTES = MappingProxyType(
+    {
+        **{"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "C64": 8, "BOOL": 1},
+        **{"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1},
+    }
+)
+"""Types of values, and the bytes that each takes."""
+
+
+_DTYPES = (
+    *("float64", "float32", "float16", "bfloat16", "complex64", "complex128", "bool"),
+    *("int64", "int32", "int16", "int8", "uint8"),
+)
+
+
+class Storage(NamedTuple):
+    """Values of one or more tensors, somewhere in a checkpoint."""
+
+    dtype: str
+    key: str
+
+
+class Tensor:
+    """A tensor of a checkpoint: what the function of torch that makes it is given."""
+
+    def __init__(self, *given: Any) -> None:
+        """Note it."""
+        self.given = given
+
+    def __setstate__(self, state: object) -> None:
+        """Refuse to be changed."""
+        raise pickle.UnpicklingError("it changes a tensor")
+
+
+NAMES = MappingProxyType(
+    {
+        **{"collections.OrderedDict": OrderedDict, "collections.Counter": dict},
+        **{"builtins.set": set, "__builtin__.set": set, "torch.Size": tuple, "torch.device": str},
+        **{"torch._utils._rebuild_tensor": Tensor, "torch._utils._rebuild_tensor_v2": Tensor},
+        **{"torch._utils._rebuild_parameter": Tensor, "torch.nn.parameter.Parameter": "Parameter"},
+        **{"torch._utils._rebuild_sparse_tensor": Tensor, "torch.serialization._get_layout": str},
+        **{"torch._utils._rebuild_meta_tensor_no_storage": Tensor},
+        **{"torch.DoubleStorage": "F64", "torch.FloatStorage": "F32", "torch.HalfStorage": "F16"},
+        **{"torch.BFloat16Storage": "BF16", "torch.LongStorage": "I64", "torch.IntStorage": "I32"},
+        **{"torch.ShortStorage": "I16", "torch.CharStorage": "I8", "torch.ByteStorage": "U8"},
+        **{"torch.BoolStorage": "BOOL", "torch.ComplexFloatStorage": "C64"},
+        **{f"torch.{name}": name for name in _DTYPES},
+    }
+)
+"""What the pickle of a checkpoint may name."""
+
+_Read = Callable[[Storage], bytes]
+
+
+class _Unpickler(RestrictedUnpickler):
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        advice = "Save the state dict alone: torch.save(model.state_dict(), ...)"
+        super().__init__(path, file, NAMES, advice, "utf-8")
+        self.dtypes: dict[str, str] = {}  # of the storages, by their keys
+
+    def persistent_load(self, pid: object) -> Storage:
+        match pid:
+            case ("storage", str(dtype), str(key), _, _, *view) if not any(view):
+                self.dtypes[key] = dtype
+                return Storage(dtype, key)
+        raise pickle.UnpicklingError("it refers to something that is no storage of numbers")
+
+
+def read_checkpoint(path: Path, file: BinaryIO) -> dict[str, Stored]:
+    """The tensors of a state dict that belong to the convolutions.
+
+    Raises:
+        WeightsError: it carries code, is no state dict, or a tensor does not hold its values.
+        Exception: of any kind, if it is damaged.
+    """
+    zipped = file.read(4) == b"PK\x03\x04"
+    file.seek(0)
+    loaded, read = _from_zip(path, file) if zipped else _from_legacy(path, file)
+    for wrapper in ("state_dict", "model"):
+        if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
+            loaded = loaded[wrapper]
+    if not isinstance(loaded, dict):
+        raise WeightsError(
+            f"{path.name} holds a {type(loaded).__name__}; expected a state dict of tensors"
+        )
+    return {
+        name: _dense(path, name, tensor, read)
+        for name, tensor in loaded.items()
+        if isinstance(name, str) and isinstance(tensor, Tensor) and FEATURE.fullmatch(name)
+    }
+
+
+def _from_zip(path: Path, file: BinaryIO) -> tuple[object, _Read]:
+    archive = zipfile.ZipFile(file)
+    (content,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
+    folder = content.removesuffix("data.pkl")
+    order = f"{folder}byteorder"
+    _check_order(order not in archive.namelist() or archive.read(order) == b"little")
+    loaded = _Unpickler(path, io.BytesIO(archive.read(content))).load()
+    return loaded, lambda storage: archive.read(f"{folder}data/{storage.key}")
+
+
+def _from_legacy(path: Path, file: BinaryIO) -> tuple[object, _Read]:
+    """Five pickles (magic, version, system, content, keys), then the values in the keys' order."""
+    if _Unpickler(path, file).load() != _MAGIC:
+        raise ValueError("it is neither a zip nor a pickle that torch wrote")
+    _Unpickler(path, file).load()
+    _check_order(_Unpickler(path, file).load()["little_endian"])
+    unpickler = _Unpickler(path, file)
+    loaded, size, places = unpickler.load(), path.stat().st_size, {}
+    for key in _Unpickler(path, file).load():
+        length = int.from_bytes(file.read(8), "little") * _BYTES[unpickler.dtypes[key]]
+        places[key] = file.tell(), length
+        if file.seek(length, io.SEEK_CUR) > size:
+            raise EOFError("it ends too early")
+
+    def read(storage: Storage) -> bytes:
+        place, length = places[storage.key]
+        file.seek(place)
+        return file.read(length)
+
+    return loaded, read
+
+
+def _check_order(little: object) -> None:
+    if not little:
+        raise ValueError("its numbers have their highest byte first; expected the lowest")
+
+
+def _dense(path: Path, name: str, tensor: Tensor, read: _Read) -> Stored:
+    """Read a tensor that holds all the values it claims."""
+    is_parameter = tensor.given and isinstance(tensor.given[0], Tensor)
+    match tensor.given[0].given if is_parameter else tensor.given:
+        case (Storage(dtype) as storage, first, tuple(shape), tuple(strides), *_) if all(
+            type(number) is int and number >= 0 for number in (first, *shape, *strides)
+        ):
+            each, values = _BYTES[dtype], read(storage)
+            if math.prod(shape) * each <= len(values):
+                return Stored(dtype, shape, _in_order(values, each, first, shape, strides))
+    raise WeightsError(
+        f"{name} in {path.name} does not hold a value for each place of its shape; expected dense "
+        "tensors"
+    )
+
+
+def _in_order(
+    values: bytes, each: int, first: int, shape: tuple[int, ...], strides: tuple[int, ...]
+) -> bytes | memoryview:
+    """Values of a storage in the order of their places, the last axis fastest."""
+    count = math.prod(shape)
+    in_order = strides == tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+    if not count or (in_order and (first + count) * each <= len(values)):
+        return memoryview(values)[first * each :][: count * each]
+    import numpy as np  # few files need it, and a process without starts in half the time
+
+    steps = [stride * each for stride in strides]
+    return np.ndarray(shape, f"V{each}", values, first * each, steps).tobytes()
