@@ -39,14 +39,14 @@ from torch import Tensor
 from deconv_core.network.network import Convolution, Network
 
 _ALONE = 20_480
-"""Numbers in a single input up to which torch does not call oneDNN."""
+"""Largest single input, in numbers, for which torch does not call oneDNN."""
 
 
 def filter_up(signal: Tensor, stage: Convolution, padding: int = 1) -> Tensor:
     """Filter (N, C, H, W) with the weights and bias of a stage.
 
-    For a single small input torch takes another kernel, whose sums round differently. With a second
-    one beside it the bits do not depend on how much of an image is looked at.
+    For a single small input torch uses another kernel, which rounds differently. So such an input
+    is doubled: then the bits do not depend on the size of the window.
     """
     alone = signal.shape[0] == 1 and signal.numel() <= _ALONE
     inputs = signal.expand(2, -1, -1, -1) if alone else signal
@@ -64,7 +64,7 @@ def filter_one_down(values: Tensor, channels: Sequence[int], stage: Convolution)
 
 
 def rectify(signal: Tensor) -> Tensor:
-    """Set what is below 0 to 0, up and down alike; changes the signal itself."""
+    """Set negative values to 0, on the way up and down; changes the signal itself."""
     return signal.relu_()
 
 
@@ -73,10 +73,10 @@ def pool(feature_maps: Tensor) -> tuple[Tensor, Tensor]:
 
     Returns:
         The pooled maps (N, C, H/2, W/2), contiguous, and the switches: which of the four cells held
-        the maximum, 0 to 3 in reading order, uint8 (N, H/2, W/2, C). Of equal values the first in
-        reading order is taken, as torch does.
+        the maximum, 0 to 3 in reading order, uint8 (N, H/2, W/2, C). Of equal values, the first in
+        reading order counts, as in torch.
 
-    With its channels last in memory torch pools several times faster; the result is the same.
+    With channels last in memory torch pools several times faster; the result is the same.
     """
     last = feature_maps.contiguous(memory_format=torch.channels_last)
     pooled, where = F.max_pool2d(last, 2, return_indices=True)
@@ -88,15 +88,15 @@ def pool(feature_maps: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def unpool(signal: Tensor, switches: Tensor) -> Tensor:
-    """Put each value (N, C, h, w) where the maximum was, zero in the three other places.
+    """Put each value (N, C, h, w) where the maximum was, and zero in the three other places.
 
     Returns:
-        (N, C, 2h, 2w), its channels last in memory.
+        (N, C, 2h, 2w), with channels last in memory.
     """
     values, numbers = signal.permute(0, 2, 3, 1), switches.float()
     count, height, width, channels = values.shape
     placed = values.new_empty((count, height, 2, width, 2, channels))
-    for code in range(4):  # all in float32: between types torch is three times slower
+    for code in range(4):  # all in float32: with mixed types torch is three times slower
         cell = placed[:, :, code >> 1, :, code & 1]
         torch.eq(numbers, code, out=cell).mul_(values)
     return placed.view(count, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
@@ -104,11 +104,11 @@ def unpool(signal: Tensor, switches: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class ConvnetPass:
-    """What the way up leaves behind.
+    """The result of the way up.
 
     Attributes:
-        feature_maps: float32 (N, C, H, W), the activations of the layer asked for, after ReLU.
-        switches: of each pooling passed, as ``pool`` gives them.
+        feature_maps: float32 (N, C, H, W), the activations of the requested layer, after ReLU.
+        switches: the switches of each pooling on the way, as ``pool`` returns them.
     """
 
     feature_maps: Tensor
@@ -124,7 +124,7 @@ def convnet_pass(
 ) -> ConvnetPass:
     """Walk up from normalised images (N, 3, H, W) to a layer, recording the switches.
 
-    ``watch`` is shown the name and feature maps of every convolution on the way.
+    ``watch`` is called with the name and the feature maps of every convolution on the way.
 
     Raises:
         DeconvError: the network has no such layer.
@@ -155,7 +155,7 @@ def deconvnet_pass(
     """
     signal, remaining = activations.clone(), list(switches)
     for stage in reversed(network.stages_to(layer)):
-        signal = rectify(signal)  # before unpooling the same as after: what is zero stays zero
+        signal = rectify(signal)  # before unpooling, with the same result as after it
         if isinstance(stage, Convolution):
             signal = filter_down(signal, stage)
         else:

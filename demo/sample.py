@@ -28,7 +28,7 @@ def build_sample(images: Path, index: Path, per_label: int) -> None:
         DeconvError: one of the folders holds something else.
     """
     if not holds_index(IndexFolder(index)) and index.exists():
-        raise DeconvError(f"{index} is no index; choose a folder that is not there yet")
+        raise DeconvError(f"{index} is not an index; choose a folder that does not exist yet")
     others = [path for path in images.rglob("*") if path.is_file() and not _is_drawing(path)]
     if others or images.is_file():
         raise DeconvError(f"{images} holds more than drawings; choose a folder that is not there")

@@ -1,4 +1,4 @@
-"""Copies: files of equal content. Which there are, and how people are told."""
+"""Copies: finds files of equal content, and describes them for people."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ if TYPE_CHECKING:  # an index answers without Pillow, which this module loads
     from deconv_core.images.folder import ImageEntry
 
 Groups = tuple[tuple[str, ...], ...]
-"""Ids of images of equal content, each group in the order of the ids, by its first."""
+"""Groups of ids of images with equal content; ids are sorted, and groups by their first id."""
 
 MOST_BYTES = 2 * 2**30
-"""Bytes that a search for copies reads at most."""
+"""The most bytes that a search for copies reads."""
 MOST_SECONDS = 10.0
-"""Seconds that it takes at most."""
+"""The most seconds that a search takes."""
 _ENDING = 2**16
-"""Bytes at the end of larger files that are compared first."""
+"""Bytes at the end of larger files, which are compared first."""
 
 
 @dataclass(frozen=True, slots=True)
 class EqualFiles:
-    """What a search for copies found; ``complete`` is False if a limit stopped it."""
+    """The result of a search for copies; ``complete`` is False if a limit stopped the search."""
 
     groups: Groups = ()
     complete: bool = True
 
 
 def equal_groups(image_ids: Iterable[str], hashes: Iterable[str]) -> Groups:
-    """Group ids by the hash of their content; an image alone, or without a hash, is in none."""
+    """Group ids by the hash of their content, without single images and images without a hash."""
     found: dict[str, list[str]] = defaultdict(list)
     for image_id, content_hash in zip(image_ids, hashes, strict=True):
         if content_hash:
@@ -48,36 +48,36 @@ def equal_groups(image_ids: Iterable[str], hashes: Iterable[str]) -> Groups:
 
 
 def is_repeated(hashes: pd.Series) -> np.ndarray:
-    """Where a hash was there before; a content that is not known ("") is never repeated."""
+    """True for each hash that occurs earlier in the series; "" (unknown) is never repeated."""
     return (hashes.duplicated() & (hashes != "")).to_numpy(bool)
 
 
 class KnownCopies:
-    """Which of some images have equal content.
+    """The images of equal content in an index.
 
     Attributes:
-        groups: their ids.
+        groups: groups of ids.
     """
 
     def __init__(self, images: pd.DataFrame) -> None:
-        """Compare images: image_id, label and content_hash, in the order of the ids."""
+        """Compare the images of a table with image_id, label and content_hash, sorted by id."""
         hashes = images["content_hash"]
         self._rows = images[hashes.duplicated(keep=False) & (hashes != "")]
         ids = self._rows["image_id"]
         self.groups = equal_groups(ids, self._rows["content_hash"])
         labels = dict(zip(ids, self._rows["label"], strict=True))
-        self._labels: dict[str, dict[str, str]] = {}  # of the whole group, by each of its ids
+        self._labels: dict[str, dict[str, str]] = {}  # id -> id and label of each in its group
         for group in self.groups:
             members = {image_id: labels[image_id] for image_id in group}
             self._labels.update((image_id, members) for image_id in group)
 
     def others(self, image_id: str, label: str | None) -> tuple[str, ...]:
-        """The other images of equal content, of a label or all, in order."""
+        """The ids of the other images of equal content, with a label or all, in order."""
         group = self._labels.get(image_id, {})
         return tuple(o for o, its in group.items() if o != image_id and label in (None, its))
 
     def repeated(self, label: str | None) -> int:
-        """How many images, of a label or all, have the content of one before them."""
+        """The number of images, with a label or in all, that repeat an earlier image."""
         rows = self._rows if label is None else self._rows[self._rows["label"] == label]
         return int(is_repeated(rows["content_hash"]).sum())
 
@@ -98,9 +98,9 @@ def groups_text(groups: Groups, most: int = 3, name: Callable[[str], str] = str)
     """The first groups by name: "a.jpg = b/a.jpg, c.jpg = d.jpg = e.jpg = …, …".
 
     Args:
-        groups: what to name.
-        most: of how many groups how many ids.
-        name: what an id is called where it is shown.
+        groups: the groups.
+        most: the most groups, and the most ids of each.
+        name: id -> its text.
     """
     named = [
         " = ".join([*map(name, group[:most]), *["…"][: len(group) > most]])
@@ -110,12 +110,12 @@ def groups_text(groups: Groups, most: int = 3, name: Callable[[str], str] = str)
 
 
 def and_copies(number: int) -> str:
-    """For the caption of a picture that stands for its copies: "and 10 copies"; "" for none."""
+    """A caption for a picture with copies: "and 10 copies"; "" without copies."""
     return f"and {number:,} {'copy' if number == 1 else 'copies'}" if number else ""
 
 
 def names_text(image_ids: Sequence[str], most: int = 20) -> str:
-    """Ids on lines of their own, the first ``most`` of them."""
+    """The first ``most`` ids, one a line."""
     rest = len(image_ids) - most
     return "\n".join([*image_ids[:most], *([f"and {rest:,} more"] if rest > 0 else [])])
 
@@ -130,15 +130,15 @@ def equal_files(
 ) -> EqualFiles:
     """Find the files of equal content among images on this computer.
 
-    Only files of equal size are read; of these the small ones first, and of large ones only the
-    end where that tells them apart. Files that cannot be read are left out.
+    Only files of equal size are read, the small ones first. Of large files only the end is read, if
+    this shows a difference. Files that cannot be read are left out.
 
     Args:
-        images: of an ``ImageFolder``; those in a remote store are not looked at.
-        most_bytes: where to stop.
-        seconds: where to stop, too.
+        images: the images of an ``ImageFolder``; images in a remote store are left out.
+        most_bytes: stop after this number of bytes.
+        seconds: stop after this time.
         progress: called with (files compared, files to compare).
-        known: hashes by file, to take and to add to.
+        known: file state -> hash; known hashes are used, new ones are added.
     """
     search = _Search(most_bytes, time.monotonic() + seconds, {} if known is None else known)
     candidates, stopped = _of_equal_size(images, search)
@@ -162,7 +162,7 @@ class _File:
 
 @dataclass(eq=False)
 class _Search:
-    """Reads files until a limit stops it."""
+    """Reads and compares files until a limit is reached."""
 
     bytes_left: int
     ends: float
@@ -197,7 +197,7 @@ class _Search:
         return self._read(file, _ENDING)
 
     def _read(self, file: _File, size: int) -> str | None:
-        """Hash of the last ``size`` bytes; None if it cannot be read, or a limit is reached."""
+        """Hash of the last ``size`` bytes; None if the file is unreadable or a limit is reached."""
         self.stopped = self.stopped or size > self.bytes_left or time.monotonic() >= self.ends
         if self.stopped:
             return None
@@ -211,7 +211,7 @@ class _Search:
 
 
 def _of_equal_size(images: Iterable[ImageEntry], search: _Search) -> tuple[list[list[_File]], bool]:
-    """Files that share their size with another, the smallest first; True if some were left out."""
+    """Groups of files of equal size, the smallest first; and True if some files were left out."""
     by_size: dict[int, list[_File]] = defaultdict(list)
     left_out = False
     for entry in images:

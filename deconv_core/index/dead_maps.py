@@ -1,4 +1,4 @@
-"""Layers in which many feature maps never fire: a sign that something is wrong."""
+"""Finds layers with many dead feature maps, which are often a sign of an error."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ from dataclasses import dataclass
 from deconv_core.index.activation_index import ActivationIndex
 
 SHARE = 0.25
-"""A layer with more dead maps than this share of its maps is worth a word."""
+"""A larger share of dead maps in a layer leads to a warning."""
 _FEW_IMAGES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class DeadMaps:
-    """A layer and how many of its maps no image activates."""
+    """The number of dead maps of a layer.
+
+    Attributes:
+        layer: name of the layer.
+        dead: number of maps that no image activates.
+        maps: number of all maps.
+    """
 
     layer: str
     dead: int
@@ -22,7 +28,7 @@ class DeadMaps:
 
     @property
     def many(self) -> bool:
-        """True if more than a quarter of the maps is dead."""
+        """True if more than a quarter of the maps are dead."""
         return self.dead > SHARE * self.maps
 
     def __str__(self) -> str:
@@ -31,7 +37,7 @@ class DeadMaps:
 
 
 def layers_with_many_dead_maps(index: ActivationIndex) -> list[DeadMaps]:
-    """The layers of which more than a quarter of the maps is dead, in order.
+    """The layers with more than a quarter of dead maps, in order.
 
     Raises:
         IndexDamagedError: a block cannot be read.
@@ -41,17 +47,17 @@ def layers_with_many_dead_maps(index: ActivationIndex) -> list[DeadMaps]:
 
 
 def dead_maps_sentence(index: ActivationIndex, found: Sequence[DeadMaps]) -> str:
-    """Where many maps are dead and what it may come from, for people; no full stop.
+    """A warning with the layers and the likely reasons, without a full stop.
 
-    A pooling has the dead maps of the convolution below it, and is not named beside it.
+    A pooling has the same dead maps as the convolution below it, and is not named separately.
     """
     images = sum(index.labels.values())
     convolutions = [dead for dead in found if not index.layers[dead.layer].is_pool]
     layers = ", ".join(map(str, convolutions or found))
     reasons = "; ".join(_likely_reasons(index, images))
     return (
-        f"More than a quarter of the feature maps fires in none of the {images:,} images in "
-        f"{layers}. Likely reasons: {reasons}"
+        f"More than a quarter of the feature maps of {layers} never fire in the {images:,} images. "
+        f"Likely reasons: {reasons}"
     )
 
 
@@ -59,11 +65,12 @@ def _likely_reasons(index: ActivationIndex, images: int) -> list[str]:
     made, reasons = index.manifest, []
     if made.network not in ("demo", "vgg19", "random"):
         reasons.append(
-            f"the weights expect another preprocessing than {made.preprocessing}, which was used"
+            f"the weights expect another preprocessing than {made.preprocessing}, which the scan "
+            "used"
         )
     if images < _FEW_IMAGES:
-        reasons.append(f"{images:,} images are few")
-    reasons.append("the images are alike, or unlike those that the network was trained on")
+        reasons.append(f"there are only {images:,} images")
+    reasons.append("the images are similar, or differ from those that the network was trained on")
     if made.network not in ("demo", "vgg19"):
-        reasons.append("the weights were pruned, or not trained to the end")
+        reasons.append("the weights were pruned, or their training was not finished")
     return reasons

@@ -1,8 +1,8 @@
-"""Where an index may lie: what somebody else put there is neither replaced nor deleted.
+"""Checks where an index may be written: foreign files are never replaced or deleted.
 
-An index begins in a new or empty folder, outside the folder of images. A scan goes on in a folder
-that is provably an index: by its manifest, or by what this program writes into Parquet files, so
-that a lost manifest can be made again. Files of other programs beside those are left alone.
+A new index needs a new or empty folder, outside the folder of images. A scan continues only in a
+folder that is certainly an index: its manifest proves it, or the metadata that this program writes
+into Parquet files (so that a lost manifest can be made again). Foreign files in it stay.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ class _Writer(Enum):
 
 
 def holds_index(folder: IndexFolder) -> bool:
-    """True if a folder is provably an index, even one without a readable manifest."""
+    """True if a folder is certainly an index, also one without a readable manifest."""
     return folder.has_own_manifest() or any(
         _writer(path) is _Writer.THIS_PROGRAM for path in folder.parquet_files()
     )
 
 
 def check_place(folder: IndexFolder, image_root: Location) -> None:
-    """Check that an index may begin, or go on, in a folder; nothing is changed.
+    """Check that a scan may begin or resume an index in a folder; nothing is changed.
 
     Raises:
-        DeconvError: it is a file, holds something else, or lies in the folder of images.
+        DeconvError: it is a file, holds other files, or lies in the folder of images.
     """
     path = folder.path
     for above in (path, *path.parents) if isinstance(path, Path) else ():
         if os.path.lexists(above) and not above.is_dir():
-            what = "a link that leads nowhere" if above.is_symlink() else "a file"
+            what = "a link to nothing" if above.is_symlink() else "a file"
             named = "it" if above == path else above
             raise DeconvError(f"cannot write the index at {path}: {named} is {what}; {_ELSEWHERE}")
     if holds_index(folder):
@@ -61,16 +61,16 @@ def check_place(folder: IndexFolder, image_root: Location) -> None:
         named = ", ".join(map(ascii, others[:_NAMED]))
         more = f" and {len(others) - _NAMED:,} more" if len(others) > _NAMED else ""
         raise DeconvError(
-            f"cannot write the index at {path}: the folder holds {named}{more} and is no index; "
-            f"{_ELSEWHERE}"
+            f"cannot write the index at {path}: the folder holds {named}{more} and is not an "
+            f"index; {_ELSEWHERE}"
         )
 
 
 def check_written_here(paths: Iterable[Location]) -> None:
-    """Check that files about to be replaced or deleted are not those of another program.
+    """Check that this program wrote the files that will be replaced or deleted.
 
     Raises:
-        DeconvError: one is.
+        DeconvError: another program wrote one of them.
     """
     for path in paths:
         if _writer(path) is _Writer.ANOTHER:
@@ -81,7 +81,7 @@ def check_written_here(paths: Iterable[Location]) -> None:
 
 @contextmanager
 def begun_folder(path: Location) -> Iterator[None]:
-    """Make a folder; if nothing was written into it when the block ends, it is gone again."""
+    """Make a folder; after an error in the block, remove it again if it is empty."""
     if not isinstance(path, Path):
         yield
         return
@@ -90,7 +90,7 @@ def begun_folder(path: Location) -> Iterator[None]:
     try:
         path.mkdir(parents=True, exist_ok=True)
         yield
-    except filelock.Timeout:  # the folder is another's
+    except filelock.Timeout:  # another scan uses the folder
         raise
     except BaseException:
         with suppress(OSError):
@@ -98,12 +98,12 @@ def begun_folder(path: Location) -> Iterator[None]:
                 (path / LOCK).unlink()
         for folder in made:
             with suppress(OSError):
-                folder.rmdir()  # only if it is empty
+                folder.rmdir()  # fails if it is not empty
         raise
 
 
 def _writer(path: Location) -> _Writer:
-    """Who wrote a Parquet file."""
+    """The program that wrote a Parquet file."""
     try:
         metadata = pq.read_schema(source(path)).metadata or {}
     except MISTAKES:
@@ -113,7 +113,7 @@ def _writer(path: Location) -> _Writer:
 
 
 def _check_apart(index: Location, images: Location) -> None:
-    """Check that neither folder lies in the other."""
+    """Check that neither folder is inside the other."""
     inside = names_below(index, images)
     if inside is not None and not hidden_place(inside):
         where = "in the folder of images" if inside else "in the place of the folder of images"
@@ -134,7 +134,7 @@ def _beside(images: Location) -> str:
 
 
 def _other_things(folder: IndexFolder) -> Iterator[str]:
-    """Names in the folder that no scan that was killed at its beginning leaves."""
+    """Names in the folder, without those that a scan killed at its start may leave."""
     for name, size in folder.entries():
         empty_lock = name == LOCK and size == 0
         blocks = name == "blocks" and not list(_other_blocks(folder))

@@ -1,13 +1,12 @@
-"""Parquet files that notice when they are damaged.
+"""Seals: checksums in Parquet files that detect damage.
 
-Parquet's own checksums cover the pages of a file but not what says how to read them. So a file of
-an index carries a seal between its pages and its footer, where every Parquet reader passes over
-it::
+Parquet's own checksums cover the pages of a file, but not the headers that say how to read them. So
+a file of an index contains a seal between its pages and its footer, where Parquet readers skip it::
 
     PAR1 | pages | "deconvS1" | SHA-256 of the pages | SHA-256 of the rest | footer | length | PAR1
 
-The second half is quick to check and is checked whenever a file is first used, with the pages that
-are read; all of it is checked before a scan builds on the file.
+The second checksum is quick to check: it is checked when a file is first used, together with the
+pages that are read. Before a scan continues from a file, both checksums are checked.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _PIECE = 2**22
 
 
 class BrokenSealError(ValueError):
-    """The bytes of a file are not those that were written."""
+    """The bytes of a file differ from the bytes that were written."""
 
 
 def sealed(parquet: bytes | memoryview) -> bytes:
@@ -45,7 +44,7 @@ def check_seal(file: BinaryIO | RemoteFile, *, whole: bool) -> None:
         whole: read and compare everything; otherwise only the footer.
 
     Raises:
-        BrokenSealError: it is no Parquet file, has no seal, or is not as it was written.
+        BrokenSealError: it is not a Parquet file, has no seal, or was changed.
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _END))
@@ -53,16 +52,16 @@ def check_seal(file: BinaryIO | RemoteFile, *, whole: bool) -> None:
     length = int.from_bytes(end[:4], "little")
     start = size - _END - length
     if len(end) < _END or end[4:] != b"PAR1" or start < 4:
-        raise BrokenSealError("it is cut short or is no Parquet file")
+        raise BrokenSealError("it is cut off or is not a Parquet file")
     file.seek(max(0, start - _SEAL))
     head = file.read(min(_SEAL, start)) + file.read(length + _END)
     if not head.startswith(_MAGIC):
         raise BrokenSealError("it has no seal")
     pages, rest = head[len(_MAGIC) :][:32], head[len(_MAGIC) + 32 :][:32]
     if hashlib.sha256(head[_SEAL:]).digest() != rest:
-        raise BrokenSealError("its footer is not as it was written")
+        raise BrokenSealError("its footer was changed")
     if whole and _digest_of(file, start - _SEAL) != pages:
-        raise BrokenSealError("it is not as it was written")
+        raise BrokenSealError("its content was changed")
 
 
 def _digest_of(file: BinaryIO | RemoteFile, count: int) -> bytes:

@@ -1,4 +1,4 @@
-"""From JSON to frozen dataclasses, believing nothing: every field there, and of its type."""
+"""Converts JSON to frozen dataclasses, with a check of every field and its type."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 _Made = TypeVar("_Made")
 _LARGEST = 2**53
-"""Whole numbers beyond it are nobody's."""
+"""Largest allowed whole number."""
 
 
 def from_json(kind: type[_Made], content: object) -> _Made:
@@ -24,7 +24,7 @@ def from_json(kind: type[_Made], content: object) -> _Made:
         ValueError: a field is missing, unknown or of another type.
     """
     if not isinstance(content, Mapping):
-        raise ValueError(f"{kind.__name__} is no object")
+        raise ValueError(f"{kind.__name__} is not an object")
     hints = _hints(typing.cast("Hashable", kind))
     if unknown := set(content) - set(hints):
         raise ValueError(f"{kind.__name__} has the unknown field {min(unknown)[:40]!a}")

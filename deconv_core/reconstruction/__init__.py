@@ -1,1 +1,1 @@
-"""From activations back to pixels, on the windows that matter."""
+"""Reconstruction: from activations back to pixels, computed only on the needed windows."""

@@ -51,7 +51,7 @@ class ReconstructionCache:
         """Keep at most ``max_bytes``.
 
         Raises:
-            DeconvError: ``max_bytes`` is no whole number of at least 0.
+            DeconvError: ``max_bytes`` is not a whole number of at least 0.
         """
         self.max_bytes = whole_number("max_bytes", max_bytes)
         self._kept: OrderedDict[Hashable, SeenImage | ImagePass] = OrderedDict()

@@ -1,13 +1,14 @@
-"""Both passes on no more than the support of one activation.
+"""Both passes, only on the support of one activation.
 
 ``ascend`` and ``descend`` are ``convnet_pass`` and ``deconvnet_pass`` on the squares of
-``windows``, in the same steps. Borders of the image stay borders: beyond them filters see zeros.
+``windows``, with the same steps. Beyond the borders of the image, filters see zeros.
 
-Going up is float32, NCHW, the reference, in which switches are made; it gives the bits of the whole
-image. Going down has its channels last in memory: faster, and different by rounding only.
+The way up is the reference path (float32, NCHW), which makes the switches; it gives the same bits
+as the whole image. The way down has channels last in memory: it is faster, and differs only by
+rounding.
 
-Small planes are passed for all items of a batch together, since every call rearranges the weights;
-large ones for a few items at a time, so that they stay in the processor's cache.
+Small planes pass for all items of a batch together, because every call rearranges the weights.
+Large planes pass for a few items at a time, so that they stay in the processor's cache.
 """
 
 from __future__ import annotations
@@ -35,20 +36,20 @@ from deconv_core.reconstruction.switches import Switches, crops, pack
 from deconv_core.reconstruction.windows import Place, Support, cut, move, supports
 
 _TOGETHER = 2**21
-"""Numbers of a signal, in all items of a batch, up to which these are passed together."""
+"""Largest signal, in numbers of all items together, that passes in one call."""
 
 
 @torch.inference_mode()
 def ascend(
     network: Network, layer: Layer, pixels: Sequence[Pixels], places: Sequence[Place]
 ) -> tuple[Tensor, list[Switches]]:
-    """See one location of a layer in each of several images.
+    """Compute one location of a layer in each of several images.
 
     Args:
-        network: what looks.
-        layer: of which one location is wanted.
+        network: the network.
+        layer: the layer.
         pixels: uint8 (224, 224, 3) of each image.
-        places: the location in each.
+        places: the location in each image.
 
     Returns:
         All activations (N, C) at those locations, and the switches of each item's support.
@@ -76,8 +77,8 @@ def ascend(
 def _up(
     network: Network, stages: Sequence[Stage], squares: Sequence[Support], pixels: Sequence[Pixels]
 ) -> tuple[Tensor, list[Tensor]]:
-    """See pictures up through these stages: feature maps, and packed codes of each pooling."""
-    large = len(stages)  # so many stages are passed a few items at a time
+    """Walk pictures up through these stages: feature maps, and packed codes of each pooling."""
+    large = len(stages)  # the first ``large`` stages take a few items at a time
     while large and len(pixels) <= _few(network, stages[large - 1], squares[large - 1]):
         large -= 1
     if large:
@@ -108,18 +109,18 @@ def descend(
     values: Sequence[float],
     switches: Sequence[Switches],
 ) -> tuple[Tensor, Support]:
-    """Take one activation of each of several images down to pixels.
+    """Walk one activation of each of several images down to pixels.
 
     Args:
-        network: with whose weights.
-        layer: of the activations.
-        channels: the feature map of each.
-        places: the location of each.
+        network: the network.
+        layer: the layer of the activations.
+        channels: the feature map of each activation.
+        places: the location of each activation.
         values: the activations.
-        switches: of each item, covering its support: of the support alone, or of the whole image.
+        switches: the switches of each item, for its support or for the whole image.
 
     Returns:
-        Signed pixels (N, 3, side, side), and the square of the input that they are.
+        Signed pixels (N, 3, side, side), and their square of the input.
     """
     stages = network.stages_to(layer.name)
     squares = supports(stages, layer, places)
@@ -142,7 +143,7 @@ def _down(
     squares: Sequence[Support],
     switches: Sequence[Switches],
 ) -> Tensor:
-    """Take signals down through these stages; from where they fill the plane, one image a time."""
+    """Walk signals down through these stages; where they fill the plane, one image at a time."""
     pooled = [
         above
         for stage, above in zip(stages, squares[1:], strict=True)
@@ -171,7 +172,7 @@ def _down(
 
 
 def _few(network: Network, stage: Stage, below: Support) -> int:
-    """How many items pass a stage at a time."""
+    """The number of items that pass a stage at a time."""
     return max(1, _TOGETHER // (network.layer(stage.name).channels * below.side**2))
 
 
@@ -190,6 +191,6 @@ def _filter_up(signal: Tensor, stage: Convolution, below: Support, above: Suppor
 
 
 def _on_the_plane(signal: Tensor, above: Support, below: Support) -> Tensor:
-    """What was filtered down, without the part beyond the plane."""
+    """A filtered signal without the part beyond the plane."""
     around = above.around()
     return signal if around == below else move(signal, around, below)

@@ -1,8 +1,8 @@
-"""What one activation depends on: a square of locations of each layer below it.
+"""The support of an activation: the square of locations of each lower layer that it depends on.
 
 One location of a layer depends on few locations of each layer below it, and its reconstruction is
-zero everywhere else. These few are its **support**: one step wider at each convolution, doubled at
-each pooling, cut off where the plane ends::
+zero everywhere else. These locations are its **support**. It becomes one step wider at each
+convolution, doubles at each pooling, and ends at the border of the plane::
 
                  side of the support          ascend          descend
       conv4_2            1                    the value   ->  the value
@@ -12,8 +12,8 @@ each pooling, cut off where the plane ends::
       conv3_3           12                       |                v
       ...                                     pixels          signed pixels
 
-All activations of a batch share the sides; near a border the squares are shifted inside the plane,
-which keeps them large enough. The two passes on these squares are in ``windowed_passes``.
+All activations of a batch have supports of the same side. Near a border a square is shifted into
+the plane, so that its side stays the same. ``windowed_passes`` has the two passes on these squares.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Support:
 
     Attributes:
         plane: height and width of the layer's feature maps.
-        side: of the square.
-        starts: where it begins, for each item.
+        side: height and width of the square.
+        starts: first row and column of the square, for each item.
     """
 
     plane: int
@@ -53,7 +53,7 @@ class Support:
         return self.side == self.plane
 
     def below_convolution(self) -> Support:
-        """What a 3x3 convolution must see to give these locations."""
+        """The locations below that a 3x3 convolution needs for these locations."""
         side = min(self.side + 2, self.plane)
         starts = tuple(
             (_inside(row - 1, side, self.plane), _inside(column - 1, side, self.plane))
@@ -62,12 +62,12 @@ class Support:
         return Support(self.plane, side, starts)
 
     def below_pooling(self) -> Support:
-        """What a 2x2 pooling must see to give these locations."""
+        """The locations below that a 2x2 pooling needs for these locations."""
         starts = tuple((2 * row, 2 * column) for row, column in self.starts)
         return Support(2 * self.plane, 2 * self.side, starts)
 
     def around(self) -> Support:
-        """One step wider on every side, also beyond the plane."""
+        """The square one step wider on every side, also beyond the plane."""
         starts = tuple((row - 1, column - 1) for row, column in self.starts)
         return Support(self.plane, self.side + 2, starts)
 
@@ -77,12 +77,12 @@ class Support:
 
 
 def _inside(start: int, side: int, plane: int) -> int:
-    """The start nearest to this one from which ``side`` locations lie inside the plane."""
+    """The nearest start from which ``side`` locations are inside the plane."""
     return min(max(start, 0), plane - side)
 
 
 def supports(stages: Sequence[Stage], layer: Layer, places: Sequence[Place]) -> list[Support]:
-    """The supports of locations of the last stage: of the input, then above each stage."""
+    """The supports of locations of the last stage: in the input, then above each stage."""
     found = [Support(layer.height, 1, tuple(places))]
     for stage in reversed(stages):
         above = found[-1]
@@ -92,7 +92,7 @@ def supports(stages: Sequence[Stage], layer: Layer, places: Sequence[Place]) -> 
 
 
 def share_of_work(network: Network, layer: str) -> float:
-    """Multiplications to see one location of a layer, as a share of those of the whole image."""
+    """Multiplications to compute one location of a layer, as a share of the whole image's."""
     stages = network.stages_to(layer)
     top = network.layer(layer)
     middle = (top.height // 2, top.width // 2)
@@ -105,7 +105,7 @@ def share_of_work(network: Network, layer: str) -> float:
 
 
 def move(signal: Tensor, old: Support, new: Support) -> Tensor:
-    """The same signal on other squares of the plane: zero where the old ones did not reach."""
+    """The signal on other squares of the plane; zero outside the old squares."""
     layout = torch.contiguous_format if signal.is_contiguous() else torch.channels_last
     shape = (*signal.shape[:2], new.side, new.side)
     moved = torch.empty(shape, memory_format=layout).zero_()

@@ -1,1 +1,1 @@
-"""One pass over the images: every map's peak in every image, into an index."""
+"""The scan: one pass over the images writes every map's peak in every image into an index."""

@@ -1,7 +1,7 @@
-"""How a scan computes: where, in which precision and layout, and how far that is from float32.
+"""The compute path of a scan: device, precision, memory layout, and its error against float32.
 
-Only scans use an accelerator. Reconstructions and exact answers are always made on the CPU in
-float32, so that a picture does not depend on the machine that shows it.
+Only scans use an accelerator. Reconstructions and exact answers are always computed on the CPU in
+float32, so that a picture does not depend on the machine.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from deconv_core.scanning.peak_search import locate, peaks_at
 PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 _BATCH_SIZES = {"cpu": 8, "mps": 16, "cuda": 64}
-"""Images at once. On two cores the time an image takes was the same from 2 to 16."""
+"""Images in a batch. On two cores the time per image was the same for batches of 2 to 16."""
 
 WORTH_APPROXIMATING = 1000
-"""Images from which "auto" considers bfloat16: below, exact answers at once are worth the wait."""
+"""Above this number of images "auto" considers bfloat16; below, a float32 scan is short enough."""
 _LEAST_SPEEDUP = 1.5
 _SAMPLE = 8
 _TRUSTED = 1e-3
-"""Largest difference from the CPU, as a share of a layer's highest peak, of a device to use."""
+"""Largest allowed difference of a device from the CPU, as a share of a layer's highest peak."""
 
 Step = tuple[Tensor, Tensor] | None
 """Weight and bias of a convolution, or None for a pooling."""
@@ -55,7 +55,7 @@ def walk(signal: Tensor, steps: Sequence[Step]) -> list[tuple[Tensor, Tensor]]:
 
 @dataclass(frozen=True, eq=False)
 class ScanNetwork:
-    """A network laid out in memory as a compute path asks."""
+    """A network with its weights in the memory layout of a compute path."""
 
     network: Network
     compute: ComputePath
@@ -64,7 +64,7 @@ class ScanNetwork:
 
     @classmethod
     def prepare(cls, network: Network, compute: ComputePath) -> ScanNetwork:
-        """Lay the weights out once; the network itself is left as it is."""
+        """Copy the weights into the memory layout; the network itself does not change."""
         device, dtype = torch.device(compute.device), _dtype(compute)
         steps = tuple(
             (
@@ -93,7 +93,7 @@ class ScanNetwork:
 
 
 def _full_float32(device: str) -> AbstractContextManager[None]:
-    """CUDA's float32 convolutions round their inputs to 10 bits unless told not to."""
+    """Make CUDA's float32 convolutions exact: by default they round their inputs to 10 bits."""
     if device != "cuda":
         return nullcontext()
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
@@ -109,12 +109,12 @@ def choose_compute(
 ) -> ComputePath:
     """The compute path of a new index.
 
-    "auto" takes an accelerator if there is one that, tried, gives what the CPU gives. It takes
-    float32 for up to ``WORTH_APPROXIMATING`` images, and beyond that bfloat16 if it is measured to
-    be at least 1.5 times faster here. For bfloat16 the error bounds are measured.
+    The device "auto" is an accelerator if there is one whose results agree with the CPU's. The
+    precision "auto" is float32 for up to ``WORTH_APPROXIMATING`` images. Beyond, it is bfloat16 if
+    this is at least 1.5 times faster here, as measured. For bfloat16, error bounds are measured.
 
     Raises:
-        DeconvError: the device asked for is not there, or computes something else.
+        DeconvError: the requested device is not available, or its results differ from the CPU's.
     """
     chosen = _choose_device(network, images, device)
     wide = ComputePath(
@@ -137,7 +137,7 @@ def choose_compute(
 
 
 def _choose_device(network: Network, images: ImageFolder, device: str) -> str:
-    """The device to use, tried on one image."""
+    """Choose the device, after a test on one image."""
     if device not in DEVICES:
         raise DeconvError(f"device {device!r} is not known; choose {', '.join(DEVICES)}")
     if device == "cpu":
@@ -216,7 +216,7 @@ def _speedup(
     seconds = []
     for compute in (wide, narrow):
         prepared = ScanNetwork.prepare(network, compute)
-        prepared.peaks(to_batch(sample[:1]))  # what is done once is not counted
+        prepared.peaks(to_batch(sample[:1]))  # the first call includes one-time work
         began = time.perf_counter()
         prepared.peaks(to_batch(sample[:4]))
         seconds.append(time.perf_counter() - began)

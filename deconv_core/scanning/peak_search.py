@@ -1,4 +1,4 @@
-"""Where each feature map is largest: the search for peaks, on any device."""
+"""The search for the peak of each feature map, on any device."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def find_peaks(feature_maps: Tensor) -> Peaks:
 def locate(feature_maps: Tensor) -> tuple[Tensor, Tensor]:
     """The largest value of each map of (N, C, H, W), and its flat index: both (N, C).
 
-    When channels come last in memory, pooling over the whole plane is several times faster than
-    flattening and taking the maximum; when they come first, NumPy's search is.
+    With channels last in memory, pooling over the whole plane is several times faster than taking
+    the maximum of the flattened plane; with channels first, NumPy's search is faster.
     """
     if feature_maps.device.type != "cpu":
         highest, where = feature_maps.flatten(2).max(dim=2)
@@ -33,7 +33,7 @@ def locate(feature_maps: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def peaks_at(highest: Tensor, where: Tensor, width: int) -> Peaks:
-    """Peaks from what ``locate`` gave for maps of that width."""
+    """Peaks from the result of ``locate`` for maps of this width."""
     places = where.cpu().numpy()
     return Peaks(
         highest.float().cpu().numpy(),

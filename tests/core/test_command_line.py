@@ -117,7 +117,7 @@ def test_scan_ends_with_layers_in_which_many_maps_are_dead(
     arguments = ["scan", str(photos), "--network", str(tmp_path / "mine.pth"), "--label", "b"]
     assert main([*arguments, "--index", str(tmp_path / "index"), "--progress", "none"]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
-    assert "in none of the 5 images in conv3_1 (3 of 6)" in last
+    assert "of conv3_1 (3 of 6) never fire in the 5 images" in last
     assert "another preprocessing than torchvision" in last
 
 

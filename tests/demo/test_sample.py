@@ -13,8 +13,8 @@ from demo import sample
     [
         ("images/holiday.jpg", "holds more than drawings"),
         ("images/dog/holiday.jpg", "holds more than drawings"),
-        ("index/notes.txt", "is no index"),
-        ("index/manifest.json", "is no index"),
+        ("index/notes.txt", "is not an index"),
+        ("index/manifest.json", "is not an index"),
     ],
 )
 def test_folders_that_hold_something_else_are_left_alone(

@@ -30,7 +30,7 @@ class IndexCase:
     """What is changed in an index folder, and a pattern for the refusal; "" for none."""
 
     change: Change
-    expected: str = "damaged|is no index|does not belong|does not hold|has format"
+    expected: str = "damaged|is not an index|does not belong|does not hold|has format"
 
 
 def write(path: Path, content: bytes) -> None:

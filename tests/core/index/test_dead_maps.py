@@ -47,10 +47,10 @@ def test_more_than_a_quarter_is_many_and_a_quarter_is_not(
     assert found["conv4_1"] == (2, 7)
     assert not {"conv1_2", "conv3_3", "conv5_4"} & set(found)
     said = dead_maps_sentence(index, layers_with_many_dead_maps(index))
-    assert "none of the 4 images in" in said
+    assert "never fire in the 4 images" in said
     assert "conv2_1 (2 of 5)" in said
     assert "pool" not in said
-    assert "another preprocessing than torchvision, which was used; 4 images are few" in said
+    assert "another preprocessing than torchvision, which the scan used; there are only 4" in said
 
 
 def test_the_demo_has_no_such_layer() -> None:

@@ -177,7 +177,7 @@ def test_a_folder_that_is_no_index_is_not_replaced(
 ) -> None:
     (tmp_path / "holiday").mkdir()
     (tmp_path / "holiday" / "a.txt").write_text("mine")
-    with pytest.raises(DeconvError, match="is no index"):
+    with pytest.raises(DeconvError, match="is not an index"):
         scan(other, photos, tmp_path / "holiday", anew=True)
     assert names(tmp_path / "holiday") == ["holiday"]
 

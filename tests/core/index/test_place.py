@@ -88,10 +88,10 @@ def test_a_folder_that_holds_something_is_left_alone(
     images = tmp_path / "photos"
     shutil.copytree(photos, images)
     put(tmp_path / "mine", name)
-    refused(network, images, tmp_path / "mine", "is no index")
+    refused(network, images, tmp_path / "mine", "is not an index")
     for own in OWN_FILES:
         put(tmp_path / "mine", own)
-    refused(network, images, tmp_path / "mine", "is no index")
+    refused(network, images, tmp_path / "mine", "is not an index")
 
 
 def test_the_message_names_what_is_there_and_what_to_do(
@@ -158,9 +158,7 @@ def test_no_folder_can_be_there(network: Network, photos: Path, tmp_path: Path, 
     else:
         index.symlink_to(file if what == "a link to it" else tmp_path / "nothing")
         index = index / "index" if what.startswith("below") else index
-    refused(
-        network, images, index, "cannot write the index at .* is a (file|link that leads nowhere)"
-    )
+    refused(network, images, index, "cannot write the index at .* is a (file|link to nothing)")
 
 
 @pytest.mark.parametrize("content", [b"[]", b'"x"', b"1", b"null", b"{}", b"{", b"", b"\xff"])
@@ -171,7 +169,7 @@ def test_a_manifest_that_proves_nothing_is_left_alone(
     shutil.copytree(photos, images)
     index.mkdir()
     (index / "manifest.json").write_bytes(content)
-    refused(network, images, index, r"holds 'manifest\.json' and is no index")
+    refused(network, images, index, r"holds 'manifest\.json' and is not an index")
 
 
 # -- the folder of images and the folder of the index ---------------------------------------------
@@ -252,7 +250,7 @@ def test_addresses_of_one_store(network: Network, photos: Path) -> None:
         for index in ("memory://place/photos", "memory://place/photos/index", "memory://place"):
             with pytest.raises(DeconvError, match="folder of images"):
                 scan(network, images, index)
-        with pytest.raises(DeconvError, match=r"holds 'notes\.txt' and is no index"):
+        with pytest.raises(DeconvError, match=r"holds 'notes\.txt' and is not an index"):
             scan(network, images, "memory://place/mine")
         assert store.find("/place/mine") == ["/place/mine/notes.txt"]
         assert scan(network, images, "memory://place/photos-index").complete
