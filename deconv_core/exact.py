@@ -17,11 +17,12 @@ from deconv_core.arguments import callbacks, flag, instance, whole_number
 from deconv_core.errors import ANEW, CancelledError, ImageError, IndexMismatchError
 from deconv_core.images.decoding import DECODING
 from deconv_core.images.folder import ImageFolder, check_unchanged
-from deconv_core.index.activation_index import TOP, ActivationIndex, best_channel
+from deconv_core.index.activation_index import TOP, ActivationIndex
+from deconv_core.layers import convolution_of
 from deconv_core.network.network import Network
 from deconv_core.progress import CancelFlag
 from deconv_core.reconstruction.cache import ImagePass, ReconstructionCache
-from deconv_core.reconstruction.whole_image import image_passes, peak_layer
+from deconv_core.reconstruction.whole_image import image_passes
 from deconv_core.units import Activation, Unit
 
 SAFETY = 4.0
@@ -133,7 +134,7 @@ def exact_top(
     near = index.best(layer, channel, label, copies=copies).sort_values(
         ["value", "image_id"], ascending=[False, True]
     )
-    error = SAFETY * index.manifest.compute.error_bounds[peak_layer(network, layer)]
+    error = SAFETY * index.manifest.compute.error_bounds[convolution_of(network.layers, layer)]
     names, values = near["image_id"].tolist(), near["value"].to_numpy()
     most, cache = min(len(names), MOST_EXAMINED), cache or ReconstructionCache()
     found: list[Activation] = []
@@ -209,17 +210,12 @@ def _best(
     passes: Sequence[ImagePass],
 ) -> list[Activation]:
     """The best activation above 0 of each image, in float32."""
-    shrink = 2 if network.layer(layer).is_pool else 1
     found = []
     for name, passed in zip(names, passes, strict=True):
-        peaks = passed.peaks[peak_layer(network, layer)]
-        rows, columns = peaks.rows // shrink, peaks.columns // shrink
-        best = channel
-        if best is None:
-            best = best_channel(peaks.values, rows, columns)[0]
-        best = int(best)
+        peaks = passed.peaks_of(network, layer)
+        best = int(peaks.best_channels()[0] if channel is None else channel)
         value = float(peaks.values[0, best])
         if value > 0:
-            place = int(rows[0, best]), int(columns[0, best])
+            place = int(peaks.rows[0, best]), int(peaks.columns[0, best])
             found.append(Activation(Unit(layer, best), name, *place, value))
     return found

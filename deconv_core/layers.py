@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from deconv_core.arguments import shown, whole_number
 from deconv_core.errors import DeconvError
@@ -66,6 +67,14 @@ class Layer:
         """True for pool1 ... pool5, False for a convolution (taken after its ReLU)."""
         return self.name.startswith("pool")
 
+    def place_of(self, place: Any) -> Any:
+        """Rows or columns of its convolution's peaks in this layer: halved if it is a pooling.
+
+        The largest of a pooling's map is the largest of the map below, in one of the four cells
+        under it.
+        """
+        return place // 2 if self.is_pool else place
+
 
 def chain_layers(chain: Iterable[int | str]) -> tuple[Layer, ...]:
     """Name the layers of a VGG-like chain and give each its geometry.
@@ -99,3 +108,13 @@ def layer_named(layers: Mapping[str, Layer], name: str) -> Layer:
         names = ", ".join(layers)
         raise DeconvError(f"{shown(name)} is not a layer of this network; choose one of {names}")
     return layers[name]
+
+
+def convolution_of(layers: Mapping[str, Layer], name: str) -> str:
+    """The convolution whose peaks are a layer's (``Layer.place_of``): itself, or the one below.
+
+    Raises:
+        DeconvError: no such layer; the message lists what there is.
+    """
+    names = list(layers)
+    return names[names.index(name) - 1] if layer_named(layers, name).is_pool else name

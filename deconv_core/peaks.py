@@ -1,16 +1,20 @@
-"""The peak of every feature map: its largest activation and where it is."""
+"""The peak of every feature map: its largest activation in an image, and where that is."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from deconv_core.layers import Layer
+
 
 @dataclass(frozen=True, eq=False)
 class Peaks:
-    """Peaks of one layer in N images: arrays (N, C).
+    """Peaks of maps of one layer in N images: arrays (N, C).
 
     Attributes:
         values: float32, the largest activation of each map.
@@ -22,16 +26,39 @@ class Peaks:
     rows: npt.NDArray[np.uint8]
     columns: npt.NDArray[np.uint8]
 
-    def of_image(self, place: int) -> Peaks:
-        """The peaks of one of the images: arrays (1, C)."""
-        here = slice(place, place + 1)
-        return Peaks(self.values[here], self.rows[here], self.columns[here])
+    @classmethod
+    def of_no_image(cls, channels: int) -> Peaks:
+        """Arrays (0, channels)."""
+        places = np.zeros((0, channels), np.uint8)
+        return cls(np.zeros((0, channels), np.float32), places, places)
 
+    @classmethod
+    def join(cls, parts: Sequence[Peaks], axis: int = 0) -> Peaks:
+        """One after the other: images of the same maps, or with ``axis`` 1 maps of one layer."""
+        return cls(
+            np.concatenate([part.values for part in parts], axis),
+            np.concatenate([part.rows for part in parts], axis),
+            np.concatenate([part.columns for part in parts], axis),
+        )
 
-def join_peaks(parts: list[Peaks]) -> Peaks:
-    """The peaks of several batches of the same layer, one after the other."""
-    return Peaks(
-        np.concatenate([part.values for part in parts]),
-        np.concatenate([part.rows for part in parts]),
-        np.concatenate([part.columns for part in parts]),
-    )
+    def select(self, images: Any = slice(None), channels: slice = slice(None)) -> Peaks:
+        """Those of some images (a slice, positions or a mask), of some maps."""
+        arrays = self.values, self.rows, self.columns
+        return Peaks(*(array[images][:, channels] for array in arrays))
+
+    def at(self, layer: Layer) -> Peaks:
+        """A convolution's peaks where they are in a layer: in itself, or in the pooling above."""
+        return Peaks(self.values, layer.place_of(self.rows), layer.place_of(self.columns))
+
+    def best_channels(self) -> npt.NDArray[np.int64]:
+        """For each image the position of the best peak; ties by row, column, channel."""
+        best = self.values.max(axis=1, keepdims=True)
+        where = self.rows.astype(np.int64) * 256 + self.columns
+        last = np.iinfo(np.int64).max
+        chosen: npt.NDArray[np.int64] = np.where(self.values == best, where, last).argmin(axis=1)
+        return chosen
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return self.values.nbytes + self.rows.nbytes + self.columns.nbytes

@@ -22,14 +22,15 @@ import pandas as pd
 
 from deconv_core.arguments import flag, shown, text, whole_number
 from deconv_core.errors import DeconvError, IndexDamagedError
-from deconv_core.index.blocks import BlockFile, ImageRow, LayerPeaks, check_block, read_peaks
+from deconv_core.index.blocks import BlockFile, ImageRow, Ordinals, check_block, read_peaks
 from deconv_core.index.copies import Groups, KnownCopies, is_repeated
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.inspection import PlannedImages
 from deconv_core.index.manifest import Manifest
 from deconv_core.index.parts import REPAIR
 from deconv_core.index.summary import KEPT, read_maps, read_top
-from deconv_core.layers import Layer
+from deconv_core.layers import Layer, convolution_of
+from deconv_core.peaks import Peaks
 from deconv_core.storage import Location, RemotePath
 from deconv_core.units import Activation, Unit, as_stored
 
@@ -253,8 +254,8 @@ class ActivationIndex:
         known = read_maps(self._folder, self.manifest, stored) if label is None else None
         if known is not None:
             return known
-        found = self._read(layer, None, label)
-        values = found.values[self._chosen(found.ordinals, label)]
+        ordinals, found = self._read(layer, None, label)
+        values = found.values[self._chosen(ordinals, label)]
         channels = self.layers[layer].channels
         count = max(len(values), 1)
         highest = values.max(axis=0, initial=0.0) if len(values) else np.zeros(channels)
@@ -286,22 +287,22 @@ class ActivationIndex:
             DeconvError: no such layer, channel or label.
             IndexDamagedError: a block cannot be read.
         """
-        found = self._read(layer, channel, label)
-        chosen = self._chosen(found.ordinals, label, copies)
-        values, rows, columns = (a[chosen] for a in (found.values, found.rows, found.columns))
-        place = np.zeros(len(values), np.int64)
-        if values.shape[1] > 1 and len(values):
-            place = best_channel(values, rows, columns)
-        here = np.arange(len(values))
-        done = self._by_ordinal.loc[found.ordinals[chosen]]
+        ordinals, found = self._read(layer, channel, label)
+        ordinals = ordinals[chosen := self._chosen(ordinals, label, copies)]
+        found = found.select(chosen)
+        place = np.zeros(len(ordinals), np.int64)
+        if channel is None and len(ordinals):
+            place = found.best_channels()
+        here = np.arange(len(ordinals))
+        done = self._by_ordinal.loc[ordinals]
         return pd.DataFrame(
             {
                 "image_id": done["image_id"].to_numpy(),
                 "label": done["label"].to_numpy(),
-                "channel": place + found.channels.start,
-                "row": rows[here, place].astype(np.int64),
-                "column": columns[here, place].astype(np.int64),
-                "value": values[here, place],
+                "channel": place if channel is None else np.full(len(place), int(channel)),
+                "row": found.rows[here, place].astype(np.int64),
+                "column": found.columns[here, place].astype(np.int64),
+                "value": found.values[here, place],
             }
         )
 
@@ -314,8 +315,8 @@ class ActivationIndex:
             return None
         if not copies:
             found = found[~found["copy"]]
-        if stored != layer:
-            found = found.assign(row=found["row"] // 2, column=found["column"] // 2)
+        place_of = self.layers[layer].place_of
+        found = found.assign(row=place_of(found["row"]), column=place_of(found["column"]))
         order = ["value", "row", "column", "channel"]
         ranked = found.sort_values(order, ascending=[False, True, True, True])
         once = ranked.drop_duplicates("image")
@@ -359,34 +360,25 @@ class ActivationIndex:
         blocks = np.unique(self._live(label)["block"].to_numpy())
         return [file for file in self._files if any(block in file.numbers for block in blocks)]
 
-    def _read(self, layer: str, channel: int | None, label: str | None) -> LayerPeaks:
+    def _read(self, layer: str, channel: int | None, label: str | None) -> tuple[Ordinals, Peaks]:
         """Peaks of a layer or one of its channels in the blocks to read; poolings by halving."""
         stored = self._stored_layer(layer)
         channel = self._checked_channel(layer, channel)
-        channels = self.layers[layer].channels
-        wanted = range(channels) if channel is None else range(channel, channel + 1)
         files = self._files_with(label)
         for file in files:
             if file.path not in self._readable:
                 self._check(file)
         parts = [read_peaks(file, self.manifest.layers, stored, channel) for file in files]
-        for file, part in zip(files, parts, strict=True):
-            if not np.array_equal(part.ordinals, self._readable[file.path]):
+        for file, (ordinals, _) in zip(files, parts, strict=True):
+            if not np.array_equal(ordinals, self._readable[file.path]):
                 raise IndexDamagedError(
                     f"block {file.path} does not hold {stored} of the images it describes; {REPAIR}"
                 )
-        empty = np.zeros((0, len(wanted)))
-        found = LayerPeaks(
-            np.concatenate([np.zeros(0, np.uint32), *(part.ordinals for part in parts)]),
-            wanted,
-            np.concatenate([empty.astype(np.float32), *(part.values for part in parts)]),
-            np.concatenate([empty.astype(np.uint8), *(part.rows for part in parts)]),
-            np.concatenate([empty.astype(np.uint8), *(part.columns for part in parts)]),
-        )
-        if stored == layer:
-            return found
-        halved = found.rows // 2, found.columns // 2
-        return LayerPeaks(found.ordinals, wanted, found.values, *halved)
+        here = self.layers[layer]
+        nothing = Peaks.of_no_image(here.channels if channel is None else 1)
+        found = Peaks.join([nothing, *(peaks for _, peaks in parts)])
+        ordinals = np.concatenate([np.zeros(0, np.uint32), *(numbers for numbers, _ in parts)])
+        return ordinals, found.at(here)
 
     def _check(self, file: BlockFile) -> list[ImageRow]:
         """What a block learned about its images, once it is known to be whole and in its place."""
@@ -430,12 +422,4 @@ class ActivationIndex:
             raise DeconvError(
                 f"{shown(layer)} is not a layer of this index; choose one of {', '.join(names)}"
             )
-        return names[names.index(layer) - 1] if self.layers[layer].is_pool else layer
-
-
-def best_channel(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """For each image (first axis) the channel of the best peak; ties by row, column, channel."""
-    best = values.max(axis=1, keepdims=True)
-    where = rows.astype(np.int64) * 256 + columns
-    chosen: np.ndarray = np.where(values == best, where, np.iinfo(np.int64).max).argmin(axis=1)
-    return chosen
+        return convolution_of(self.layers, layer)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -25,10 +26,14 @@ from deconv_core.index.parts import (
 )
 from deconv_core.index.seals import check_seal, sealed
 from deconv_core.layers import Layer
+from deconv_core.peaks import Peaks
 from deconv_core.storage import Location, source
 
 GROUP_CHANNELS = 64
 """Channels in a row group: what a question about one feature map has to read at least."""
+
+Ordinals = npt.NDArray[np.uint32]
+"""Row numbers in the list of images."""
 
 _IMAGES_KEY = b"deconv_images"
 _SCHEMA = pa.schema(
@@ -71,17 +76,6 @@ class ImageRow:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class LayerPeaks:
-    """Peaks of ``channels`` of one layer as arrays (images, channels); ordinals (images,)."""
-
-    ordinals: np.ndarray
-    channels: range
-    values: np.ndarray
-    rows: np.ndarray
-    columns: np.ndarray
-
-
 @dataclass(frozen=True, slots=True)
 class BlockFile:
     """One file of peaks and the numbers of the blocks in it."""
@@ -93,25 +87,6 @@ class BlockFile:
     def part(self) -> str:
         """What the file says it is."""
         return f"blocks {self.numbers.start} to {self.numbers.stop - 1}"
-
-
-class AnyPeaks(Protocol):
-    """Peaks of one layer: arrays (images, channels)."""
-
-    @property
-    def values(self) -> np.ndarray:
-        """Activations."""
-        ...
-
-    @property
-    def rows(self) -> np.ndarray:
-        """Rows of the peaks in the map."""
-        ...
-
-    @property
-    def columns(self) -> np.ndarray:
-        """Columns of the peaks in the map."""
-        ...
 
 
 def row_groups(layers: Sequence[Layer]) -> list[tuple[str, range]]:
@@ -139,7 +114,7 @@ def block_content(
     file: BlockFile,
     images: Sequence[ImageRow],
     manifest: Manifest,
-    peaks: Callable[[str], AnyPeaks],
+    peaks: Callable[[str], Peaks],
 ) -> bytes:
     """The bytes of a block, sealed.
 
@@ -207,8 +182,11 @@ def read_block_images(file: BlockFile) -> list[ImageRow]:
 
 def read_peaks(
     file: BlockFile, layers: Sequence[Layer], layer: str, channel: int | None
-) -> LayerPeaks:
+) -> tuple[Ordinals, Peaks]:
     """Peaks of one channel of a layer, or of all (``channel`` None), in one block.
+
+    Returns:
+        The ordinals of the images, and the peaks in them.
 
     Raises:
         IndexDamagedError: the block is missing, truncated or fails its checksums.
@@ -223,45 +201,35 @@ def read_peaks(
             index_limits.check_peak_rows(opened.metadata, file.path.stat().st_size)
             here = next(found for found in layers if found.name == layer)
             read = [_read_group(opened, number, here, channels) for number, channels in groups]
-        if len({len(part.ordinals) for part in read}) > 1:
+        if len({len(ordinals) for ordinals, _ in read}) > 1:
             raise ValueError("its feature maps have different numbers of images")
     except MISTAKES as error:
         raise _damaged(file.path, error) from error
-    if channel is not None:
-        (only,), start = read, groups[0][1].start
-        one = slice(channel - start, channel - start + 1)
-        return replace(
-            only,
-            channels=range(channel, channel + 1),
-            values=only.values[:, one],
-            rows=only.rows[:, one],
-            columns=only.columns[:, one],
-        )
-    return LayerPeaks(
-        read[0].ordinals,
-        range(read[-1].channels.stop),
-        np.concatenate([part.values for part in read], axis=1),
-        np.concatenate([part.rows for part in read], axis=1),
-        np.concatenate([part.columns for part in read], axis=1),
-    )
+    ordinals, found = read[0]
+    if channel is None:
+        return ordinals, Peaks.join([peaks for _, peaks in read], axis=1)
+    start = channel - groups[0][1].start
+    return ordinals, found.select(channels=slice(start, start + 1))
 
 
 def _group_table(
-    schema: pa.Schema, layer: str, channels: range, ordinals: np.ndarray, peaks: AnyPeaks
+    schema: pa.Schema, layer: str, channels: range, ordinals: np.ndarray, peaks: Peaks
 ) -> pa.Table:
-    here = slice(channels.start, channels.stop)
+    here = peaks.select(channels=slice(channels.start, channels.stop))
     count = len(ordinals) * len(channels)
     names = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int8)), pa.array([layer]))
     columns = [
         names,
         np.repeat(np.arange(channels.start, channels.stop, dtype=np.uint16), len(ordinals)),
         np.tile(ordinals, len(channels)),
-        *(array[:, here].T.ravel() for array in (peaks.values, peaks.rows, peaks.columns)),
+        *(array.T.ravel() for array in (here.values, here.rows, here.columns)),
     ]
     return pa.table(columns, schema=schema)
 
 
-def _read_group(file: pq.ParquetFile, number: int, layer: Layer, channels: range) -> LayerPeaks:
+def _read_group(
+    file: pq.ParquetFile, number: int, layer: Layer, channels: range
+) -> tuple[Ordinals, Peaks]:
     if number >= file.num_row_groups:
         raise ValueError(f"it has no row group {number}")
     table = file.read_row_group(number, columns=["channel", "image", "value", "row", "column"])
@@ -278,7 +246,7 @@ def _read_group(file: pq.ParquetFile, number: int, layer: Layer, channels: range
     values, rows, columns = (
         table[name].to_numpy().reshape(shape).T for name in ("value", "row", "column")
     )
-    return LayerPeaks(table["image"].to_numpy()[:images], channels, values, rows, columns)
+    return table["image"].to_numpy()[:images], Peaks(values, rows, columns)
 
 
 def _damaged(path: Location, error: Exception) -> IndexDamagedError:

@@ -35,7 +35,7 @@ import pyarrow.parquet as pq
 
 from deconv_core.errors import ANEW, DeconvError, IndexDamagedError, IndexMismatchError
 from deconv_core.index import limits as index_limits
-from deconv_core.index.blocks import AnyPeaks, BlockFile, ImageRow, block_content
+from deconv_core.index.blocks import BlockFile, ImageRow, block_content
 from deconv_core.index.manifest import (
     FORMAT_VERSION,
     Manifest,
@@ -53,6 +53,7 @@ from deconv_core.index.parts import (
     write_table,
 )
 from deconv_core.index.seals import check_seal
+from deconv_core.peaks import Peaks
 from deconv_core.storage import Location, RemotePath, beside, location, source
 from deconv_core.whole_files import remove_parts, write_whole
 
@@ -236,7 +237,7 @@ class IndexFolder:
         file: BlockFile,
         images: Sequence[ImageRow],
         manifest: Manifest,
-        peaks: Callable[[str], AnyPeaks],
+        peaks: Callable[[str], Peaks],
     ) -> None:
         """Write one block under its final name; the arguments are those of ``block_content``."""
         content = block_content(file, images, manifest, peaks)

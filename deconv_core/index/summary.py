@@ -22,7 +22,7 @@ from deconv_core.errors import IndexDamagedError
 from deconv_core.index import limits as index_limits
 from deconv_core.index.blocks import (
     BlockFile,
-    LayerPeaks,
+    Ordinals,
     open_writer,
     read_block_images,
     read_peaks,
@@ -42,6 +42,7 @@ from deconv_core.index.parts import (
 )
 from deconv_core.index.seals import check_seal, sealed
 from deconv_core.layers import Layer
+from deconv_core.peaks import Peaks
 from deconv_core.storage import Location, source
 from deconv_core.whole_files import write_whole
 
@@ -87,15 +88,8 @@ def _merge(folder: IndexFolder, manifest: Manifest, run: Sequence[BlockFile]) ->
         return
     rows = [row for file in run for row in read_block_images(file)]
 
-    def peaks(layer: str) -> LayerPeaks:
-        parts = [read_peaks(file, manifest.layers, layer, None) for file in run]
-        return LayerPeaks(
-            np.concatenate([part.ordinals for part in parts]),
-            parts[0].channels,
-            np.concatenate([part.values for part in parts]),
-            np.concatenate([part.rows for part in parts]),
-            np.concatenate([part.columns for part in parts]),
-        )
+    def peaks(layer: str) -> Peaks:
+        return Peaks.join([read_peaks(file, manifest.layers, layer, None)[1] for file in run])
 
     merged = folder.block_file(run[0].numbers.start, run[-1].numbers.stop - 1)
     folder.write_block(merged, rows, manifest, peaks)
@@ -126,16 +120,21 @@ class _Best:
         self.keys = np.zeros((0, self.channels), np.uint64)
         self.places = np.zeros((0, self.channels), np.uint64)
 
-    def add(self, found: LayerPeaks, ranks: np.ndarray) -> None:
-        """Add peaks; ``ranks`` (images,) are the ranks of their ids."""
+    def add(self, ordinals: Ordinals, found: Peaks, counted: np.ndarray, ranks: np.ndarray) -> None:
+        """Add the peaks in those images that are counted.
+
+        ``counted`` and ``ranks`` (of the ids) have an entry for every image of the index.
+        """
+        chosen = counted[ordinals]
+        ordinals, found = ordinals[chosen], found.select(chosen)
         self.images += len(found.values)
         self.highest = np.maximum(self.highest, found.values.max(axis=0, initial=0.0))
         self.total += found.values.sum(axis=0, dtype=np.float64)
         self.active += (found.values > 0).sum(axis=0)
         bits = np.maximum(found.values, 0).view(np.uint32).astype(np.uint64)
-        keys = (bits << 32) | (0xFFFFFFFF - ranks.astype(np.uint64))[:, None]
+        keys = (bits << 32) | (0xFFFFFFFF - ranks[ordinals].astype(np.uint64))[:, None]
         where = (
-            (found.ordinals.astype(np.uint64) << 16)[:, None]
+            (ordinals.astype(np.uint64) << 16)[:, None]
             | (found.rows.astype(np.uint64) << 8)
             | found.columns
         )
@@ -189,6 +188,7 @@ def write_summary(folder: IndexFolder, manifest: Manifest, plan: pd.DataFrame) -
     ranks = np.empty(len(plan), np.uint64)
     ranks[np.argsort(plan["image_id"].to_numpy(object), kind="stable")] = np.arange(len(plan))
     copies = _copies(plan)
+    originals = live & ~copies
     buffer = pa.BufferOutputStream()
     maps: list[pd.DataFrame] = []
     groups = row_groups(layers)
@@ -197,11 +197,10 @@ def write_summary(folder: IndexFolder, manifest: Manifest, plan: pd.DataFrame) -
         for layer in (layer for layer in layers if not layer.is_pool):
             best, first = _Best(layer.channels), _Best(layer.channels)
             for file in folder.block_files():
-                found = _only(read_peaks(file, layers, layer.name, None), live)
-                best.add(found, ranks[found.ordinals])
+                ordinals, peaks = read_peaks(file, layers, layer.name, None)
+                best.add(ordinals, peaks, live, ranks)
                 if copies.any():
-                    found = _only(found, ~copies)
-                    first.add(found, ranks[found.ordinals])
+                    first.add(ordinals, peaks, originals, ranks)
             for name, channels in groups:
                 if name == layer.name:
                     writer.write_table(_kept_table([best, first], channels, copies))
@@ -230,18 +229,6 @@ def _copies(plan: pd.DataFrame) -> np.ndarray:
     found = np.zeros(len(plan), bool)
     found[plan.index.get_indexer(ordered.index)] = is_repeated(ordered["content_hash"])
     return found
-
-
-def _only(found: LayerPeaks, wanted: np.ndarray) -> LayerPeaks:
-    """The peaks of the images whose ordinals are wanted."""
-    chosen = wanted[found.ordinals]
-    return LayerPeaks(
-        found.ordinals[chosen],
-        found.channels,
-        found.values[chosen],
-        found.rows[chosen],
-        found.columns[chosen],
-    )
 
 
 def _statistics(layer: Layer, best: _Best) -> pd.DataFrame:

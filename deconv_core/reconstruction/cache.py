@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from deconv_core.arguments import whole_number
 from deconv_core.images.decoding import Pixels
 from deconv_core.images.folder import ImageContent, ImageFolder, SeenImage
+from deconv_core.layers import convolution_of
 from deconv_core.network.network import Network
 from deconv_core.peaks import Peaks
 from deconv_core.reconstruction.switches import Switches
@@ -34,10 +35,14 @@ class ImagePass:
     peaks: dict[str, Peaks]
     content_hash: str = ""
 
+    def peaks_of(self, network: Network, layer: str) -> Peaks:
+        """The peaks (1, C) of a convolution or pooling that was passed."""
+        return self.peaks[convolution_of(network.layers, layer)].at(network.layers[layer])
+
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return self.switches.nbytes + sum(6 * peaks.values.size for peaks in self.peaks.values())
+        return self.switches.nbytes + sum(peaks.nbytes for peaks in self.peaks.values())
 
 
 class ReconstructionCache:

@@ -32,7 +32,7 @@ from deconv_core.pictures import Reconstruction
 from deconv_core.progress import CancelFlag
 from deconv_core.reconstruction.cache import ImagePass, ReconstructionCache
 from deconv_core.reconstruction.switches import Switches
-from deconv_core.reconstruction.whole_image import image_passes, peak_layer
+from deconv_core.reconstruction.whole_image import image_passes
 from deconv_core.reconstruction.windowed_passes import ascend, descend
 from deconv_core.reconstruction.windows import share_of_work
 from deconv_core.units import Activation, Unit
@@ -196,9 +196,8 @@ def _known_value(
     """The float32 value of an activation that is a peak of a pass already made."""
     if passed is None:
         return None
-    peaks = passed.peaks[peak_layer(network, layer.name)]
-    channel, shrink = activation.unit.channel, 2 if layer.is_pool else 1
-    place = int(peaks.rows[0, channel]) // shrink, int(peaks.columns[0, channel]) // shrink
+    peaks, channel = passed.peaks_of(network, layer.name), activation.unit.channel
+    place = int(peaks.rows[0, channel]), int(peaks.columns[0, channel])
     same = place == (activation.row, activation.column)
     return float(peaks.values[0, channel]) if same else None
 

@@ -20,12 +20,6 @@ from deconv_core.scanning.compute import to_batch
 from deconv_core.scanning.peak_search import find_peaks
 
 
-def peak_layer(network: Network, layer: str) -> str:
-    """The convolution whose peaks are a layer's: itself, or the one below a pooling."""
-    names = list(network.layers)
-    return names[names.index(layer) - 1] if network.layer(layer).is_pool else layer
-
-
 def image_passes(
     network: Network,
     images: ImageFolder,

@@ -15,7 +15,7 @@ from deconv_core.errors import ImageError
 from deconv_core.images.decoding import DecodedImage, content_hash
 from deconv_core.images.folder import ImageEntry, ImageFolder, read_content
 from deconv_core.index.blocks import ImageRow
-from deconv_core.peaks import Peaks, join_peaks
+from deconv_core.peaks import Peaks
 from deconv_core.progress import CancelFlag
 from deconv_core.scanning.compute import ScanNetwork, to_batch
 
@@ -139,22 +139,14 @@ def _scan_batch(
         )
         for (ordinal, entry, decoded), fine in zip(batch, finite, strict=True)
     ]
-    kept = {
-        name: Peaks(found.values[finite], found.rows[finite], found.columns[finite])
-        for name, found in peaks.items()
-    }
-    return rows, kept
+    return rows, {name: found.select(finite) for name, found in peaks.items()}
 
 
 def _joined(prepared: ScanNetwork, parts: list[dict[str, Peaks]]) -> dict[str, Peaks]:
     layers = [layer for layer in prepared.network.layers.values() if not layer.is_pool]
-    if parts:
-        return {layer.name: join_peaks([part[layer.name] for part in parts]) for layer in layers}
-    nothing = {
-        layer.name: (
-            np.zeros((0, layer.channels), np.float32),
-            np.zeros((0, layer.channels), np.uint8),
+    return {
+        layer.name: Peaks.join(
+            [Peaks.of_no_image(layer.channels), *(part[layer.name] for part in parts)]
         )
         for layer in layers
     }
-    return {name: Peaks(values, places, places) for name, (values, places) in nothing.items()}

@@ -11,7 +11,7 @@ import torch
 
 from deconv_core.errors import DeconvError, IndexDamagedError, IndexMismatchError
 from deconv_core.images.folder import ImageFolder
-from deconv_core.index.activation_index import ActivationIndex, best_channel
+from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.index.inspection import check_index
 from deconv_core.network.network import Network
 from deconv_core.scanning.scan import scan
@@ -158,13 +158,6 @@ def test_ties_are_ordered_by_image_row_column_and_channel(
             expected = expected_top(tied_truth, layer, channel, 500, copies=copies)
             for k in (1, 4, 9, 500):
                 assert tied.top(layer, channel, k, copies=copies) == expected[:k]
-
-
-def test_of_equal_maps_the_first_row_then_column_then_channel_is_the_best() -> None:
-    values = np.array([[5, 9, 9, 9, 9], [2, 2, 2, 2, 1]], np.float32)
-    rows = np.array([[0, 3, 1, 1, 1], [7, 6, 6, 6, 0]], np.uint8)
-    columns = np.array([[0, 0, 200, 2, 2], [0, 9, 8, 8, 0]], np.uint8)
-    assert best_channel(values, rows, columns).tolist() == [3, 2]
 
 
 @pytest.mark.parametrize("layer", POOLS)
