@@ -50,9 +50,10 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class ImageRow:
-    """What a scan learned about one image.
+    """One image in a scan, and what the scan learned about it.
 
-    ``error`` is "" when it was read; ``note`` says what is odd about its values, or is "".
+    ``ordinal`` is its row number in the list of images. ``error`` is "" when it was read; ``note``
+    says what is odd about its values, or is "".
     """
 
     ordinal: int
@@ -63,6 +64,11 @@ class ImageRow:
     error: str
     content_hash: str
     note: str = ""
+
+    @classmethod
+    def planned(cls, ordinal: int, image_id: str, label: str) -> ImageRow:
+        """An image of which nothing was learned yet."""
+        return cls(ordinal, image_id, label, width=0, height=0, error="", content_hash="")
 
     @property
     def possible(self) -> bool:

@@ -6,25 +6,17 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from deconv_core.errors import ImageError
-from deconv_core.images.decoding import DecodedImage, content_hash
-from deconv_core.images.folder import ImageEntry, ImageFolder, read_content
+from deconv_core.images.decoding import Pixels, content_hash
+from deconv_core.images.folder import ImageFolder, read_content
 from deconv_core.index.blocks import ImageRow
 from deconv_core.peaks import Peaks
 from deconv_core.progress import CancelFlag
 from deconv_core.scanning.compute import ScanNetwork, to_batch
-
-
-class Failure(NamedTuple):
-    """An image that cannot be read: why, and the hash of its bytes if there were any."""
-
-    reason: str
-    content_hash: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +30,7 @@ class Block:
 def scan_block(
     prepared: ScanNetwork,
     images: ImageFolder,
-    entries: Sequence[tuple[int, ImageEntry]],
+    planned: Sequence[ImageRow],
     count: Callable[[int, int], None] | None = None,
     cancel: CancelFlag | None = None,
 ) -> Block | None:
@@ -46,8 +38,8 @@ def scan_block(
 
     Args:
         prepared: the network, laid out.
-        images: says how pictures are resized.
-        entries: (ordinal, file) of each image.
+        images: says where they are and how they are resized; its list is not used.
+        planned: which images.
         count: called after every batch with (images read, images failed) of it.
         cancel: set it to stop.
 
@@ -57,25 +49,23 @@ def scan_block(
     """
     rows: list[ImageRow] = []
     parts: list[dict[str, Peaks]] = []
-    batch: list[tuple[int, ImageEntry, DecodedImage]] = []
+    batch: list[tuple[ImageRow, Pixels]] = []
     size = prepared.compute.batch_size
     failed = 0
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        for place, (ordinal, entry, decoded) in enumerate(
-            _decode_ahead(pool, images, entries, 2 * size)
-        ):
+        for place, (row, pixels) in enumerate(_decode_ahead(pool, images, planned, 2 * size)):
             if cancel is not None and cancel.is_set():
                 return None
-            if isinstance(decoded, Failure):
-                rows.append(ImageRow(ordinal, entry.image_id, entry.label, 0, 0, *decoded))
+            if pixels is None:
+                rows.append(row)
                 failed += 1
             else:
-                batch.append((ordinal, entry, decoded))
-            if batch and (len(batch) == size or place == len(entries) - 1):
-                described, peaks = _scan_batch(prepared, batch)
-                rows += described
+                batch.append((row, pixels))
+            if batch and (len(batch) == size or place == len(planned) - 1):
+                scanned, peaks = _scan_batch(prepared, batch)
+                rows += scanned
                 parts.append(peaks)
-                bad = sum(bool(row.error) for row in described)
+                bad = sum(bool(row.error) for row in scanned)
                 if count is not None:
                     count(len(batch) - bad, failed + bad)
                 batch, failed = [], 0
@@ -85,59 +75,55 @@ def scan_block(
 
 
 def _decode_ahead(
-    pool: ThreadPoolExecutor,
-    images: ImageFolder,
-    entries: Sequence[tuple[int, ImageEntry]],
-    ahead: int,
-) -> Iterator[tuple[int, ImageEntry, DecodedImage | Failure]]:
+    pool: ThreadPoolExecutor, images: ImageFolder, planned: Sequence[ImageRow], ahead: int
+) -> Iterator[tuple[ImageRow, Pixels | None]]:
     """Decode in threads, in order, never more than ``ahead`` images ahead of the network."""
-    waiting: deque[tuple[int, ImageEntry, Future[DecodedImage | Failure]]] = deque()
-    upcoming = iter(entries)
+    waiting: deque[Future[tuple[ImageRow, Pixels | None]]] = deque()
+    upcoming = iter(planned)
     try:
         while True:
-            for ordinal, entry in upcoming:
-                waiting.append((ordinal, entry, pool.submit(_decode, entry, images)))
+            for row in upcoming:
+                waiting.append(pool.submit(_decode, row, images))
                 if len(waiting) >= ahead:
                     break
             if not waiting:
                 return
-            ordinal, entry, future = waiting.popleft()
-            yield ordinal, entry, future.result()
+            yield waiting.popleft().result()
     finally:
-        for _, _, future in waiting:
+        for future in waiting:
             future.cancel()
 
 
-def _decode(entry: ImageEntry, images: ImageFolder) -> DecodedImage | Failure:
+def _decode(row: ImageRow, images: ImageFolder) -> tuple[ImageRow, Pixels | None]:
+    """What was learned about an image, and its pixels if it can be read."""
+    content = b""
     try:
-        content = read_content(entry.path)
+        content = read_content(images.root / row.image_id)
+        made = images.decode_content(content)
     except ImageError as error:
-        return Failure(str(error), "")
-    try:
-        return images.decode_content(content)
-    except ImageError as error:
-        return Failure(str(error), content_hash(content))
+        hashed = content_hash(content) if content else ""
+        return replace(row, error=str(error), content_hash=hashed), None
+    learned = replace(
+        row,
+        width=made.width,
+        height=made.height,
+        content_hash=made.content_hash,
+        note=made.note,
+    )
+    return learned, made.pixels
 
 
 def _scan_batch(
-    prepared: ScanNetwork, batch: Sequence[tuple[int, ImageEntry, DecodedImage]]
+    prepared: ScanNetwork, batch: Sequence[tuple[ImageRow, Pixels]]
 ) -> tuple[list[ImageRow], dict[str, Peaks]]:
-    peaks = prepared.peaks(to_batch([decoded.pixels for _, _, decoded in batch]))
+    peaks = prepared.peaks(to_batch([pixels for _, pixels in batch]))
     finite = np.logical_and.reduce(
         [np.isfinite(found.values).all(axis=1) for found in peaks.values()]
     )
+    wrong = "the network's activations for it are not finite (NaN or inf)"
     rows = [
-        ImageRow(
-            ordinal,
-            entry.image_id,
-            entry.label,
-            decoded.width,
-            decoded.height,
-            "" if fine else "the network's activations for it are not finite (NaN or inf)",
-            decoded.content_hash,
-            decoded.note,
-        )
-        for (ordinal, entry, decoded), fine in zip(batch, finite, strict=True)
+        row if fine else replace(row, error=wrong)
+        for (row, _), fine in zip(batch, finite, strict=True)
     ]
     return rows, {name: found.select(finite) for name, found in peaks.items()}
 

@@ -17,7 +17,8 @@ from typing import NamedTuple, Protocol
 import torch
 
 from deconv_core.errors import ANEW, DeconvError, IndexDamagedError, IndexMismatchError
-from deconv_core.images.folder import ImageEntry, ImageFolder
+from deconv_core.images.folder import ImageFolder
+from deconv_core.index.blocks import ImageRow
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.manifest import ComputePath, Manifest
 from deconv_core.layers import INPUT_SIDE
@@ -28,19 +29,11 @@ from deconv_core.scanning.compute import ScanNetwork, choose_compute, device_the
 from deconv_core.storage import RemotePath
 
 
-class BlockImage(NamedTuple):
-    """One image of a block: its ordinal, id and label."""
-
-    ordinal: int
-    image_id: str
-    label: str
-
-
 class BlockWork(NamedTuple):
     """A block to make: its number and its images."""
 
     number: int
-    images: Sequence[BlockImage]
+    images: Sequence[ImageRow]
 
 
 class BlockDone(NamedTuple):
@@ -147,12 +140,8 @@ def make_block(
     Returns:
         What was done, or None if it was cancelled.
     """
-    entries = [
-        (image.ordinal, ImageEntry(image.image_id, image.label, images.root / image.image_id))
-        for image in block.images
-    ]
     began = time.monotonic()
-    made = scan_block(prepared, images, entries, count, cancel)
+    made = scan_block(prepared, images, block.images, count, cancel)
     if made is None:
         return None
     _check_still_there(folder, manifest, images, made)

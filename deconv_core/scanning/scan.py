@@ -30,7 +30,7 @@ from deconv_core.images.decoding import DECODING
 from deconv_core.images.folder import ImageFolder
 from deconv_core.images.passed_over import FOLLOW, fewer_kinds, passed_over_line
 from deconv_core.index.activation_index import ActivationIndex
-from deconv_core.index.blocks import read_block_images
+from deconv_core.index.blocks import ImageRow, read_block_images
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.inspection import missing_blocks
 from deconv_core.index.limits import LARGEST_BLOCK
@@ -42,7 +42,6 @@ from deconv_core.network.network import Network
 from deconv_core.progress import CancelFlag
 from deconv_core.scanning.compute import DEVICES, PRECISIONS, torch_version
 from deconv_core.scanning.engine import (
-    BlockImage,
     BlockWork,
     Engine,
     LocalEngine,
@@ -365,7 +364,7 @@ def _scan_blocks(
         BlockWork(
             int(str(number)),
             [
-                BlockImage(int(ordinal), str(image_id), str(label))
+                ImageRow.planned(int(ordinal), str(image_id), str(label))
                 for ordinal, image_id, label in zip(
                     rows.index, rows["image_id"], rows["label"], strict=True
                 )

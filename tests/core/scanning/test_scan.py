@@ -26,6 +26,7 @@ from deconv_core.images import folder as images_module
 from deconv_core.images.decoding import DECODING
 from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.blocks import ImageRow
 from deconv_core.index.folder import IndexFolder
 from deconv_core.network.network import PREPROCESSINGS, Network, build_network
 from deconv_core.scanning.block import scan_block
@@ -666,7 +667,8 @@ def test_decoding_never_runs_far_ahead_of_the_network(
 
     monkeypatch.setattr(images_module, "decode_image", counted)
     prepared = ScanNetwork.prepare(network, choose_compute(network, images, "float32"))
-    block = scan_block(prepared, images, list(enumerate(images)), count)
+    planned = [ImageRow.planned(n, e.image_id, e.label) for n, e in enumerate(images)]
+    block = scan_block(prepared, images, planned, count)
     assert block is not None
     assert len(block.images) == decoded == 60
     batch = prepared.compute.batch_size
