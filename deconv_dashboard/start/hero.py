@@ -77,9 +77,9 @@ def _words(choice: Choice, layer: str) -> None:
     size = shown.receptive_field.size
     scanned = counted(len(choice.index.images) if choice.index else 0, "image")
     st.caption(
-        f"Shown: the nine of {scanned} that activate {layer} most. {layer} has {shown.channels} "
-        f"feature maps. One location of a map sees {size} × {size} of 224 × 224 pixels. Click a "
-        "picture to open its feature map."
+        f"Shown: up to nine of {scanned}, which activate {layer} most. {layer} has "
+        f"{shown.channels} feature maps. One location of a map sees {size} × {size} of 224 × 224 "
+        "pixels. Click a picture to open its feature map."
     )
     st.page_link(
         address.PAGE_FILES["layer"],

@@ -283,7 +283,7 @@ def test_a_scan_in_which_many_maps_are_dead_says_so(
     start_scan(home.registry, dataset, network)
     assert ended(home.registry, home.registry.index_path(dataset, network)).status == "done"
     names = {"network": network.network_id, "dataset": dataset.dataset_id}
-    told = "of conv3_1 (3 of 6) never fire in the 3 images"
+    told = "More than a quarter of the feature maps of conv3_1 (3 of 6)"
     assert told in words(start(**names))
     assert "Likely reasons: the weights expect another preprocessing than torchvision" in words(
         start(**names)
