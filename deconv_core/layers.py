@@ -22,7 +22,7 @@ INPUT_SIDE = 224
 """Height and width, in pixels, of every image the network sees."""
 
 POOL = "pool"
-"""Stands for a pooling in a chain of channel numbers, as in ``(64, 64, POOL, 128, ...)``."""
+"""Marks a pooling in a chain of channel numbers: ``(64, 64, POOL, 128, ...)``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +37,24 @@ class ReceptiveField:
         """The window of a location, not clipped: it may reach past the image.
 
         Raises:
-            DeconvError: a location that is no whole number.
+            DeconvError: a coordinate is not a whole number.
         """
         places = whole_number("row", row, None), whole_number("column", column, None)
         top, left = (place * self.stride + self.offset for place in places)
         return Box(top, left, self.size, self.size)
 
     def after_convolution(self) -> ReceptiveField:
-        """What a 3x3 convolution with padding 1 on top of this layer sees."""
+        """The receptive field of a 3x3 convolution with padding 1 above this layer."""
         return ReceptiveField(self.size + 2 * self.stride, self.stride, self.offset - self.stride)
 
     def after_pooling(self) -> ReceptiveField:
-        """What a 2x2 pooling with stride 2 on top of this layer sees."""
+        """The receptive field of a 2x2 pooling with stride 2 above this layer."""
         return ReceptiveField(self.size + self.stride, 2 * self.stride, self.offset)
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A named layer: its feature maps (channels, height, width) and what each location sees."""
+    """A named layer: the shape of its feature maps, and its receptive field."""
 
     name: str
     channels: int
@@ -68,19 +68,19 @@ class Layer:
         return self.name.startswith("pool")
 
     def place_of(self, place: Any) -> Any:
-        """Rows or columns of its convolution's peaks in this layer: halved if it is a pooling.
+        """Rows or columns of the convolution's peaks, as locations of this layer.
 
-        The largest of a pooling's map is the largest of the map below, in one of the four cells
-        under it.
+        They are halved for a pooling: the largest value of its map is the largest value of the map
+        below, which lies in one of the four cells under it.
         """
         return place // 2 if self.is_pool else place
 
 
 def chain_layers(chain: Iterable[int | str]) -> tuple[Layer, ...]:
-    """Name the layers of a VGG-like chain and give each its geometry.
+    """The named layers of a VGG-like chain, with their geometry.
 
     Args:
-        chain: in order, the channels of each convolution, or ``POOL``.
+        chain: for each step in order, the channels of a convolution or ``POOL``.
 
     Returns:
         ``conv1_1``, ``conv1_2``, ``pool1``, ``conv2_1``, ... for a 224x224 input.
@@ -102,7 +102,7 @@ def layer_named(layers: Mapping[str, Layer], name: str) -> Layer:
     """Look a layer up.
 
     Raises:
-        DeconvError: no such layer; the message lists what there is.
+        DeconvError: there is no such layer; the message lists all layers.
     """
     if not isinstance(name, str) or name not in layers:
         names = ", ".join(layers)
@@ -111,10 +111,10 @@ def layer_named(layers: Mapping[str, Layer], name: str) -> Layer:
 
 
 def convolution_of(layers: Mapping[str, Layer], name: str) -> str:
-    """The convolution whose peaks are a layer's (``Layer.place_of``): itself, or the one below.
+    """The convolution with the peaks of a layer: the layer itself, or the one below a pooling.
 
     Raises:
-        DeconvError: no such layer; the message lists what there is.
+        DeconvError: there is no such layer; the message lists all layers.
     """
     names = list(layers)
     return names[names.index(name) - 1] if layer_named(layers, name).is_pool else name

@@ -1,4 +1,4 @@
-"""What the ``vgg19.npy`` of tensorflow-vgg holds: a pickle of Python 2 in a NumPy file."""
+"""Reads the ``vgg19.npy`` of tensorflow-vgg: a pickle of Python 2 in a NumPy file."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class ArrayType:
 class Array:
     """A ``numpy.ndarray`` as a pickle describes it.
 
-    NumPy's own ``__setstate__`` believes the shape it is told: a few bytes can make it crash.
+    NumPy's own ``__setstate__`` trusts the shape in the pickle: a few bytes can make it crash.
     """
 
     def __init__(self, *_: object) -> None:
-        """Note nothing: the state says everything."""
+        """Store nothing: the state has everything."""
 
     def __setstate__(self, state: Any) -> None:
         """Note it."""
@@ -54,7 +54,7 @@ NAMES = MappingProxyType(
         "_codecs.encode": codecs.encode,  # makes bytes, which protocol 2 lacks
     }
 )
-"""What the pickle in a ``.npy`` may name."""
+"""The names that the pickle in a ``.npy`` may use."""
 
 
 def read_caffe_npy(path: Path, file: BinaryIO) -> dict[str, Stored]:

@@ -1,7 +1,7 @@
-"""What a PyTorch checkpoint (``.pth``, ``.pt``) holds, read without torch.
+"""Reads a PyTorch checkpoint (``.pth``, ``.pt``) without torch.
 
-Two formats: a zip with a pickle and one record for the values of each storage; and, before torch
-1.6, five pickles with the values behind them. A tensor is a part of a storage, with strides.
+There are two formats: a zip with a pickle and one record for the values of each storage; and,
+before torch 1.6, five pickles followed by the values. A tensor is part of a storage, with strides.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BYTES = MappingProxyType(
         **{"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1},
     }
 )
-"""Types of values, and the bytes that each takes."""
+"""Types of values, and the size of a value in bytes."""
 
 
 _DTYPES = (
@@ -39,14 +39,14 @@ _DTYPES = (
 
 
 class Storage(NamedTuple):
-    """Values of one or more tensors, somewhere in a checkpoint."""
+    """The values of one or more tensors in a checkpoint."""
 
     dtype: str
     key: str
 
 
 class Tensor:
-    """A tensor of a checkpoint: what the function of torch that makes it is given."""
+    """A tensor of a checkpoint: the arguments of the torch function that makes it."""
 
     def __init__(self, *given: Any) -> None:
         """Note it."""
@@ -72,7 +72,7 @@ NAMES = MappingProxyType(
         **{f"torch.{name}": name for name in _DTYPES},
     }
 )
-"""What the pickle of a checkpoint may name."""
+"""The names that the pickle of a checkpoint may use."""
 
 _Read = Callable[[Storage], bytes]
 
@@ -95,7 +95,7 @@ def read_checkpoint(path: Path, file: BinaryIO) -> dict[str, Stored]:
     """The tensors of a state dict that belong to the convolutions.
 
     Raises:
-        WeightsError: it carries code, is no state dict, or a tensor does not hold its values.
+        WeightsError: it carries code, is not a state dict, or a tensor does not hold its values.
         Exception: of any kind, if it is damaged.
     """
     zipped = file.read(4) == b"PK\x03\x04"

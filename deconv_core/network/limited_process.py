@@ -1,7 +1,7 @@
-"""A process of this program's own that reads a stranger's pickle, with limits on what it may take.
+"""Runs a module of this program as a process with limits on memory and time.
 
-The limits are the system's: Linux has both, macOS that on time, Windows neither; there the process
-is ended when it takes too long on the clock.
+It reads untrusted pickles. The operating system enforces the limits: Linux has both, macOS only the
+limit on time, Windows none. Every process is also ended after a time on the clock.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from deconv_core.errors import CancelledError, WeightsError
 from deconv_core.progress import CancelFlag
 
 REFUSED, END_OF_MEMORY = 3, 4
-"""How it ends: it has said why in words, on its error output; it came to its limit of memory."""
+"""Exit statuses: the reason is on the error output; the limit of memory was reached."""
 _PROJECT = Path(__file__).parents[2]
 
 
 def _most_memory(size: int) -> int:
-    """Bytes that reading a file of this size may take; VGG19's takes a tenth."""
+    """The limit of memory in bytes for a file of this size; VGG19's file needs a tenth of it."""
     return 2**27 + 3 * size
 
 
 def _most_seconds(size: int) -> int:
-    """Seconds of computing that it may take; VGG19's takes less than one."""
+    """The limit of computing time in seconds; VGG19's file needs less than one second."""
     return 2 + size // 2**25
 
 
 def _patience(size: int) -> int:
-    """Seconds on the clock that it may take, from a slow disk too."""
+    """The limit of time on the clock in seconds; also enough for a slow disk."""
     return 60 + size // 2**20
 
 
 def limit_this_process(size: int) -> None:
-    """Take no more memory and time, from here on, than reading a file of this size may."""
+    """Limit memory and time of this process to those for a file of this size."""
     if sys.platform == "win32":
         return
     import resource
@@ -58,15 +58,15 @@ def limit_this_process(size: int) -> None:
 
 
 def run_limited(module: str, path: Path, cancel: CancelFlag | None) -> bytes:
-    """What a module of this program writes to its standard output, run with a file's path.
+    """Run a module of this program with a file's path; returns its standard output.
 
     Raises:
-        WeightsError: it refuses the file in its own words, or came to a limit.
+        WeightsError: it refuses the file with a message, or reached a limit.
         CancelledError: ``cancel`` was set.
     """
     size = path.stat().st_size
     paths = [str(_PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    with tempfile.TemporaryFile() as output:  # faster than a pipe; nothing is left of it
+    with tempfile.TemporaryFile() as output:  # faster than a pipe; the file has no name
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", module, str(path)],  # -P: no modules from this folder
             stdin=subprocess.DEVNULL,

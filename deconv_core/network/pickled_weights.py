@@ -1,8 +1,8 @@
 """A program that reads the convolutions of a pickled weight file and writes them as safetensors.
 
 ``python -m deconv_core.network.pickled_weights FILE`` writes to its standard output. Nothing in the
-file is executed, but a pickle of a few bytes can ask for more memory and time than there is: so
-this is a process of its own, which limits itself before it reads.
+file is executed. But a pickle of a few bytes can demand any amount of memory and time. So this is a
+separate process, which limits itself before it reads.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def converted(path: Path) -> Iterator[bytes | memoryview]:
 
     Raises:
         WeightsError: it is damaged, of another format, or carries code.
-        MemoryError: to read it takes more than there is.
+        MemoryError: reading it needs more memory than allowed.
     """
     found = _read(path)
     claimed, size = sum(len(tensor.data) for tensor in found.values()), path.stat().st_size
@@ -52,7 +52,7 @@ def _read(path: Path) -> dict[str, Stored]:
             return read_caffe_npy(path, file)
     except (WeightsError, MemoryError):
         raise
-    except Exception as error:  # a damaged pickle can raise nearly anything
+    except Exception as error:  # damaged pickles raise many kinds of errors
         kind = "whole vgg19.npy" if npy else "readable PyTorch checkpoint"
         reason = next(iter(str(error).splitlines()), "")
         raise WeightsError(

@@ -1,4 +1,4 @@
-"""Read a pickle that may name only what a table holds, so that nothing in it is executed."""
+"""Reads a pickle that may use only the names in a table, so that nothing in it is executed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deconv_core.errors import WeightsError
 
 
 class Stored(NamedTuple):
-    """A tensor in a file: its type, named as safetensors does, its shape, its values in order."""
+    """A tensor of a file: type (named as in safetensors), shape, and values in order."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -19,25 +19,25 @@ class Stored(NamedTuple):
 
 
 class RestrictedUnpickler(pickle.Unpickler):
-    """Gives a pickle the names of a table and nothing else.
+    """An unpickler that knows only the names of a table.
 
-    A pickle makes objects by calling what it names, and can set attributes on it. So a table holds
-    built-in types and functions, plain texts, and classes that note what they are given and have a
-    ``__setstate__``, which is called instead of setting attributes.
+    A pickle makes objects by calling named functions and classes, and can set attributes on them.
+    So a table holds only built-in types and functions, plain texts, and classes that store their
+    arguments and have a ``__setstate__``, which is called instead of setting attributes.
     """
 
     def __init__(
         self, path: Path, file: BinaryIO, names: Mapping[str, object], advice: str, encoding: str
     ) -> None:
-        """Read from ``file``, which is at ``path``; ``names`` maps "module.name" to what is given.
+        """Read from ``file``, opened from ``path``; ``names`` maps "module.name" to its value.
 
-        ``encoding`` is that of the texts that Python 2 wrote.
+        ``encoding`` is the encoding of texts that Python 2 wrote.
         """
         super().__init__(file, encoding=encoding)
         self._path, self._names, self._advice = path, names, advice
 
     def find_class(self, module: str, name: str) -> Any:
-        """The thing of this name in the table."""
+        """The value of this name in the table."""
         try:
             return self._names[f"{module}.{name}"]
         except KeyError:

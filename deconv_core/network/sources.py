@@ -55,17 +55,18 @@ def load_network(
         source: "demo" (the small network that ships with this package), "vgg19" (torchvision's
             ImageNet weights, downloaded once, 575 MB), "random" (He-initialised VGG19 of full
             width, always the same), or the path of a .pth, .pt, .safetensors or .npy file.
-        preprocessing: "torchvision", "caffe", or "caffe-rgb" (Caffe's weights turned round for
-            RGB); None takes what the source implies, ``Network.preprocessing_reason`` says why.
+        preprocessing: "torchvision", "caffe", or "caffe-rgb" (Caffe's weights with the channel
+            order changed to RGB); None uses the one that the source implies, and
+            ``Network.preprocessing_reason`` says why.
         home: data folder in place of ``data_home()``.
-        progress: called with (bytes there, bytes in all) while something is downloaded.
-        cancel: set it to stop a download, of which what has arrived is kept, or a conversion.
+        progress: called with (bytes downloaded, bytes in all) during a download.
+        cancel: set it to stop a download or a conversion; the downloaded part is kept.
 
     Raises:
         WeightsError: the source is unknown, missing, damaged, of another shape or carries code.
-        PreprocessingUnclearError: a WeightsError: ``preprocessing`` is None, and the file speaks
-            against what it implies.
-        DeconvError: ``preprocessing`` has another name.
+        PreprocessingUnclearError: a WeightsError: ``preprocessing`` is None, and the file
+            contradicts the preprocessing that its format implies.
+        DeconvError: ``preprocessing`` is not a known name.
         CancelledError: ``cancel`` was set.
     """
     if not isinstance(source, str | os.PathLike):
@@ -98,7 +99,7 @@ def _built(
 
 
 def _ask_if_unclear(path: Path, network: Network) -> None:
-    """Refuse to guess where something in a file suggests Caffe's preprocessing."""
+    """Raise an error if something in a file suggests Caffe's preprocessing."""
     first = next(stage for stage in network.stages if isinstance(stage, Convolution))
     signs = signs_of_caffe(path.name, first.weight.numpy(), first.bias.numpy())
     if signs.reasons:
@@ -130,9 +131,8 @@ def published_vgg19(
 ) -> Path:
     """The features of torchvision's VGG19 as a safetensors file below ``home``.
 
-    Downloads and converts once. A copy that torch already keeps is used instead of a download if
-    its hash is right. Of the published hash only the first 8 digits are known: they are in the
-    file's name.
+    Downloads and converts the file once. If torch already has a copy with the right hash, this copy
+    is used instead. Only the first 8 digits of the published hash are known, from the file's name.
 
     Raises:
         WeightsError: no connection, a wrong hash, or a file that is not VGG19.
@@ -153,7 +153,7 @@ def published_vgg19(
 
 @contextmanager
 def _alone(converted: Path, cancel: CancelFlag | None) -> Iterator[None]:
-    """Two processes must not write one download: the second waits, and finds it done."""
+    """A lock, so that only one process downloads: a second one waits, and then finds the file."""
     converted.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(converted.with_name(f"{converted.name}.lock"))
     while True:
@@ -194,7 +194,7 @@ def _convert(published: Path, converted: Path, cancel: CancelFlag | None) -> Non
 def save_features(network: Network, path: Path, metadata: dict[str, str] | None = None) -> None:
     """Write a network's convolutions as a safetensors file with torchvision's names.
 
-    The file appears under its name only when it is whole.
+    The file gets its name only when it is complete.
     """
     state: dict[str, torch.Tensor] = {}
     index = 0

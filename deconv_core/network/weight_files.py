@@ -1,8 +1,8 @@
-"""Read the convolutions of a VGG from a file somebody else made, executing nothing in it.
+"""Reads the convolutions of a VGG from an untrusted file, without executing anything in it.
 
-Safetensors are read as they are. PyTorch checkpoints and the ``vgg19.npy`` of tensorflow-vgg are
-pickles: a process with limits on memory and time makes safetensors of them (``pickled_weights``).
-All become the same thing: a chain of (weight, bias) pairs and ``POOL``.
+Safetensors are read directly. PyTorch checkpoints and the ``vgg19.npy`` of tensorflow-vgg are
+pickles: a process with limits on memory and time converts them to safetensors
+(``pickled_weights``). The result is always a chain of (weight, bias) pairs and ``POOL``.
 """
 
 from __future__ import annotations

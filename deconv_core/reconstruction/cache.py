@@ -1,4 +1,4 @@
-"""What is worth keeping of an image that was reconstructed from: pixels, switches, peaks."""
+"""The cache of reconstructions: pixels, switches and peaks of images."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from deconv_core.peaks import Peaks
 from deconv_core.reconstruction.switches import Switches
 
 _MOST_NOTED = 100_000
-"""Images on which work is noted; beyond, the notes begin anew."""
+"""The most images with recorded work; then all records are deleted."""
 
 
 @dataclass(frozen=True, eq=False)
 class ImagePass:
-    """The reference pass over one whole image, as far up as it went.
+    """The result of the reference pass over one whole image, up to some layer.
 
     Attributes:
-        reached: the names of the layers passed.
-        switches: of every pooling passed.
-        peaks: layer -> peaks, arrays (1, C), of every convolution passed.
-        content_hash: SHA-256 of the image's file, in hexadecimal digits; "" if it is not known.
+        reached: names of the layers on the way.
+        switches: the switches of every pooling on the way.
+        peaks: layer -> peaks, arrays (1, C), of every convolution on the way.
+        content_hash: SHA-256 of the image's file, in hexadecimal digits; "" if unknown.
     """
 
     reached: frozenset[str]
@@ -36,7 +36,7 @@ class ImagePass:
     content_hash: str = ""
 
     def peaks_of(self, network: Network, layer: str) -> Peaks:
-        """The peaks (1, C) of a convolution or pooling that was passed."""
+        """The peaks (1, C) of a convolution or pooling on the way."""
         return self.peaks[convolution_of(network.layers, layer)].at(network.layers[layer])
 
     @property
@@ -46,10 +46,10 @@ class ImagePass:
 
 
 class ReconstructionCache:
-    """Decoded images and packed switches, the least recently used dropped first; thread-safe.
+    """A thread-safe cache of decoded images and packed switches; drops the least recently used.
 
-    A picture of 224x224 pixels takes 0.15 MB, a pass of VGG19 over it at most 0.42 MB. Both are
-    kept by ``ImageContent``, so an image whose file was changed is not found again.
+    A picture of 224x224 pixels takes 0.15 MB, and a pass of VGG19 over it at most 0.42 MB. The keys
+    contain ``ImageContent``, so after a change of its file an image is read again.
     """
 
     def __init__(self, max_bytes: int = 512 * 2**20) -> None:
@@ -70,7 +70,7 @@ class ReconstructionCache:
         return self._bytes
 
     def image(self, images: ImageFolder, position: int) -> SeenImage:
-        """The decoded image, read if it is not kept.
+        """The decoded image, from the cache or from its file.
 
         Raises:
             ImageError: it cannot be read.
@@ -94,16 +94,16 @@ class ReconstructionCache:
         return self.image(images, position).pixels
 
     def image_pass(self, network: Network, content: ImageContent, layer: str) -> ImagePass | None:
-        """The pass over an image if one is kept that reached ``layer``."""
+        """The cached pass over an image that reached ``layer``, or None."""
         kept = self._get((network.fingerprint, content))
         return kept if isinstance(kept, ImagePass) and layer in kept.reached else None
 
     def keep_pass(self, network: Network, content: ImageContent, passed: ImagePass) -> None:
-        """Keep a pass over an image."""
+        """Store a pass over an image."""
         self._put((network.fingerprint, content), passed)
 
     def work(self, network: Network, content: ImageContent, share: float) -> float:
-        """Note work about to be done on an image, as a share of a whole pass; the sum so far."""
+        """Record work on an image, as a share of a whole pass; returns the sum so far."""
         key = (network.fingerprint, content)
         with self._lock:
             if len(self._work) >= _MOST_NOTED:

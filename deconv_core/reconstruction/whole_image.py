@@ -1,4 +1,4 @@
-"""The reference pass over whole images: peaks of every map and all switches, made once and kept."""
+"""The reference pass over whole images: peaks of every map and all switches, cached."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def image_passes(
     positions: Sequence[int],
     cache: ReconstructionCache,
 ) -> list[ImagePass]:
-    """The reference pass over each image up to a layer: from the cache, or made and kept there.
+    """The reference pass over each image up to a layer, from the cache or computed.
 
     Raises:
         ImageError: an image is gone or cannot be read.
@@ -57,7 +57,7 @@ def feature_maps(network: Network, pixels: Pixels, layer: str) -> npt.NDArray[np
 def pass_images(network: Network, pixels: Sequence[Pixels], layer: str) -> list[ImagePass]:
     """The reference pass over whole images (each uint8 (224, 224, 3)) up to a layer.
 
-    A pooling right above the layer is passed too: it costs next to nothing.
+    A pooling directly above the layer is included: it costs almost nothing.
     """
     stages = network.stages_to(layer)
     above = network.stages[len(stages) : len(stages) + 1]
@@ -70,7 +70,7 @@ def pass_images(network: Network, pixels: Sequence[Pixels], layer: str) -> list[
 
     reached = frozenset(stage.name for stage in stages)
     passes = []
-    for picture in pixels:  # one by one: what a layer gives then stays in the processor's cache
+    for picture in pixels:  # one by one, so that a layer's output stays in the processor's cache
         passed = convnet_pass(
             network,
             network.normalise(to_batch([picture]).contiguous()),
