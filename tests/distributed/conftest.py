@@ -18,6 +18,7 @@ from deconv_core.storage import RemotePath, location
 
 HEAD, OTHER = "127.0.0.2", "127.0.0.3"  # only Linux has them without being asked
 NODE = {"num_cpus": 2, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+NODE |= {"include_log_monitor": False}  # nobody reads these logs, and nothing grows by itself
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -97,7 +98,7 @@ class TwoNodes:
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster
 
-        head: dict[str, Any] = {**NODE, "node_ip_address": HEAD}
+        head: dict[str, Any] = {**NODE, "node_ip_address": HEAD, "no_monitor": True}
         self._cluster = Cluster(initialize_head=True, head_node_args=head)
         self.address: str = self._cluster.address
         self._other: Any = None
@@ -158,6 +159,7 @@ def _parent(entry: Path) -> int:
 def _cluster(s3: RemotePath) -> Iterator[TwoNodes]:  # the nodes take the store's address from here
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_prestart_worker_first_driver", "0")  # each loads torch, few are used
         patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         cluster = TwoNodes()
         try:
