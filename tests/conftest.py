@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,8 @@ from typing import Any
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a core each; torch asks when it is imported
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+if Path("/dev/shm").is_dir() and shutil.disk_usage("/dev/shm").free > 6 * 2**30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")  # no waiting for a disk
 
 import numpy as np
 import pytest
