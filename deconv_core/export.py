@@ -1,8 +1,7 @@
-"""``export``: the pictures of many maps and layers in one zip.
+"""``export``: writes the pictures of many maps and layers into one zip.
 
-Images that are gone, or whose files hold something else than when they were scanned, are left out:
-the others are drawn, and whoever exports is told which are missing and why. What the zip holds is
-said, and written, in ``output.export_archive``.
+Images that are missing, or that changed after the scan, are left out and reported with the reason.
+``output.export_archive`` describes and writes the content of the zip.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ from deconv_core.typed_paths import path_argument
 from deconv_core.units import Activation
 
 CACHE_BYTES = 128 * 2**20
-"""Images and switches kept from map to map: those of about 200 images for full-width VGG19."""
+"""Size of the cache that is kept from map to map: about 200 images for full-width VGG19."""
 LeftOut = MutableMapping[str, str]
 """image_id -> why there is no picture of it."""
 Copies = Mapping[str, tuple[str, ...]] | None
-"""What ``ActivationIndex.copies_behind`` gives."""
+"""Image id -> ids of its copies, from ``ActivationIndex.copies_behind``; None if each counts."""
 
 
 def export(
@@ -52,30 +51,30 @@ def export(
     cancel: CancelFlag | None = None,
     left_out: LeftOut | None = None,
 ) -> Path:
-    """Write the zip; it appears under its name when it is whole.
+    """Write the zip; it gets its name when it is complete.
 
-    Images that are gone or were changed since the scan are left out; tables, manifest and page
-    say which and why.
+    Images that are missing or changed after the scan are left out. Tables, manifest and page name
+    them with the reason.
 
     Args:
-        network: what was scanned with.
-        images: what was scanned.
-        index: the scan.
+        network: the network of the index.
+        images: the images of the index.
+        index: the index.
         selection: what to export.
-        target: the zip file.
-        dataset: name of the images, for people; the folder's name if "".
-        cache: keeps images and switches between maps; None takes one of 128 MiB.
+        target: path of the zip.
+        dataset: name of the images for people; "" uses the folder's name.
+        cache: keeps images and switches between maps; None uses one of 128 MiB.
         progress: called with (maps and layers finished, in all).
-        cancel: set it to stop; nothing is left.
-        left_out: takes image_id -> reason of each image that is left out.
+        cancel: set it to stop; no zip is left.
+        left_out: a mapping to fill: image_id -> reason, for each image that is left out.
 
     Returns:
         The path of the zip.
 
     Raises:
-        DeconvError: nothing chosen, an address that does not exist, no folder of images, or
-            something else of that name.
-        ImageError: not one picture can be made: all images are gone or were changed.
+        DeconvError: nothing is chosen, a map does not exist, there is no folder of images, or
+            another file has the name of the zip.
+        ImageError: no picture can be made: all images are missing or changed.
         CancelledError: ``cancel`` was set.
     """
     wanted = _wanted(index, selection)
@@ -84,7 +83,7 @@ def export(
     drawing = Drawing(network, images, index, selection, kept, gone, cancel)
     made = 0
     with export_archive(path, selection, index.layers) as archive:
-        for done, (layer, channel) in enumerate(wanted):  # the pictures of one at a time
+        for done, (layer, channel) in enumerate(wanted):  # holds the pictures of one map at a time
             if cancel is not None and cancel.is_set():
                 raise CancelledError(f"stopped after {done} of {len(wanted)} maps")
             drawn = drawing.draw(layer, channel)

@@ -1,7 +1,7 @@
 """VGG's convolutional stack as a list of named stages, read from its weights.
 
 Activations are taken **after ReLU**; that is said here once and meant everywhere. Colours are RGB
-everywhere: weights that expect BGR have the input channels of conv1_1 turned round when they are
+everywhere: weights that expect BGR have the input channels of conv1_1 reversed when they are
 loaded, so neither the pictures that go in nor the reconstructions that come out are ever swapped.
 """
 
