@@ -3,7 +3,7 @@
     python -m benchmarks.checks FOLDER [--photos PHOTOS] [--images 16] [--rounds 9]
 
 FOLDER is an index of ``python -m benchmarks.large_index FOLDER``. "Without" means: no seals, no
-checksums of pages, no checks of page headers, no hashes of images. The ratios matter, because
+checksums of pages, no hashes of images. The ratios matter, because
 machines differ. The scan uses full-width VGG19 with random weights.
 """
 
@@ -32,7 +32,6 @@ from deconv_core.index.inspection import check_index
 STAND_INS: dict[str, Callable[..., object]] = {
     "check_seal": lambda file, whole: None,
     "sealed": bytes,
-    "_left_after": lambda column, left: left,
     "content_hash": lambda content: "",
 }
 """In the place of the functions of the core that check."""

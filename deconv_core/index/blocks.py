@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 from deconv_core.errors import IndexDamagedError
 from deconv_core.index import limits as index_limits
 from deconv_core.index.manifest import Manifest
-from deconv_core.index.parquet_pages import open_parquet
 from deconv_core.index.parts import (
     MISTAKES,
     REPAIR,
@@ -203,7 +202,7 @@ def read_peaks(
         if name == layer and (channel is None or channel in channels)
     ]
     try:
-        with open_parquet(file.path, index_limits.PEAKS_SWELLING) as opened:
+        with index_limits.open_parquet(file.path, index_limits.MAX_PEAKS_EXPANSION) as opened:
             index_limits.check_peak_rows(opened.metadata, file.path.stat().st_size)
             here = next(found for found in layers if found.name == layer)
             read = [_read_group(opened, number, here, channels) for number, channels in groups]

@@ -7,15 +7,17 @@ has to be possible.
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from deconv_core.index.parquet_pages import open_parquet
 from deconv_core.layers import POOL, Layer, chain_layers
+from deconv_core.storage import Location
 
 MOST_CHANNELS = 2**16
 MOST_LAYERS = 64
@@ -23,12 +25,14 @@ LARGEST_BLOCK = 2**20 - 1
 """Images in a block."""
 _VERSION = re.compile(r"[0-9a-f]{0,16}")
 _LONGEST_TEXT = 2**14
-SWELLING = 256
-"""Bytes that a byte of a packed list may become; names of images are never so alike."""
+MAX_EXPANSION = 256
+"""Most bytes that one byte of a compressed list becomes; names of images differ more than that."""
 _VALUE_BYTES = 4
-PEAKS_SWELLING = 16
-"""Bytes that a byte of a file of peaks may become: 4 of its value, and at most 8 a column on pages
-(the number and its place in a dictionary)."""
+MAX_PEAKS_EXPANSION = 16
+"""Most bytes that one byte of a file of peaks becomes: the file has 4 bytes for each value, which
+has at most 8 in each column (the number and its position in a dictionary)."""
+_ALWAYS_ALLOWED = 2**16
+"""Bytes that the pages of any file may have."""
 TEXTS = ("image_id", "label", "error", "note", "content_hash")
 _NUMBERS = ("block", "width", "height")
 
@@ -82,6 +86,38 @@ def check_texts(texts: Sequence[str]) -> None:
         raise ValueError("one of its texts is too long")
 
 
+@contextmanager
+def open_parquet(
+    file: Location | bytes, expansion: int, texts: Sequence[str] = ()
+) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file whose footer claims no more than the file can hold.
+
+    Args:
+        file: its path or its content.
+        expansion: the most bytes that one byte of the file becomes.
+        texts: columns of texts that may be repeated, read as dictionaries.
+
+    Raises:
+        ValueError: it claims more.
+    """
+    size = len(file) if isinstance(file, bytes) else file.stat().st_size
+    with (
+        io.BytesIO(file) if isinstance(file, bytes) else file.open("rb") as content,
+        pq.ParquetFile(
+            content,
+            page_checksum_verification=True,
+            read_dictionary=list(texts),
+            pre_buffer=True,  # columns that lie side by side are read at once
+        ) as opened,
+    ):
+        # Of row groups, not of columns: Arrow ends the process over some columns' statistics.
+        groups = map(opened.metadata.row_group, range(opened.num_row_groups))
+        claims = [opened.metadata.num_rows, sum(group.total_byte_size for group in groups)]
+        if max(claims) > expansion * size + _ALWAYS_ALLOWED:
+            raise ValueError(f"it claims {max(claims):,} bytes in {size:,}")
+        yield opened
+
+
 def read_plan_table(content: bytes) -> pa.Table:
     """Read the list of images: no row and no text larger than the file can hold.
 
@@ -90,18 +126,14 @@ def read_plan_table(content: bytes) -> pa.Table:
         pyarrow.ArrowException: it cannot be read.
     """
     size, wanted = len(content), [*TEXTS, *_NUMBERS, "removed"]
-    metadata = pq.read_metadata(pa.BufferReader(content))
-    # Of a row group, not of its columns: Arrow ends the process over some columns' statistics.
-    groups = range(metadata.num_row_groups)
-    claimed = sum(metadata.row_group(group).total_byte_size for group in groups)
-    if metadata.num_rows > size or claimed > SWELLING * size:
-        raise ValueError(f"it claims {metadata.num_rows:,} images in {size:,} bytes")
-    if sorted(metadata.schema.names) != sorted(wanted):
-        raise ValueError(f"its columns are not {', '.join(wanted)}")
-    with open_parquet(content, SWELLING, TEXTS) as file:
+    with open_parquet(content, MAX_EXPANSION, TEXTS) as file:
+        if file.metadata.num_rows > size:
+            raise ValueError(f"it claims {file.metadata.num_rows:,} images in {size:,} bytes")
+        if sorted(file.schema.names) != sorted(wanted):
+            raise ValueError(f"its columns are not {', '.join(wanted)}")
         table = file.read(columns=wanted)
     length = sum(_text_length(name, table[name]) for name in TEXTS)
-    if length > SWELLING * size:
+    if length > MAX_EXPANSION * size:
         raise ValueError(f"it claims {length:,} letters in {size:,} bytes")
     for name in TEXTS:
         plain = table[name].cast(pa.string())

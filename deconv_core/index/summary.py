@@ -31,7 +31,6 @@ from deconv_core.index.blocks import (
 from deconv_core.index.copies import is_repeated
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.manifest import Manifest
-from deconv_core.index.parquet_pages import open_parquet
 from deconv_core.index.parts import (
     MISTAKES,
     REPAIR,
@@ -267,7 +266,7 @@ def read_top(
         if name == layer and (channel is None or channel in channels)
     ]
     try:
-        with open_parquet(path, index_limits.PEAKS_SWELLING) as file:
+        with index_limits.open_parquet(path, index_limits.MAX_PEAKS_EXPANSION) as file:
             index_limits.check_peak_rows(file.metadata, path.stat().st_size)
             if file.num_row_groups <= max(numbers):
                 raise ValueError("it lacks feature maps")
@@ -296,7 +295,7 @@ def read_maps(folder: IndexFolder, manifest: Manifest, layer: str) -> pd.DataFra
     _check(path, manifest)
     channels = {found.name: found.channels for found in manifest.layers if not found.is_pool}
     try:
-        with open_parquet(path, index_limits.SWELLING, ["layer"]) as file:
+        with index_limits.open_parquet(path, index_limits.MAX_EXPANSION, ["layer"]) as file:
             if file.metadata.num_rows != sum(channels.values()):
                 raise ValueError("it does not have a row for each feature map")
             table = file.read()
