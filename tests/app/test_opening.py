@@ -21,7 +21,7 @@ import sys
 from deconv_dashboard.server import resources
 resources._SHOWN_FIRST = 300
 from streamlit.testing.v1 import AppTest
-app = AppTest.from_file({app!r}, default_timeout=120).run()
+app = AppTest.from_file({app!r}, default_timeout=240).run()
 assert not app.exception, app.exception
 said = " ".join(str(part.value) for kind in ("caption", "markdown") for part in app.get(kind))
 assert "256 images" in said, said

@@ -135,7 +135,7 @@ UPGRADE = (
 def status(port: int, path: str, *headers: str, method: str = "GET") -> int:
     """What a request with just these headers is answered."""
     lines = (f"{method} {path} HTTP/1.1", *headers, "Content-Length: 0", "", "")
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=240) as connection:
         connection.sendall("\r\n".join(lines).encode("latin-1"))
         answer = b""
         while b"\r\n" not in answer and (piece := connection.recv(4096)):

@@ -126,7 +126,7 @@ def test_an_upload_that_is_being_stored_is_left_alone(registry: Registry) -> Non
 
     def wait(_done: int, _total: int) -> None:
         midway.set()
-        assert go_on.wait(60)
+        assert go_on.wait(240)
 
     def store() -> None:
         archive = raw_zip([b"dog/a.png", b"cat/b.png"])
@@ -134,12 +134,12 @@ def test_an_upload_that_is_being_stored_is_left_alone(registry: Registry) -> Non
 
     storing = threading.Thread(target=store)
     storing.start()
-    assert midway.wait(60)
+    assert midway.wait(240)
     (before,) = folders(registry)
     delete_interrupted_uploads(registry)
     assert folders(registry) == {before}
     go_on.set()
-    storing.join(60)
+    storing.join(240)
     assert done[0].images == 2
     assert done[0].dataset.root.name == before
     delete_interrupted_uploads(registry)

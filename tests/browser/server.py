@@ -100,7 +100,7 @@ def wait_until_healthy(url: str, process: Any, pause: float = 0.1) -> None:
     """Send requests until the server answers; AssertionError if it does not."""
     until = time.monotonic() + 240
     while time.monotonic() < until and process.poll() is None:
-        with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
+        with suppress(OSError), urllib.request.urlopen(url, timeout=60) as answer:
             if answer.status == 200:
                 return
         time.sleep(pause)

@@ -78,7 +78,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def _wait_for_bucket(bucket: RemotePath, server: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 240
     while True:
         assert server.poll() is None, log.read_text()
         try:

@@ -19,6 +19,7 @@ from deconv_core.units import Activation, Unit
 from tests.core import drawings, independent
 from tests.core.independent import LAYERS, Peak
 from tests.core.networks import DEAD, whole_number_network
+from tests.thorough import one_in
 
 CONVOLUTIONS = [layer for layer in LAYERS if layer.startswith("conv")]
 POOLS = [layer for layer in LAYERS if layer.startswith("pool")]
@@ -153,7 +154,7 @@ def test_the_drawings_do_tie(tied_truth: Truth) -> None:
 def test_ties_are_ordered_by_image_row_column_and_channel(
     tied: ActivationIndex, tied_truth: Truth, layer: str
 ) -> None:
-    for channel in (None, *range(tied.layers[layer].channels)):
+    for channel in (None, *range(tied.layers[layer].channels))[:: one_in(2)]:
         for copies in (False, True):
             expected = expected_top(tied_truth, layer, channel, 500, copies=copies)
             for k in (1, 4, 9, 500):
@@ -378,7 +379,8 @@ def test_a_flipped_byte_is_found_or_changes_nothing(copied: Path) -> None:
     before = ask_everything(copied)
     block = copied / "blocks" / "000003.parquet"
     whole, found = block.read_bytes(), 0
-    for place in np.random.default_rng(0).integers(4, len(whole) - 8, 25):
+    places = np.random.default_rng(0).integers(4, len(whole) - 8, 25)[:: one_in(2)]
+    for place in places:
         flipped = bytearray(whole)
         flipped[place] ^= 0x10
         block.write_bytes(bytes(flipped))
@@ -387,7 +389,7 @@ def test_a_flipped_byte_is_found_or_changes_nothing(copied: Path) -> None:
         except IndexDamagedError as error:
             assert "000003.parquet" in str(error)  # noqa: PT017
             found += 1
-    assert found >= 6
+    assert found >= len(places) // 4
 
 
 def test_a_flipped_byte_among_the_values_is_found(copied: Path, index: ActivationIndex) -> None:
