@@ -407,14 +407,14 @@ def _top(options: argparse.Namespace, interrupts: Interrupts) -> int:
 def _check(options: argparse.Namespace, interrupts: Interrupts) -> int:
     from deconv_core.index.inspection import check_index
 
-    damages = check_index(options.index)
-    for damage in damages:
-        print(f"error: {damage.reason}", file=sys.stderr)
-    if damages and options.repair:
+    findings = check_index(options.index)
+    for finding in findings:
+        print(f"error: {finding.reason}", file=sys.stderr)
+    if findings and options.repair:
         _repair(options, interrupts)
-        damages = check_index(options.index)
-    if damages:
-        print(f"{options.index}: files not as they should be: {len(damages)}", file=sys.stderr)
+        findings = check_index(options.index)
+    if findings:
+        print(f"{options.index}: files not as they should be: {len(findings)}", file=sys.stderr)
         return 1
     print(f"nothing is wrong with {options.index}")
     return 0

@@ -1,4 +1,4 @@
-"""Is an index as it was written? What is damaged, exchanged or missing, and whose it is.
+"""Is an index as it was written? One walk over its files finds what is damaged, exchanged or lost.
 
 A block is sound if every byte is as it was written, if it belongs to this index and this place in
 it, and if its images are those that the list of images has for it.
@@ -7,14 +7,15 @@ it, and if its images are those that the list of images has for it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from deconv_core.errors import IndexDamagedError, IndexForeignError, IndexMismatchError
+from deconv_core.errors import IndexDamagedError, IndexForeignError
 from deconv_core.index.blocks import BlockFile, ImageRow, check_block
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.manifest import Manifest
@@ -23,20 +24,53 @@ from deconv_core.index.place import holds_index
 from deconv_core.index.summary import summary_damage
 from deconv_core.storage import Location, RemotePath
 
+Blocks = Mapping[BlockFile, Sequence[ImageRow]]
+"""Block files and what each learned about its images."""
+
+
+Part = Literal["manifest", "images", "block", "summary"]
+
 
 @dataclass(frozen=True, slots=True)
-class Damage:
+class Finding:
     """One file of an index that is not as it should be.
 
     Attributes:
-        path: which.
+        part: what the file is in the index.
+        path: where it lies, or should.
+        trouble: "damaged"; "foreign", if it is whole but of another index or another place in it;
+            or "lost".
         reason: why, and what to do, as a sentence.
-        foreign: True if it is whole, but of another index or another place in it.
     """
 
+    part: Part
     path: Location
+    trouble: Literal["damaged", "foreign", "lost"]
     reason: str
-    foreign: bool = False
+
+    @classmethod
+    def of(cls, part: Part, path: Location, error: IndexDamagedError) -> Finding:
+        """What is wrong with a file that could not be read."""
+        foreign = isinstance(error, IndexForeignError)
+        return cls(part, path, "foreign" if foreign else "damaged", str(error))
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """An index, every byte of it read.
+
+    Attributes:
+        manifest: what made it.
+        plan: the list of images; None if it cannot be read, or is of another index.
+        blocks: the blocks that are as they were written, also those that hold other images than
+            the list has for them.
+        findings: what is wrong; empty for a whole index.
+    """
+
+    manifest: Manifest
+    plan: pd.DataFrame | None
+    blocks: Blocks
+    findings: tuple[Finding, ...]
 
 
 class PlannedImages:
@@ -78,44 +112,77 @@ class PlannedImages:
             )
 
 
-def sound_blocks(
-    folder: IndexFolder, manifest: Manifest, files: Iterable[BlockFile]
-) -> tuple[dict[BlockFile, list[ImageRow]], list[Damage]]:
+def check_index(path: str | os.PathLike[str] | RemotePath) -> tuple[Finding, ...]:
+    """Read every file of an index and say what is wrong; nothing is changed.
+
+    Raises:
+        IndexMismatchError: there is no index, or one of a format that is not read.
+    """
+    folder = IndexFolder(path)
+    file = folder.path / "manifest.json"
+    if not folder.exists() and holds_index(folder):
+        reason = (
+            f"{file} is missing; put a copy of it back, or scan the same images with the same "
+            "network into this index again: the blocks that belong are kept"
+        )
+        return (Finding("manifest", file, "lost", reason),)
+    try:
+        manifest = folder.read_manifest()
+    except IndexDamagedError as error:
+        return (Finding.of("manifest", file, error),)
+    return inspect(folder, manifest).findings
+
+
+def inspect(folder: IndexFolder, manifest: Manifest) -> Inspection:
+    """Read every file of the index that a manifest describes; nothing is changed."""
+    blocks, findings = _sound_blocks(folder, manifest)
+    try:
+        plan = folder.read_plan(manifest)
+    except IndexDamagedError as error:
+        list_damage = Finding.of("images", folder.path / "images.parquet", error)
+        return Inspection(manifest, None, blocks, (list_damage, *findings))
+    findings += misplaced_blocks(blocks, plan, manifest)
+    if manifest.complete:
+        findings += _lost_blocks(folder, plan)
+        findings += [
+            Finding.of("summary", file, error) for file, error in summary_damage(folder, manifest)
+        ]
+    return Inspection(manifest, plan, blocks, tuple(findings))
+
+
+def _sound_blocks(
+    folder: IndexFolder, manifest: Manifest
+) -> tuple[dict[BlockFile, list[ImageRow]], list[Finding]]:
     """Read blocks whole, several at a time, and compare each with its seal.
 
     Returns:
         The images of those that are as they were written, and what is wrong with the others.
     """
 
-    def read(file: BlockFile) -> list[ImageRow] | Damage:
+    def read(file: BlockFile) -> list[ImageRow] | Finding:
         try:
             return check_block(file, manifest, whole=True)
         except IndexDamagedError as error:
-            return Damage(file.path, str(error), isinstance(error, IndexForeignError))
+            return Finding.of("block", file.path, error)
 
-    sound: dict[BlockFile, list[ImageRow]] = {}
-    damages: list[Damage] = []
-    files = sorted(files, key=lambda file: (file.numbers.start, file.numbers.stop))
+    files = sorted(
+        folder.all_block_files(), key=lambda file: (file.numbers.start, file.numbers.stop)
+    )
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        for file, found in zip(files, pool.map(read, files), strict=True):
-            if isinstance(found, Damage):
-                damages.append(found)
-            else:
-                sound[file] = found
-    return sound, damages
+        results = dict(zip(files, pool.map(read, files), strict=True))
+    sound = {file: found for file, found in results.items() if not isinstance(found, Finding)}
+    return sound, [found for found in results.values() if isinstance(found, Finding)]
 
 
-def misplaced_blocks(
-    blocks: dict[BlockFile, list[ImageRow]], plan: pd.DataFrame, manifest: Manifest
-) -> list[Damage]:
+def misplaced_blocks(blocks: Blocks, plan: pd.DataFrame, manifest: Manifest) -> list[Finding]:
     """Blocks whose images are not those that the list of images has for them."""
-    planned, damages = PlannedImages(plan, manifest), []
+    planned, findings = PlannedImages(plan, manifest), []
     for file, rows in blocks.items():
         try:
             planned.check(file, rows)
         except IndexForeignError as error:
-            damages.append(Damage(file.path, str(error), foreign=True))
-    return damages
+            findings.append(Finding.of("block", file.path, error))
+    return findings
 
 
 def missing_blocks(folder: IndexFolder, plan: pd.DataFrame) -> list[int]:
@@ -124,40 +191,7 @@ def missing_blocks(folder: IndexFolder, plan: pd.DataFrame) -> list[int]:
     return sorted(needed - set(folder.done_blocks()))
 
 
-def check_index(path: str | os.PathLike[str] | RemotePath) -> list[Damage]:
-    """Read every file of an index and say what is wrong; nothing is changed.
-
-    Raises:
-        IndexMismatchError: there is no index, or one of a format that is not read.
-    """
-    folder = IndexFolder(path)
-    if not folder.exists() and holds_index(folder):
-        lost = folder.path / "manifest.json"
-        return [
-            Damage(
-                lost,
-                f"{lost} is missing; put a copy of it back, or scan the same images with the same "
-                "network into this index again: the blocks that belong are kept",
-            )
-        ]
-    try:
-        manifest = folder.read_manifest()
-    except IndexMismatchError:
-        raise
-    except IndexDamagedError as error:
-        return [Damage(folder.path / "manifest.json", str(error))]
-    blocks, damages = sound_blocks(folder, manifest, folder.all_block_files())
-    try:
-        plan = folder.read_plan(manifest)
-    except IndexDamagedError as error:
-        foreign = isinstance(error, IndexForeignError)
-        return [Damage(folder.path / "images.parquet", str(error), foreign), *damages]
-    damages += misplaced_blocks(blocks, plan, manifest)
-    if manifest.complete:
-        there = {folder.block_file(number).path for number in missing_blocks(folder, plan)}
-        damages += [
-            Damage(path, f"block {path} is missing; {REPAIR}: only its images are read again")
-            for path in sorted(there)
-        ]
-        damages += [Damage(file, reason) for file, reason in summary_damage(folder, manifest)]
-    return damages
+def _lost_blocks(folder: IndexFolder, plan: pd.DataFrame) -> list[Finding]:
+    paths = [folder.block_file(number).path for number in missing_blocks(folder, plan)]
+    reason = f"is missing; {REPAIR}: only its images are read again"
+    return [Finding("block", path, "lost", f"block {path} {reason}") for path in paths]

@@ -310,15 +310,17 @@ def read_maps(folder: IndexFolder, manifest: Manifest, layer: str) -> pd.DataFra
     return found
 
 
-def summary_damage(folder: IndexFolder, manifest: Manifest) -> list[tuple[Location, str]]:
-    """What is wrong with the summary of a finished index, every byte of it: (file, reason)."""
+def summary_damage(
+    folder: IndexFolder, manifest: Manifest
+) -> list[tuple[Location, IndexDamagedError]]:
+    """What is wrong with the summary of a finished index, every byte of it: (file, error)."""
     found = []
     for kind in ("maps", "top"):
         path = folder.path / f"{kind}-{manifest.summary}.parquet"
         try:
             _check(path, manifest, whole=True)
         except IndexDamagedError as error:
-            found.append((path, str(error)))
+            found.append((path, error))
     return found
 
 

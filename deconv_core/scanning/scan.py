@@ -32,7 +32,7 @@ from deconv_core.images.passed_over import FOLLOW, fewer_kinds, passed_over_line
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.index.blocks import ImageRow, read_block_images
 from deconv_core.index.folder import IndexFolder
-from deconv_core.index.inspection import missing_blocks
+from deconv_core.index.inspection import inspect, missing_blocks
 from deconv_core.index.limits import LARGEST_BLOCK
 from deconv_core.index.manifest import Manifest
 from deconv_core.index.new_index import begin_new_index, delete_left, finish, take_place
@@ -49,7 +49,7 @@ from deconv_core.scanning.engine import (
     manifest_there,
 )
 from deconv_core.scanning.plan import learned, plan_rows, updated_plan
-from deconv_core.scanning.resume import found_without_manifest, put_right
+from deconv_core.scanning.repair import inspect_without_manifest, repair
 from deconv_core.storage import RemotePath, scan_lock
 
 BLOCK_SIZE = 32
@@ -249,11 +249,13 @@ def _begin(
         folder.write_manifest(manifest)  # last: its presence says that the index exists
         return manifest, plan
     if there is None:
-        new = _new_manifest(network, images, making)
-        manifest, plan = found_without_manifest(folder, new, images)
+        found = inspect_without_manifest(folder, _new_manifest(network, images, making))
     else:
         _check_same_making(there, network, images, making)
-        manifest, plan = put_right(folder, there, images)
+        found = inspect(folder, there)
+    manifest, plan = repair(folder, found, images)
+    if there is None:
+        folder.write_manifest(manifest)
     folder.clean()
     updated = updated_plan(folder, manifest, plan, images, update)
     if updated is not None:

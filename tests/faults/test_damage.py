@@ -253,7 +253,10 @@ def test_exchanged_blocks_are_named_and_scanned_again(
     content = one.read_bytes()
     one.write_bytes(other.read_bytes())
     other.write_bytes(content)
-    assert [(d.path, d.foreign) for d in check_index(copied)] == [(one, True), (other, True)]
+    assert [(found.path, found.trouble) for found in check_index(copied)] == [
+        (one, "foreign"),
+        (other, "foreign"),
+    ]
     with pytest.raises(IndexForeignError, match="it is blocks 3 to 3, not blocks 1 to 1"):
         ask(copied)
     assert len(rescanned(network, photos, copied)) == 2
@@ -267,7 +270,7 @@ def test_a_block_of_another_index_is_named_and_scanned_again(
     assert not check_index(others[other])
     shutil.copy(others[other] / place, copied / place)
     (damage,) = check_index(copied)
-    assert damage.foreign
+    assert damage.trouble == "foreign"
     assert damage.path == copied / place
     with pytest.raises(IndexForeignError, match=r"000000\.parquet does not"):
         ask(copied)
@@ -280,7 +283,7 @@ def test_a_list_of_images_of_another_index_is_named_and_made_again(
 ) -> None:
     shutil.copy(others[other] / "images.parquet", copied / "images.parquet")
     (damage,) = check_index(copied)
-    assert damage.foreign
+    assert damage.trouble == "foreign"
     with pytest.raises(IndexForeignError, match=r"images\.parquet does not belong"):
         ActivationIndex.open(copied)
     assert rescanned(network, photos, copied) == set()
@@ -292,7 +295,8 @@ def test_a_summary_of_another_index_is_named_and_made_again(
     for kind in ("top", "maps"):
         (ours,), (theirs,) = copied.glob(f"{kind}-*"), others["network"].glob(f"{kind}-*")
         shutil.copy(theirs, ours)
-    assert [damage.foreign for damage in check_index(copied)] == [False, False]
+    found = check_index(copied)
+    assert [(one.part, one.trouble) for one in found] == [("summary", "foreign")] * 2
     for question in (lambda i: i.top("conv1_1"), lambda i: i.maps("conv1_1")):
         with pytest.raises(IndexForeignError, match="does not belong"):
             question(ActivationIndex.open(copied))
