@@ -1,15 +1,62 @@
 """Errors a person can act on: what was given, what is allowed, what to do next."""
 
-ANEW = "scan the images anew (`python -m deconv_core scan FOLDER --index INDEX --anew`, anew=True)"
+from __future__ import annotations
+
+import errno
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+FULL_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""``errno`` of an ``OSError`` where a disk, or an account's share of it, is full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """Something that helps: in words, and how a command line or a program does it, or ""."""
+
+    words: str
+    command: str = ""
+
+
+ANEW = Remedy(
+    "scan the images anew", "`python -m deconv_core scan FOLDER --index INDEX --anew`, anew=True"
+)
 """What helps where no scan can go on with an index."""
-UPDATE = "update the index (`--update`, update=True)"
+UPDATE = Remedy("update the index", "`--update`, update=True")
 """What helps where the images are others than those that were scanned."""
-MAKE_ROOM = "make room"
-"""What every message about a full disk, or a limit that is reached, says."""
+REPAIR = Remedy(
+    "scan the same images into this index again",
+    "or `python -m deconv_core check INDEX --repair`; only what is damaged is read again",
+)
+"""What helps where a file of an index is damaged."""
 
 
 class DeconvError(Exception):
-    """Base class of every error this package raises on purpose."""
+    """Base class of every error this package raises on purpose.
+
+    Attributes:
+        what: what happened.
+        remedies: what helps, any one of them.
+    """
+
+    def __init__(self, what: str = "", *remedies: Remedy | str) -> None:
+        """Say what happened, and what helps where that is not said with it."""
+        super().__init__(what, *remedies)
+        self.what = what
+        self.remedies = tuple(Remedy(one) if isinstance(one, str) else one for one in remedies)
+
+    def __str__(self) -> str:
+        """What happened and what helps, for a command line or a program."""
+        return self._said(
+            f"{one.words} ({one.command})" if one.command else one.words for one in self.remedies
+        )
+
+    def in_words(self, offered: Collection[Remedy] = ()) -> str:
+        """The same for a page: without commands, and without the remedies that it offers itself."""
+        return self._said(one.words for one in self.remedies if one not in offered)
+
+    def _said(self, remedies: Iterable[str]) -> str:
+        return "; ".join(filter(None, [self.what, ", or ".join(remedies)]))
 
 
 class WeightsError(DeconvError):
@@ -58,6 +105,10 @@ class IndexDamagedError(DeconvError):
 
 class IndexForeignError(IndexDamagedError):
     """A file of an index is whole, but that of another index or of another place in it."""
+
+
+class NoRoomError(DeconvError):
+    """A disk is full, or a limit on what may be kept is reached."""
 
 
 class StorageError(DeconvError):

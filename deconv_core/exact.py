@@ -65,7 +65,8 @@ def check_made_with(index: ActivationIndex, network: Network, images: ImageFolde
     if made.fingerprint != network.fingerprint:
         raise IndexMismatchError(
             f"the index was made with other weights ({made.fingerprint}) than the network has now "
-            f"({network.fingerprint}): {ANEW}"
+            f"({network.fingerprint})",
+            ANEW,
         )
     for what, of_index, given in (
         ("resizing", made.resize, images.resize),
@@ -74,7 +75,7 @@ def check_made_with(index: ActivationIndex, network: Network, images: ImageFolde
     ):
         if of_index != given:
             raise IndexMismatchError(
-                f"the index was made with {what} {of_index!r}; given is {given!r}: {ANEW}"
+                f"the index was made with {what} {of_index!r}; given is {given!r}", ANEW
             )
 
 

@@ -95,7 +95,7 @@ def export(
                 progress(done + 1, len(wanted))
         if gone and not made:
             image_id, why = next(iter(gone.items()))
-            raise ImageError(f"no picture can be made: {image_id}: {why}; {UPDATE}")
+            raise ImageError(f"no picture can be made: {image_id}: {why}", UPDATE)
         facts = _facts(network, images, index, selection, dataset or images.root.name)
         archive.finish(facts, wanted, gone)
     return path

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deconv_core.errors import MAKE_ROOM, DeconvError
+from deconv_core.errors import FULL_DISK, DeconvError, NoRoomError
 
-_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -20,11 +19,6 @@ def can_write(folder: Path) -> bool:
         (place for place in (folder, *folder.parents) if os.access(place, os.F_OK)), folder
     )
     return os.access(there, os.W_OK | os.X_OK)
-
-
-def is_full(error: OSError) -> bool:
-    """True if the disk is full, or the account has used its quota."""
-    return error.errno in _FULL
 
 
 @contextmanager
@@ -40,17 +34,19 @@ def writing(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DeconvError(f"{what}: {why_not_written(error)}") from error
+        raise not_written(error, f"{what}: ") from error
 
 
-def why_not_written(error: OSError) -> str:
-    """The message for an error of writing: what is wrong, and what helps."""
-    said = error.strerror or str(error)
-    if is_full(error):
-        return f"the disk is full; {MAKE_ROOM}, for example by deleting datasets or exports"
-    advice = (
-        "; allow it to the account that runs this program, or set DECONV_HOME to another folder"
-        if error.errno in _FORBIDDEN
-        else ""
+def not_written(error: OSError, start: str = "") -> DeconvError:
+    """The error to raise for an error of writing; its message begins with ``start``."""
+    if error.errno in FULL_DISK:
+        room = "make room, for example by deleting datasets or exports"
+        return NoRoomError(f"{start}the disk is full", room)
+    forbidden = (
+        "allow it to the account that runs this program",
+        "set DECONV_HOME to another folder",
     )
-    return f"the data folder cannot be written to ({said}){advice}"
+    return DeconvError(
+        f"{start}the data folder cannot be written to ({error.strerror or error})",
+        *(forbidden if error.errno in _FORBIDDEN else ()),
+    )

@@ -13,10 +13,9 @@ from deconv_dashboard.frame import messages, pickers
 from deconv_dashboard.frame.address import SCALES
 from deconv_dashboard.frame.moved import folder_missing, weights_missing
 from deconv_dashboard.frame.shell import escape, heading, require_index, say_if_read_only, shell
-from deconv_dashboard.frame.ways import offer_room
+from deconv_dashboard.frame.troubles import say_trouble
 from deconv_dashboard.gallery.export_panel import contents, export_list
 from deconv_dashboard.jobs.exports import start_export
-from deconv_dashboard.server.told import told
 from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import counted
 
@@ -134,9 +133,7 @@ def build_button(
             chosen = choice.registry, choice.dataset, choice.network
             start_export(*chosen, selection, index.layers)
         except DeconvError as error:
-            said = escape(f"The export did not start: {told(error)}.")
-            st.error(said, icon=":material/error:")
-            offer_room(said, "export_start")
+            say_trouble(error, "export_start", "The export did not start")
 
 
 choice = shell("export", title="Export")

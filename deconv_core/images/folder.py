@@ -304,8 +304,8 @@ def check_unchanged(image_id: str, now: str, scanned: Mapping[str, str] | None) 
     """
     if scanned is not None and scanned.get(image_id) != now:
         raise ImageChangedError(
-            f"{image_id} is not the image that was scanned: its file holds something else now; "
-            f"{UPDATE}"
+            f"{image_id} is not the image that was scanned: its file holds something else now",
+            UPDATE,
         )
 
 

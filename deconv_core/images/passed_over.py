@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from deconv_core.errors import Remedy
+
 HIDDEN = "hidden"
 LINK = "link to a folder"
 LINK_OUT = "link out of the folders that are offered"
@@ -28,7 +30,7 @@ _PLURALS = {
     NO_NAME: "names that cannot be used",
     OTHER_TYPE: "files of other types",
 }
-FOLLOW = "follow_links=True, --follow-links takes links to folders"
+FOLLOW = Remedy("follow links to folders", "follow_links=True, --follow-links")
 _MOST_TYPES = 12
 
 # In lower case: what Windows, macOS, Linux, Synology and QNAP put beside pictures.
@@ -139,7 +141,7 @@ def passed_over_line(kinds: Mapping[str, int], how_to_follow: str) -> str:
 
     Args:
         kinds: what ``count_kinds`` gave.
-        how_to_follow: what enters links to folders, in words.
+        how_to_follow: what enters links to folders, in words; "" does not say it.
     """
     if not kinds:
         return ""

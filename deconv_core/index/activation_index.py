@@ -21,13 +21,12 @@ import numpy as np
 import pandas as pd
 
 from deconv_core.arguments import flag, shown, text, whole_number
-from deconv_core.errors import DeconvError, IndexDamagedError
+from deconv_core.errors import REPAIR, DeconvError, IndexDamagedError
 from deconv_core.index.blocks import BlockFile, ImageRow, Ordinals, check_block, read_peaks
 from deconv_core.index.copies import Groups, KnownCopies, is_repeated
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.inspection import PlannedImages
 from deconv_core.index.manifest import Manifest
-from deconv_core.index.parts import REPAIR
 from deconv_core.index.summary import KEPT, read_maps, read_top
 from deconv_core.layers import Layer, convolution_of
 from deconv_core.peaks import Peaks
@@ -322,7 +321,8 @@ class ActivationIndex:
         once = ranked.drop_duplicates("image")
         if not once["image"].isin(self._by_ordinal.index).all():
             raise IndexDamagedError(
-                f"the summary of {self._folder.path} names images that it does not have; {REPAIR}"
+                f"the summary of {self._folder.path} names images that it does not have",
+                REPAIR,
             )
         return once.assign(image_id=self._by_ordinal["image_id"].loc[once["image"]].to_numpy())
 
@@ -372,7 +372,8 @@ class ActivationIndex:
         for file, (ordinals, _) in zip(files, parts, strict=True):
             if not np.array_equal(ordinals, self._readable[file.path]):
                 raise IndexDamagedError(
-                    f"block {file.path} does not hold {stored} of the images it describes; {REPAIR}"
+                    f"block {file.path} does not hold {stored} of the images it describes",
+                    REPAIR,
                 )
         here = self.layers[layer]
         nothing = Peaks.of_no_image(here.channels if channel is None else 1)

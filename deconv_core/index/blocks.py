@@ -13,12 +13,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deconv_core.errors import IndexDamagedError
+from deconv_core.errors import REPAIR, IndexDamagedError
 from deconv_core.index import limits as index_limits
 from deconv_core.index.manifest import Manifest
 from deconv_core.index.parts import (
     MISTAKES,
-    REPAIR,
     Identity,
     check_identity,
     identified,
@@ -255,6 +254,4 @@ def _read_group(
 
 
 def _damaged(path: Location, error: Exception) -> IndexDamagedError:
-    return IndexDamagedError(
-        f"block {path} is missing or damaged ({error}); {REPAIR}: only its images are read again"
-    )
+    return IndexDamagedError(f"block {path} is missing or damaged ({error})", REPAIR)

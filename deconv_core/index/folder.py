@@ -33,7 +33,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from deconv_core.errors import ANEW, DeconvError, IndexDamagedError, IndexMismatchError
+from deconv_core.errors import ANEW, REPAIR, DeconvError, IndexDamagedError, IndexMismatchError
 from deconv_core.index import limits as index_limits
 from deconv_core.index.blocks import BlockFile, ImageRow, block_content
 from deconv_core.index.manifest import (
@@ -46,7 +46,6 @@ from deconv_core.index.manifest import (
 )
 from deconv_core.index.parts import (
     MISTAKES,
-    REPAIR,
     Identity,
     check_identity,
     identity_of,
@@ -60,6 +59,11 @@ from deconv_core.whole_files import remove_parts, write_whole
 PLAN_COLUMNS = (
     *("image_id", "label", "block", "removed"),
     *("width", "height", "error", "note", "content_hash"),
+)
+MANIFEST_REMEDIES = (
+    "put a copy of it back",
+    "scan the same images with the same network into this index again: the blocks that belong are "
+    "kept",
 )
 _BLOCK_NAME = re.compile(r"([0-9]{6,9})(?:-([0-9]{6,9}))?")
 _FILE_NAME = re.compile(
@@ -120,10 +124,10 @@ class IndexFolder:
             IndexDamagedError: the manifest cannot be read.
         """
         if not self.exists():
-            new = f"; a new one was begun at {self.anew.path}: {ANEW}" if self.has_anew() else ""
-            raise IndexMismatchError(
-                f"there is no index at {self.path}{new or '; scan a folder into it first'}"
-            )
+            none = f"there is no index at {self.path}"
+            if self.has_anew():
+                raise IndexMismatchError(f"{none}; a new one was begun at {self.anew.path}", ANEW)
+            raise IndexMismatchError(none, "scan a folder into it first")
         path = self.path / "manifest.json"
         try:
             content = json.loads(path.read_text("utf-8"))
@@ -135,15 +139,16 @@ class IndexFolder:
             if version != FORMAT_VERSION:
                 raise IndexMismatchError(
                     f"the index at {self.path} has format {version!s:.20}; this program reads only "
-                    f"format {FORMAT_VERSION}: {ANEW}"
+                    f"format {FORMAT_VERSION}",
+                    ANEW,
                 )
             if checksum != digest(content):
                 raise ValueError("its checksum is another")
             return manifest_of(content)
         except MISTAKES as error:
             raise IndexDamagedError(
-                f"{path} is damaged ({error}); put a copy of it back, or scan the same images "
-                "with the same network into this index again: the blocks that belong are kept"
+                f"{path} is damaged ({error})",
+                *MANIFEST_REMEDIES,
             ) from error
 
     def image_root(self, manifest: Manifest) -> Location:
@@ -173,10 +178,7 @@ class IndexFolder:
             table = index_limits.read_plan_table(content)
             plan: pd.DataFrame = table.select(PLAN_COLUMNS).to_pandas(ignore_metadata=True)
         except MISTAKES as error:
-            raise IndexDamagedError(
-                f"{path} is missing or damaged ({error}); {REPAIR}: the list is made again from "
-                "the blocks and the folder"
-            ) from error
+            raise IndexDamagedError(f"{path} is missing or damaged ({error})", REPAIR) from error
         if manifest is not None:
             check_identity(path, table.schema, manifest, "images")
         return plan

@@ -15,19 +15,16 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from deconv_core.errors import IndexDamagedError, IndexForeignError
+from deconv_core.errors import REPAIR, IndexDamagedError, IndexForeignError
 from deconv_core.index.blocks import BlockFile, ImageRow, check_block
-from deconv_core.index.folder import IndexFolder
+from deconv_core.index.folder import MANIFEST_REMEDIES, IndexFolder
 from deconv_core.index.manifest import Manifest
-from deconv_core.index.parts import REPAIR
 from deconv_core.index.place import holds_index
 from deconv_core.index.summary import summary_damage
 from deconv_core.storage import Location, RemotePath
 
 Blocks = Mapping[BlockFile, Sequence[ImageRow]]
 """Block files and what each learned about its images."""
-
-
 Part = Literal["manifest", "images", "block", "summary"]
 
 
@@ -107,8 +104,8 @@ class PlannedImages:
             same = bool(np.isin(self._by_block[begin:end], ordinals).all())
         if not same:
             raise IndexForeignError(
-                f"block {file.path} does not hold the images that images.parquet lists for it; "
-                f"{REPAIR}"
+                f"block {file.path} does not hold the images that images.parquet lists for it",
+                REPAIR,
             )
 
 
@@ -121,11 +118,8 @@ def check_index(path: str | os.PathLike[str] | RemotePath) -> tuple[Finding, ...
     folder = IndexFolder(path)
     file = folder.path / "manifest.json"
     if not folder.exists() and holds_index(folder):
-        reason = (
-            f"{file} is missing; put a copy of it back, or scan the same images with the same "
-            "network into this index again: the blocks that belong are kept"
-        )
-        return (Finding("manifest", file, "lost", reason),)
+        lost = IndexDamagedError(f"{file} is missing", *MANIFEST_REMEDIES)
+        return (Finding("manifest", file, "lost", str(lost)),)
     try:
         manifest = folder.read_manifest()
     except IndexDamagedError as error:
@@ -193,5 +187,7 @@ def missing_blocks(folder: IndexFolder, plan: pd.DataFrame) -> list[int]:
 
 def _lost_blocks(folder: IndexFolder, plan: pd.DataFrame) -> list[Finding]:
     paths = [folder.block_file(number).path for number in missing_blocks(folder, plan)]
-    reason = f"is missing; {REPAIR}: only its images are read again"
-    return [Finding("block", path, "lost", f"block {path} {reason}") for path in paths]
+    return [
+        Finding("block", path, "lost", str(IndexDamagedError(f"block {path} is missing", REPAIR)))
+        for path in paths
+    ]

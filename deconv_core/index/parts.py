@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deconv_core.errors import IndexForeignError
+from deconv_core.errors import REPAIR, IndexForeignError
 from deconv_core.index.manifest import Manifest
 from deconv_core.index.seals import sealed
 from deconv_core.index.typed_json import from_json
@@ -17,9 +17,6 @@ from deconv_core.storage import Location
 from deconv_core.whole_files import write_whole
 
 _IDENTITY_KEY = b"deconv_identity"
-REPAIR = (  # what every message about damage says
-    "scan the same images into this index again (or `python -m deconv_core check INDEX --repair`)"
-)
 MISTAKES = (
     *(OSError, MemoryError, pa.ArrowException, ValueError, TypeError, LookupError, AttributeError),
     *(ArithmeticError, RuntimeError),  # Arrow's C++ raises some things as they are
@@ -67,11 +64,11 @@ def check_identity(path: Location, schema: pa.Schema, manifest: Manifest, part: 
     found = identity_of(schema)
     if found.key != manifest.key:
         raise IndexForeignError(
-            f"{path} does not belong to this index: it or manifest.json is of another; {REPAIR}"
+            f"{path} does not belong to this index: it or manifest.json is of another", REPAIR
         )
     if found.part != part:
         raise IndexForeignError(
-            f"{path} does not belong in this place: it is {found.part}, not {part}; {REPAIR}"
+            f"{path} does not belong in this place: it is {found.part}, not {part}", REPAIR
         )
 
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from deconv_core.errors import IndexDamagedError
+from deconv_core.errors import REPAIR, IndexDamagedError
 from deconv_core.index import limits as index_limits
 from deconv_core.index.blocks import (
     BlockFile,
@@ -33,7 +33,6 @@ from deconv_core.index.folder import IndexFolder
 from deconv_core.index.manifest import Manifest
 from deconv_core.index.parts import (
     MISTAKES,
-    REPAIR,
     Identity,
     check_identity,
     identified,
@@ -341,6 +340,7 @@ def _check(path: Location, manifest: Manifest, *, whole: bool = False) -> None:
 
 def _damaged(path: object, error: Exception) -> IndexDamagedError:
     return IndexDamagedError(
-        f"{path} is missing or damaged ({error}); {REPAIR}: it is made again from the blocks. "
-        "Without the file answers come from the blocks, more slowly"
+        f"{path} is missing or damaged ({error}). Without the file answers come from the blocks, "
+        "more slowly",
+        REPAIR,
     )

@@ -211,8 +211,9 @@ def _check_value(activation: Activation, value: float) -> None:
         raise IndexMismatchError(
             f"{activation.unit} in {activation.image_id} at row {activation.row}, column "
             f"{activation.column} was given as {activation.value:.6g} but is {value:.6g}: the "
-            "image, network or preprocessing is not the one that was scanned; "
-            f"{UPDATE}, or {ANEW}"
+            "image, network or preprocessing is not the one that was scanned",
+            UPDATE,
+            ANEW,
         )
 
 

@@ -105,8 +105,9 @@ class LocalEngine:
         device = work.manifest.compute.device
         if not device_there(device):
             raise IndexMismatchError(
-                f"this index was begun on device {device!r}, which is not here; go on where it is, "
-                f"or {ANEW}"
+                f"this index was begun on device {device!r}, which is not here",
+                "go on where it is",
+                ANEW,
             )
         prepared = ScanNetwork.prepare(work.network, work.manifest.compute)
         check_bits(prepared)
@@ -221,5 +222,7 @@ def check_bits(prepared: ScanNetwork) -> None:
             f"this index was begun on another kind of computer: in {prepared.compute.precision} on "
             f"{prepared.compute.device} it computed {made} for a test batch, {platform.node()} "
             f"({torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}) computes "
-            f"{here}. Use computers of one kind, or {ANEW}, best in float32"
+            f"{here}. In float32 more kinds of computers agree",
+            "use computers of one kind",
+            ANEW,
         )

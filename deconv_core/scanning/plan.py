@@ -99,8 +99,9 @@ def updated_plan(
         new = len(added) - len(changed)
         raise IndexOutdatedError(
             f"the images in {images.root} are not those of this index: {new} added, "
-            f"{len(removed)} removed, {len(changed)} changed{_listed_otherwise(manifest, images)}. "
-            f"To scan only those, {UPDATE}; to keep both, give another index folder"
+            f"{len(removed)} removed, {len(changed)} changed{_listed_otherwise(manifest, images)}",
+            UPDATE,
+            "give another index folder to keep both",
         )
     known.loc[[*removed.index, *changed.index], "removed"] = True
     rows = plan_rows(added, int(known["block"].max()) + 1, manifest.block_size)

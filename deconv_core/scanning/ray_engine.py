@@ -118,7 +118,9 @@ class RayEngine:
         if (begun := work.manifest.compute.device) != self.device:
             raise IndexMismatchError(
                 f"this index was begun on device {begun!r}, these workers compute on "
-                f"{self.device!r}: give them {'a' if begun == 'cuda' else 'no'} GPU, or {ANEW}"
+                f"{self.device!r}",
+                f"give them {'a' if begun == 'cuda' else 'no'} GPU",
+                ANEW,
             )
         ray = self._connect()
         network = ray.put(work.network)

@@ -49,9 +49,11 @@ def repair(
     if strangers and bad.issuperset(file.path for file in found.blocks):
         raise IndexForeignError(
             f"none of the {len(bad)} blocks in {folder.blocks} belongs to the manifest.json "
-            "beside them: one of both is of another index. Put back the right one; or delete "
-            "manifest.json and scan the same images with the same network into this index again: "
-            f"blocks that belong are then kept; or {ANEW}"
+            "beside them: one of both is of another index",
+            "put back the right one",
+            "delete manifest.json and scan the same images with the same network into this index "
+            "again: blocks that belong are then kept",
+            ANEW,
         )
     rebuilt = found.plan is None
     check_written_here([*bad, *([folder.path / "images.parquet"] if rebuilt else [])])
@@ -79,8 +81,9 @@ def inspect_without_manifest(folder: IndexFolder, manifest: Manifest) -> Inspect
     if not found.blocks:
         raise IndexForeignError(
             f"{folder.path} holds {len(stated)} blocks but no readable manifest.json, and they "
-            "were not made from these images with this network. Put the manifest back, or "
-            f"{ANEW}"
+            "were not made from these images with this network",
+            "put the manifest back",
+            ANEW,
         )
     sizes = [len(rows) for file, rows in found.blocks.items() if len(file.numbers) == 1]
     size = max(sizes, default=manifest.block_size)

@@ -20,15 +20,16 @@ import pandas as pd
 from deconv_core.arguments import callbacks, flag, instance, shown, whole_number
 from deconv_core.errors import (
     ANEW,
-    MAKE_ROOM,
+    FULL_DISK,
     DeconvError,
     IndexMismatchError,
     IndexOutdatedError,
+    NoRoomError,
     ScanRunningError,
 )
 from deconv_core.images.decoding import DECODING
 from deconv_core.images.folder import ImageFolder
-from deconv_core.images.passed_over import FOLLOW, fewer_kinds, passed_over_line
+from deconv_core.images.passed_over import FOLLOW, LINK, fewer_kinds, passed_over_line
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.index.blocks import ImageRow, read_block_images
 from deconv_core.index.folder import IndexFolder
@@ -162,20 +163,21 @@ def scan(
     except IndexMismatchError as error:
         if not anew or isinstance(error, IndexOutdatedError):
             raise
-        said = str(error).replace(f", or {ANEW}", "").replace(f": {ANEW}", "")
         raise IndexMismatchError(
-            f"the new index that was begun at {folder.path} cannot be gone on with: {said}. "
-            "Delete that folder to begin it again"
+            f"the new index that was begun at {folder.path} cannot be gone on with: {error.what}",
+            *(remedy for remedy in error.remedies if remedy != ANEW),
+            "delete that folder to begin it again",
         ) from error
     except filelock.Timeout:
         raise ScanRunningError(
             f"another process is scanning into {folder.path}; wait for it or cancel it"
         ) from None
     except OSError as error:
-        raise DeconvError(
-            f"cannot write the index at {folder.path}: {error.strerror or error}. Finished blocks "
-            f"are kept; {MAKE_ROOM} or choose a folder you may write to, and scan again"
-        ) from error
+        said = f"cannot write the index at {folder.path}: {error.strerror or error}"
+        what = f"{said}. Finished blocks are kept"
+        if error.errno in FULL_DISK:
+            raise NoRoomError(what, "make room, and scan again") from error
+        raise DeconvError(what, "choose a folder you may write to, and scan again") from error
     return ActivationIndex.open(folder.path)
 
 
@@ -226,9 +228,10 @@ def _check_making(images: ImageFolder, making: _Making) -> None:
         if given not in known:
             raise DeconvError(f"{what} {given!r} is not known; choose {', '.join(known)}")
     if len(images) == 0:
-        others = passed_over_line(images.passed_over, FOLLOW)
+        others = passed_over_line(images.passed_over, "")
         raise DeconvError(
-            f"there are no images to scan in {images.root}" + (f"; {others}" if others else "")
+            "; ".join(filter(None, [f"there are no images to scan in {images.root}", others])),
+            *([FOLLOW] if LINK in images.passed_over else []),
         )
 
 
@@ -319,7 +322,8 @@ def _check_same_making(
     if manifest.decoding != DECODING:
         raise IndexMismatchError(
             "this index was made by another version of this program, which read image files in "
-            f"another way (decoding {manifest.decoding}; now it is {DECODING}): {ANEW}"
+            f"another way (decoding {manifest.decoding}; now it is {DECODING})",
+            ANEW,
         )
     block_size = str(making.block_size or manifest.block_size)
     compared = [
@@ -336,7 +340,9 @@ def _check_same_making(
         if made != given:
             raise IndexMismatchError(
                 f"this index was made from network {manifest.network!r} with {what} {made}; now it "
-                f"is {given}. Use the same {what}, or {ANEW}"
+                f"is {given}",
+                f"use the same {what}",
+                ANEW,
             )
 
 

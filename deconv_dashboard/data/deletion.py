@@ -16,7 +16,7 @@ from pathlib import Path
 import filelock
 
 from deconv_core.errors import DeconvError
-from deconv_dashboard.writing import why_not_written
+from deconv_dashboard.writing import not_written
 
 _ENDING = ".deleted"
 
@@ -71,7 +71,7 @@ def _taken(lock: Path) -> filelock.BaseFileLock:
             "a scan is writing to this index; wait for its end, or cancel it first"
         ) from None
     except OSError as error:
-        raise DeconvError(f"nothing was deleted: {why_not_written(error)}") from error
+        raise not_written(error, "nothing was deleted: ") from error
     return taken
 
 
@@ -86,4 +86,4 @@ def _rename_all(paths: Sequence[Path]) -> None:
         for path, new in moved:
             with suppress(OSError):
                 os.replace(new, path)
-        raise DeconvError(f"nothing was deleted: {why_not_written(error)}") from error
+        raise not_written(error, "nothing was deleted: ") from error

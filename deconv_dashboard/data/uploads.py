@@ -22,14 +22,14 @@ from typing import BinaryIO
 
 import filelock
 
-from deconv_core.errors import MAKE_ROOM, DeconvError
+from deconv_core.errors import DeconvError, NoRoomError
 from deconv_core.images.folder import LARGEST_FILE
 from deconv_core.images.passed_over import Skipped
 from deconv_dashboard.data.datasets import Dataset
 from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.data.upload_limits import LARGEST_UNPACKED, UploadLimits, megabytes
 from deconv_dashboard.folder_rules import folder_size
-from deconv_dashboard.writing import why_not_written
+from deconv_dashboard.writing import not_written
 
 _PIECE = 2**20
 _PATIENCE = 60.0  # seconds
@@ -43,9 +43,10 @@ _BAD_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 """Error numbers for a file name that the disk cannot store."""
 
 
-_NO_ROOM = (
-    f"the uploads on this server would exceed their limit; to {MAKE_ROOM}, delete one "
-    "under Datasets and scans, or ask whoever runs the server"
+_NO_ROOM = NoRoomError(
+    "the uploads on this server would exceed their limit",
+    "delete one under Datasets and scans",
+    "ask whoever runs the server",
 )
 
 
@@ -124,7 +125,7 @@ class Intake:
                         "once, or scan them as a folder"
                     )
                 if self.bytes > self.room:
-                    raise DeconvError(_NO_ROOM)
+                    raise _NO_ROOM
                 if size > LARGEST_FILE:
                     raise _TooLargeError(f"larger than {megabytes(LARGEST_FILE)}")
                 file.write(piece)
@@ -166,7 +167,7 @@ def stored(
     except filelock.Timeout:
         raise DeconvError("another upload is being stored; try again in a minute") from None
     except OSError as error:
-        raise DeconvError(f"the upload could not be stored: {why_not_written(error)}") from error
+        raise not_written(error, "the upload could not be stored: ") from error
 
 
 def delete_interrupted_uploads(registry: Registry) -> None:

@@ -40,7 +40,7 @@ def explained(choice: Choice) -> Iterator[None]:
 def trouble(choice: Choice, error: DeconvError) -> None:
     """Say why there are no pictures, and what helps."""
     if isinstance(error, IndexDamagedError):
-        damage_note(choice, str(error))
+        damage_note(choice, error)
         return
     if not choice.registry.ready(choice.network):
         left = "The table still shows values and locations."

@@ -15,10 +15,10 @@ from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame import address
 from deconv_dashboard.frame.choice import escape
+from deconv_dashboard.frame.troubles import keep_trouble, say_kept_trouble
 from deconv_dashboard.frame.ways import offer_question
 from deconv_dashboard.frame.weights_panel import weights_download
 from deconv_dashboard.server import resources
-from deconv_dashboard.server.told import told
 
 FOLDER = "Choose the folder where it is now"
 FILE = "Choose the weight file where it is now"
@@ -96,8 +96,7 @@ def _ask(kind: str, label: str, was: str, move: Callable[[Registry, str], None])
     """Draw a field for the new path, and the button that uses it."""
     if not _first_time():
         return
-    if message := st.session_state.pop("moved_error", ""):
-        st.error(message, icon=":material/error:")
+    say_kept_trouble("moved_error", f"moved_{kind}")
     with st.popover(label, icon=":material/drive_file_move:", key=f"moved_{kind}_open"):
         st.text_input("Its path now", key=f"moved_{kind}", placeholder=was, width=420)
         st.button(
@@ -112,8 +111,7 @@ def _take(kind: str, move: Callable[[Registry, str], None]) -> None:
     try:
         move(resources.registry(), typed)
     except DeconvError as error:
-        message = told(error)
-        st.session_state["moved_error"] = escape(f"{message[:1].upper()}{message[1:]}.")
+        keep_trouble("moved_error", error)
 
 
 def _move_folder(dataset: Dataset, registry: Registry, typed: str) -> None:

@@ -13,11 +13,9 @@ from deconv_core.errors import (
 )
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.data.registry import Registry
-from deconv_dashboard.frame.choice import escape
-from deconv_dashboard.frame.ways import offer_room
+from deconv_dashboard.frame.troubles import keep_trouble, say_kept_trouble
 from deconv_dashboard.jobs.scans import scan_state, start_scan
 from deconv_dashboard.server import resources
-from deconv_dashboard.server.told import told
 from deconv_dashboard.values import Choice
 
 UPDATE = "Update the scan"
@@ -38,7 +36,7 @@ def begin(
     try:
         start_scan(registry, dataset, network, update=update, images=images, anew=anew)
     except DeconvError as error:
-        st.session_state["scan_error"] = escape(f"The scan did not start: {told(error)}.")
+        keep_trouble("scan_error", error, "The scan did not start")
 
 
 def offer_scan(choice: Choice, error: DeconvError, key: str) -> None:
@@ -53,9 +51,7 @@ def offer_scan(choice: Choice, error: DeconvError, key: str) -> None:
         return  # several parts of a page may have the same error
     st.session_state["scan_offered"] = request
     scan_button(choice.registry, choice.dataset, choice.network, key, update=outdated)
-    if message := st.session_state.pop("scan_error", ""):
-        st.error(message, icon=":material/error:")
-        offer_room(message, f"scan_{key}")
+    say_kept_trouble("scan_error", f"scan_{key}")
 
 
 def scan_button(

@@ -110,7 +110,7 @@ def require_index(choice: Choice) -> ActivationIndex:
     if choice.index is not None:
         return choice.index
     if isinstance(choice.problem, IndexDamagedError):
-        damage_note(choice, str(choice.problem))
+        damage_note(choice, choice.problem)
     elif choice.problem:
         said = escape(f"The index cannot be read: {told(choice.problem)}.")
         st.error(said, icon=":material/error:")

@@ -167,6 +167,6 @@ def _draw_scan(registry: Registry, state: JobState) -> None:
     elif state.status == "cancelled" and progress.total:
         st.caption(f":material/pause_circle: Paused at {progress.done:,} of {progress.total:,}")
     elif state.status == "failed":
-        st.caption(f":material/error: Scan failed: {escape(told(state.message))}")
+        st.caption(f":material/error: Scan failed: {escape(told(state.failure))}")
     else:
         st.caption(":material/radio_button_unchecked: Not scanned yet")

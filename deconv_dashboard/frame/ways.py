@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from deconv_core.errors import MAKE_ROOM
+from deconv_core.errors import DeconvError, NoRoomError
 from deconv_dashboard.data.datasets import NetworkChoice
 from deconv_dashboard.frame.address import PAGE_FILES, link_to
 from deconv_dashboard.wording import DATASETS_TAB, NETWORKS_TAB
@@ -15,14 +15,14 @@ LABEL = "See what you can delete"
 ASK = "Choose the preprocessing"
 
 
-def offer_room(message: str, key: str) -> None:
-    """Draw a button that opens the list of datasets and scans, if a message says to make room.
+def offer_room(error: DeconvError, key: str) -> None:
+    """Draw a button that opens the list of datasets and scans, if there is no room.
 
     Args:
-        message: the message.
+        error: what went wrong.
         key: key of the button, after "room_".
     """
-    if MAKE_ROOM in message:
+    if isinstance(error, NoRoomError):
         _way(LABEL, f"room_{key}", ":material/delete_sweep:", DATASETS_TAB)
 
 

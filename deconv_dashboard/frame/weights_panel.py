@@ -12,10 +12,9 @@ from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame.job_rows import stop_buttons, watched
 from deconv_dashboard.frame.job_words import job_text
 from deconv_dashboard.frame.shell import escape
-from deconv_dashboard.frame.ways import offer_room
+from deconv_dashboard.frame.troubles import keep_trouble, say_kept_trouble, say_trouble
 from deconv_dashboard.jobs.vgg19_download import BYTES, start_weights_download, weights_state
 from deconv_dashboard.queue.state import JobState
-from deconv_dashboard.server.told import told
 from deconv_dashboard.wording import file_size, preprocessing_text
 
 
@@ -58,9 +57,7 @@ def _words(registry: Registry, state: JobState) -> None:
     if state.status == "cancelled" and state.progress.done:
         st.caption(f"Stopped at {file_size(state.progress.done)}. The downloaded part is kept.")
     if state.status == "failed":
-        message = told(state.message)
-        st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
-        offer_room(message, f"weights_{state.job_id}")
+        say_trouble(state.failure, f"weights_{state.job_id}")
 
 
 def _button(registry: Registry, state: JobState, key: str) -> None:
@@ -76,12 +73,11 @@ def _button(registry: Registry, state: JobState, key: str) -> None:
         on_click=_start,
         args=(registry,),
     )
-    if message := st.session_state.pop("weights_trouble", ""):
-        st.error(message, icon=":material/error:")
+    say_kept_trouble("weights_trouble", f"{key}_start")
 
 
 def _start(registry: Registry) -> None:
     try:
         start_weights_download(registry)
     except DeconvError as error:
-        st.session_state["weights_trouble"] = escape(f"The download did not start: {told(error)}.")
+        keep_trouble("weights_trouble", error, "The download did not start")

@@ -16,9 +16,8 @@ from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame.job_rows import job_row, watched
 from deconv_dashboard.frame.remedies import scan_button
 from deconv_dashboard.frame.shell import escape
-from deconv_dashboard.frame.ways import offer_room
+from deconv_dashboard.frame.troubles import keep_trouble, say_kept_trouble, say_trouble
 from deconv_dashboard.jobs.exports import Export, delete_export, exports, read_left_out
-from deconv_dashboard.server.told import told
 from deconv_dashboard.wording import counted, file_size
 
 _LISTED = 6
@@ -35,8 +34,7 @@ def export_list(registry: Registry) -> None:
 
 
 def _list(registry: Registry, found: Sequence[Export]) -> None:
-    if message := st.session_state.pop("export_trouble", ""):
-        st.error(message, icon=":material/error:")
+    say_kept_trouble("export_trouble", "export")
     if not found:
         st.caption(
             "Nothing has been exported yet. A zip is built in the background. It stays here until "
@@ -108,7 +106,6 @@ def _remedies(registry: Registry, export: Export) -> None:
                 st.caption(f"{escape(image_id)}: {escape(why)}")
             if len(left_out) > _NAMED:
                 st.caption(f"and {len(left_out) - _NAMED:,} more, in left_out.csv of the zip")
-    offer_room(state.message, export.export_id)
     outdated = state.failed_by(ImageError) or state.failed_by(IndexOutdatedError)
     if left_out or outdated or state.failed_by(IndexMismatchError):
         with suppress(DeconvError):  # the dataset or the network may be deleted
@@ -116,17 +113,14 @@ def _remedies(registry: Registry, export: Export) -> None:
             update = bool(left_out) or outdated
             scan_button(registry, *chosen, export.export_id, update=update)
             st.caption("After the scan, build the zip again.")
-    if message := st.session_state.pop("scan_error", ""):
-        st.error(message, icon=":material/error:")
-        offer_room(message, f"scan_{export.export_id}")
+    say_kept_trouble("scan_error", f"scan_{export.export_id}")
 
 
 def _delete(registry: Registry, export_id: str) -> None:
     try:
         delete_export(registry, export_id)
     except DeconvError as error:
-        said = escape(f"The export was not deleted: {told(error)}.")
-        st.session_state["export_trouble"] = said
+        keep_trouble("export_trouble", error, "The export was not deleted")
 
 
 def _content(path: Path) -> bytes:
@@ -143,9 +137,7 @@ def _words(export: Export) -> None:
             st.markdown(f"{name}  \n:small[cancelled; there is no zip]")
         case _:
             st.markdown(name)
-            message = told(state.message)
-            message = f"{message[:1].upper()}{message[1:]}."
-            st.error(escape(message), icon=":material/error:")
+            say_trouble(state.failure, export.export_id)
 
 
 def _size(path: Path) -> str:

@@ -230,7 +230,8 @@ def _said_by(index_path: Path, *states: FileState | None) -> JobState:
     try:
         manifest, plan = folder.read_manifest(), folder.read_plan()
     except DeconvError as error:
-        return JobState("failed", message=str(error), error=type(error).__name__)
+        name = type(error).__name__
+        return JobState("failed", message=error.what, error=name, remedies=error.remedies)
     live = plan[~plan["removed"]]
     if manifest.complete:
         failed, done = int((live["error"] != "").sum()), len(live)

@@ -25,6 +25,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import psutil
 
+from deconv_core.errors import Remedy
 from deconv_dashboard.queue.state import ENDS, JobState, Progress
 
 _TAIL = 8192
@@ -75,6 +76,7 @@ class Line:
     end: str = ""
     message: str = ""
     error: str = ""
+    remedies: tuple[Remedy, ...] = ()
 
 
 def to_json(value: object) -> str:
@@ -153,6 +155,7 @@ class JobFiles:
             progress=self._last_progress(record) if line.end else line.progress or Progress(),
             message=message,
             error=line.error,
+            remedies=line.remedies,
         )
 
     def _line(self, record: JobRecord) -> Line:

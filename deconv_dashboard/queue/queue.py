@@ -21,14 +21,14 @@ import filelock
 import msgspec
 import psutil
 
-from deconv_core.errors import MAKE_ROOM, DeconvError
+from deconv_core.errors import DeconvError, NoRoomError
 from deconv_core.whole_files import remove_parts, write_whole
 from deconv_dashboard.folder_rules import folder_size
 from deconv_dashboard.limits import JobLimits, job_limits
 from deconv_dashboard.queue.files import JobFiles, JobRecord, process_of, to_json
 from deconv_dashboard.queue.state import JobState
 from deconv_dashboard.wording import counted, file_size
-from deconv_dashboard.writing import why_not_written
+from deconv_dashboard.writing import not_written
 
 _PROJECT = Path(__file__).parents[2]
 _NICENESS = 5
@@ -97,7 +97,7 @@ class JobQueue:
         except filelock.Timeout:
             raise DeconvError("other jobs are being started or deleted; try again") from None
         except OSError as error:
-            raise DeconvError(why_not_written(error)) from error
+            raise not_written(error) from error
         try:
             yield
         finally:
@@ -221,7 +221,7 @@ class JobQueue:
                 process.kill()
                 process.wait()
             self._forget(job_id)
-            raise DeconvError(f"could not start a process: {why_not_written(error)}") from error
+            raise not_written(error, "could not start a process: ") from error
         return job_id
 
     def _spawn(self, module: str, job_id: str) -> subprocess.Popen[bytes]:
@@ -267,10 +267,11 @@ def _check_waiting(waiting: int, limits: JobLimits) -> None:
 
 def _check_room(wanted: int, room: int | None, limits: JobLimits) -> None:
     if room is not None and wanted > room:
-        raise DeconvError(
+        raise NoRoomError(
             f"it may need {file_size(wanted)}, but there is room for {file_size(room)}: the data "
-            f"folder may hold {file_size(limits.data or 0)}. To {MAKE_ROOM}, delete datasets, "
-            "scans or exports that nobody needs, or ask whoever runs the server"
+            f"folder may hold {file_size(limits.data or 0)}",
+            "delete datasets, scans or exports that nobody needs",
+            "ask whoever runs the server",
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from deconv_core import errors
-from deconv_core.errors import DeconvError
+from deconv_core.errors import DeconvError, NoRoomError, Remedy
 
 ENDS = ("done", "cancelled", "failed")
 
@@ -59,6 +59,7 @@ class JobState:
         after: the job just before it, or None.
         message: why it failed, or "".
         error: class name of the error it failed with, or "".
+        remedies: what helps, as the error said it.
         anew: a scan that writes a new index; pages show the old index until the new one is done.
         passed_over: kind -> number of files that a scan skipped when it listed the images.
     """
@@ -75,8 +76,15 @@ class JobState:
     after: JobState | None = None
     message: str = ""
     error: str = ""
+    remedies: tuple[Remedy, ...] = ()
     anew: bool = False
     passed_over: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def failure(self) -> DeconvError:
+        """Why it failed and what helps; it says nothing if it did not fail."""
+        kind = NoRoomError if self.failed_by(NoRoomError) else DeconvError
+        return kind(self.message, *self.remedies)
 
     def failed_by(self, kind: type[DeconvError]) -> bool:
         """True if it failed with an error of this class."""

@@ -20,11 +20,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from deconv_core.errors import CancelledError, DeconvError
+from deconv_core.errors import FULL_DISK, CancelledError, DeconvError
 from deconv_dashboard.limits import job_limits
 from deconv_dashboard.queue.files import JobFiles, JobRecord, Line, from_json, to_json
 from deconv_dashboard.queue.state import Progress
-from deconv_dashboard.writing import is_full, why_not_written
+from deconv_dashboard.writing import not_written
 
 Tell = Callable[[Progress], None]
 _PAUSE = 0.2
@@ -62,10 +62,9 @@ def main(home: str, job_id: str, module: str) -> int:
         say(Line(end="cancelled"))
         return 130
     except (DeconvError, OSError) as error:
-        message = str(error)
-        if isinstance(error, OSError) and is_full(error):
-            message = why_not_written(error)
-        say(Line(end="failed", message=message, error=type(error).__name__))
+        if isinstance(error, OSError):
+            error = not_written(error) if error.errno in FULL_DISK else DeconvError(str(error))
+        say(Line(None, "failed", error.what, type(error).__name__, error.remedies))
         return 1
     say(Line(end="done"))
     return 0

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from deconv_core.errors import ANEW, UPDATE
-from deconv_core.index.parts import REPAIR
+from collections.abc import Collection
+
+from deconv_core.errors import DeconvError, Remedy
 from deconv_dashboard.folder_rules import without_paths
 from deconv_dashboard.server import resources
 from deconv_dashboard.server.serving import is_local
 
 
-def told(error: object) -> str:
-    """The message of an error for the person at the browser.
+def told(error: DeconvError | str, offered: Collection[Remedy] = ()) -> str:
+    """The message of an error for the person at the browser, without commands and arguments.
 
-    Commands and arguments are removed from its advice. A browser on another computer gets no path
-    of this computer.
+    A browser on another computer gets no path of this computer.
+
+    Args:
+        error: what went wrong.
+        offered: the remedies that the page offers beside it.
     """
-    message = str(error)
-    for advice in (ANEW, UPDATE, REPAIR):
-        message = message.replace(advice, advice.partition(" (")[0])
+    message = error.in_words(offered) if isinstance(error, DeconvError) else error
     if is_local():
         return message
     registry = resources.registry()

@@ -13,7 +13,7 @@ from deconv_dashboard.data.datasets import NetworkChoice
 from deconv_dashboard.data.registry import WEIGHT_SUFFIXES, Registry
 from deconv_dashboard.frame.address import visit
 from deconv_dashboard.frame.shell import escape
-from deconv_dashboard.server.told import told
+from deconv_dashboard.frame.troubles import say_trouble
 
 _IMPLIED = "As the file implies"
 _QUESTION = "weights_question"
@@ -112,8 +112,7 @@ def _add(registry: Registry, typed: str, preprocessing: str | None) -> None:
         st.session_state[_QUESTION] = question
         st.session_state.pop("weights_answer", None)
     except DeconvError as error:
-        message = told(error)
-        st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
+        say_trouble(error, "add_weights")
     else:
         st.session_state.pop(_QUESTION, None)
         visit("start", network=network.network_id)

@@ -9,8 +9,7 @@ from deconv_dashboard.data.datasets import NetworkChoice
 from deconv_dashboard.data.names import distinct
 from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame.job_rows import job_row, watched
-from deconv_dashboard.frame.shell import escape
-from deconv_dashboard.frame.ways import offer_room
+from deconv_dashboard.frame.troubles import keep_trouble, say_kept_trouble, say_trouble
 from deconv_dashboard.jobs.caltech import (
     ARCHIVE_BYTES,
     IMAGES,
@@ -19,7 +18,6 @@ from deconv_dashboard.jobs.caltech import (
     start_download,
 )
 from deconv_dashboard.queue.state import JobState
-from deconv_dashboard.server.told import told
 from deconv_dashboard.start.preview_panel import look, show_preview
 from deconv_dashboard.start.use_images import use_buttons
 from deconv_dashboard.wording import counted, file_size, label_name
@@ -46,10 +44,10 @@ def _offer(registry: Registry, state: JobState) -> None:
         f"{IMAGES:,} photographs of 256 kinds of things, published by Caltech. The author of the "
         "original program used this dataset. It is not part of this program."
     )
-    message = st.session_state.pop("caltech_trouble", "") or told(state.message)
-    if message:
-        st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
-        offer_room(message, "caltech")
+    if "caltech_trouble" in st.session_state:
+        say_kept_trouble("caltech_trouble", "caltech")
+    elif state.status == "failed":
+        say_trouble(state.failure, "caltech")
     st.button(
         f"Download {file_size(ARCHIVE_BYTES)}" if state.status == "none" else "Start again",
         key="caltech_download",
@@ -68,7 +66,7 @@ def _start(registry: Registry) -> None:
     try:
         start_download(registry)
     except DeconvError as error:
-        st.session_state["caltech_trouble"] = f"the download did not start: {told(error)}"
+        keep_trouble("caltech_trouble", error, "The download did not start")
 
 
 def _classes(registry: Registry, network: NetworkChoice) -> None:

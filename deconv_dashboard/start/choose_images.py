@@ -13,7 +13,7 @@ from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.folder_rules import what_is
 from deconv_dashboard.frame.address import visit
 from deconv_dashboard.frame.shell import escape
-from deconv_dashboard.server.told import told
+from deconv_dashboard.frame.troubles import say_trouble
 from deconv_dashboard.start import follow_links, value_range
 from deconv_dashboard.start.caltech_panel import caltech_panel
 from deconv_dashboard.start.folder_browser import browse, folders_offered
@@ -109,8 +109,7 @@ def _folder(registry: Registry, network: NetworkChoice) -> None:
         follow = follow_links.wanted()
         whole = look(registry, str(root), follow_links=follow)
     except DeconvError as error:
-        message = told(error)
-        st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
+        say_trouble(error, "folder")
         _offer_folder_of(registry, typed)
         return
     if not whole.images:

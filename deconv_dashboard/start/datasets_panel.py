@@ -15,8 +15,8 @@ from deconv_dashboard.frame.address import visit
 from deconv_dashboard.frame.job_rows import blocking_jobs
 from deconv_dashboard.frame.job_words import job_text
 from deconv_dashboard.frame.shell import escape
+from deconv_dashboard.frame.troubles import keep_trouble, say_kept_trouble
 from deconv_dashboard.jobs.scans import scan_state
-from deconv_dashboard.server.told import told
 from deconv_dashboard.start.folder_browser import paths_shown
 from deconv_dashboard.wording import counted, file_size
 
@@ -142,16 +142,13 @@ def _delete(registry: Registry, dataset: Dataset, chosen: str) -> None:
             registry.delete_dataset(dataset)
             visit("start", dataset="demo", label=None)
     except DeconvError as error:
-        st.session_state["stored_trouble"] = str(error), dataset.dataset_id
+        keep_trouble("stored_trouble", error)
+        st.session_state["stored_blocked"] = dataset.dataset_id
 
 
 def _say_trouble(registry: Registry) -> None:
     """Show why nothing was deleted, and the jobs that a person must cancel first."""
-    message, dataset_id = st.session_state.pop("stored_trouble", ("", ""))
-    if message:
-        message = told(message)
-        st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
-        st.session_state["stored_blocked"] = dataset_id
+    say_kept_trouble("stored_trouble", "stored")
     if blocked := st.session_state.get("stored_blocked"):
         blocking_jobs(registry, dataset=blocked, key="stop_stored")
 

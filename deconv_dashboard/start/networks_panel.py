@@ -14,8 +14,8 @@ from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame.address import visit
 from deconv_dashboard.frame.job_rows import blocking_jobs
 from deconv_dashboard.frame.shell import escape
+from deconv_dashboard.frame.troubles import keep_trouble, say_kept_trouble
 from deconv_dashboard.frame.weights_panel import weights_download
-from deconv_dashboard.server.told import told
 from deconv_dashboard.start.add_weights import add_weights
 from deconv_dashboard.start.folder_browser import folders_offered
 from deconv_dashboard.wording import preprocessing_text
@@ -84,13 +84,12 @@ def _remove(registry: Registry, network: NetworkChoice) -> None:
     try:
         registry.delete_network(network)
     except DeconvError as error:
-        st.session_state["network_trouble"] = str(error)
+        keep_trouble("network_trouble", error)
         st.session_state["network_blocked"] = network.network_id
 
 
 def _say_trouble(registry: Registry) -> None:
     """Show why a network was not removed, and the jobs that a person must cancel first."""
-    if message := told(st.session_state.pop("network_trouble", "")):
-        st.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
+    say_kept_trouble("network_trouble", "network")
     if network_id := st.session_state.get("network_blocked"):
         blocking_jobs(registry, network=network_id, key="stop_network")

@@ -76,7 +76,7 @@ def shown_now(choice: Choice) -> Callable[[], None] | None:
     if has_answers(choice):
         fill = hero(choice, buttons)
     elif isinstance(choice.problem, IndexDamagedError):
-        damage_note(choice, str(choice.problem))
+        damage_note(choice, choice.problem)
     elif choice.problem:
         said = escape(f"The index cannot be read: {told(choice.problem)}.")
         st.error(said, icon=":material/error:")

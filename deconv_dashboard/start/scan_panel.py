@@ -28,11 +28,11 @@ from deconv_dashboard.frame.job_rows import job_row, watched
 from deconv_dashboard.frame.moved import weights_missing, weights_unusable
 from deconv_dashboard.frame.remedies import ANEW, ANEW_HELP, begin
 from deconv_dashboard.frame.shell import escape
-from deconv_dashboard.frame.ways import offer_question, offer_room
+from deconv_dashboard.frame.troubles import keep_trouble, say_kept_trouble, say_trouble
+from deconv_dashboard.frame.ways import offer_question
 from deconv_dashboard.jobs.scans import changes_since, drop_new_scan, scan_state
 from deconv_dashboard.queue.state import JobState
 from deconv_dashboard.server import resources
-from deconv_dashboard.server.told import told
 from deconv_dashboard.start import follow_links
 from deconv_dashboard.start.image_problems import image_problems
 from deconv_dashboard.start.preview_panel import passed_over
@@ -82,9 +82,7 @@ def scan_panel(
 
 def say_scan_trouble() -> None:
     """Why a scan that was asked for did not start."""
-    if message := st.session_state.pop("scan_error", ""):
-        st.error(message, icon=":material/error:")
-        offer_room(message, "scan_error")
+    say_kept_trouble("scan_error", "scan_error")
 
 
 def _asked() -> tuple[object, object]:
@@ -150,16 +148,14 @@ def _waiting(
     """Not scanned, stopped, or failed."""
     left, right = st.columns([3, 2], vertical_alignment="center")
     left.markdown(_headline(dataset, network, state))
-    message, _, _ = state.message.partition(". To scan only those")  # the button does that
-    if state.anew:  # there is one already, to be gone on with or dropped
-        message = message.replace(f", or {HOW_ANEW}", "").replace(f": {HOW_ANEW}", "")
-    if message:
-        message = told(message.replace(f"{FOLLOW}; ", "").replace(f" ({FOLLOW})", ""))
-        left.error(escape(f"{message[:1].upper()}{message[1:]}."), icon=":material/error:")
-        with left:
-            offer_room(message, "scan_panel")
-    again = state.anew or (state.status in ("cancelled", "failed") and state.progress.total > 0)
     outdated = state.failed_by(IndexOutdatedError)
+    if state.message:
+        offered = {FOLLOW, *((HOW_ANEW,) if state.anew else ())}
+        with left:  # an update is what helps an outdated index
+            say_trouble(
+                state.failure, "scan_panel", offered=state.remedies if outdated else offered
+            )
+    again = state.anew or (state.status in ("cancelled", "failed") and state.progress.total > 0)
     anew = not state.anew and _needs_anew(state)
     if images or again or anew:
         label = "Resume" if again else scan_label(registry, network, images)
@@ -216,7 +212,7 @@ def _tried(delete: Callable[..., None], registry: Registry, path: Path) -> None:
     try:
         delete(registry, path)
     except DeconvError as error:
-        st.session_state["scan_error"] = escape(f"Nothing was deleted: {told(error)}.")
+        keep_trouble("scan_error", error, "Nothing was deleted")
 
 
 def _headline(dataset: Dataset, network: NetworkChoice, state: JobState) -> str:

@@ -10,9 +10,8 @@ from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame.address import visit
 from deconv_dashboard.frame.moved import weights_missing
 from deconv_dashboard.frame.remedies import begin
-from deconv_dashboard.frame.shell import escape
+from deconv_dashboard.frame.troubles import keep_trouble
 from deconv_dashboard.jobs.scans import scan_state
-from deconv_dashboard.server.told import told
 from deconv_dashboard.start.scan_panel import VGG19_DOWNLOAD, scan_label
 
 
@@ -96,8 +95,7 @@ def _use(
             value_range=value_range,
         )
     except DeconvError as error:
-        message = told(error)
-        st.session_state["scan_error"] = escape(f"{message[:1].upper()}{message[1:]}.")
+        keep_trouble("scan_error", error)
         return
     visit("start", dataset=dataset.dataset_id, label=None)
     st.session_state["folder_path"] = ""  # the folder is the chosen dataset now

@@ -9,8 +9,7 @@ from deconv_core.errors import DeconvError
 from deconv_dashboard.data.datasets import Dataset
 from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame.address import visit
-from deconv_dashboard.frame.shell import escape
-from deconv_dashboard.server.told import told
+from deconv_dashboard.frame.troubles import keep_trouble
 
 _RANGES = {"type": "Full range of their type", "file": "Stretch to each file's own range"}
 
@@ -55,6 +54,6 @@ def _open(registry: Registry, dataset: Dataset) -> None:
             value_range="file",
         )
     except DeconvError as error:
-        st.session_state["scan_error"] = escape(f"The images were not opened: {told(error)}.")
+        keep_trouble("scan_error", error, "The images were not opened")
         return
     visit("start", dataset=stretched.dataset_id, label=None)

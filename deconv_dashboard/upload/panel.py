@@ -17,8 +17,7 @@ from deconv_dashboard.data.uploads import Upload
 from deconv_dashboard.frame.address import target, visit
 from deconv_dashboard.frame.data_tables import data_table
 from deconv_dashboard.frame.shell import escape
-from deconv_dashboard.frame.ways import offer_room
-from deconv_dashboard.server.told import told
+from deconv_dashboard.frame.troubles import keep_trouble, say_kept_trouble
 from deconv_dashboard.upload.code_pages import CODE_PAGES
 from deconv_dashboard.upload.unpacking import look_into_zip, store_files, store_zip
 from deconv_dashboard.upload.zip_names import ZipNames
@@ -48,9 +47,7 @@ def upload_panel(registry: Registry, network: NetworkChoice) -> None:
         max_upload_size=largest,
         key=f"upload {way} {round_}",
     )
-    if message := st.session_state.pop("upload_error", ""):
-        st.error(message, icon=":material/error:")
-        offer_room(message, "upload")
+    say_kept_trouble("upload_error", "upload")
     owner, passed_over = st.session_state.get("upload_passed_over", ("", []))
     if passed_over and owner == target().get("dataset"):
         _say_passed_over(passed_over)
@@ -112,8 +109,7 @@ def _take(
         with st.spinner("Checking and storing the upload"):
             upload = _store(registry, files, largest, encoding)
     except DeconvError as error:
-        message = told(error)
-        st.session_state["upload_error"] = escape(f"{message[:1].upper()}{message[1:]}.")
+        keep_trouble("upload_error", error)
     else:
         visit("start", dataset=upload.dataset.dataset_id, label=None)
         passed_over = [(skipped.name, skipped.reason) for skipped in upload.passed_over]

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from deconv_core.__main__ import _parser
-from deconv_core.errors import DeconvError, PreprocessingUnclearError
+from deconv_core.errors import NoRoomError, PreprocessingUnclearError
 from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.network.network import Network
@@ -46,7 +46,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             *("Update the scan", "Scan anew", "Repair: scan only the", "See what you can delete"),
             *("Download VGG19 ({}) and scan", "Choose the folder where", "Choose the weight file"),
             "Choose the preprocessing",
-            *("Choose images", "name that cannot be used", "download stopped at", "make room"),
+            *("Choose images", "name that cannot be used", "download stopped at"),
             *(":material/error: Scan failed: {}", "{}, see the end of the page"),
         ),
     ),
@@ -107,7 +107,8 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
                 "{} exists already and is",
             ),
             *("the address of the bucket {} contains", "nothing is chosen; choose at least one"),
-            *("the images in {} are not those of this index", "{} is an address, where no folder"),
+            *("{} is an address, where no folder", "scan a folder into it first"),
+            *("choose a folder you may write to", "give another index folder to keep both"),
             *("note: {} values that fill little of their range",),
         ),
     ),
@@ -157,29 +158,28 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "update": (
         ("Update", "Update the scan", "Update and resume"),
-        ("update the index (`--update`", "an image changed while it was read; try again"),
+        (
+            *("update the index", "`--update`, update=True"),
+            "an image changed while it was read; try again",
+        ),
     ),
     "scan anew": (
         ("Scan anew",),
         (
-            *(
-                "After the scan, build the zip again.",
-                "scan the images anew (`python -m",
-                "this index was begun on device {}, ",
-            ),
-            *("this index was begun on another kind", "this index was made from network {}"),
-            *("{} holds {} blocks but no readable", "none of the {} blocks in {} belongs"),
+            *("scan the images anew", "go on where it is", "use computers of one kind"),
+            *("use the same {}", "put the manifest back", "put back the right one"),
+            *("delete manifest.json and scan the same images", "After the scan, build the zip ag"),
         ),
     ),
     "drop the new scan": (
         ("Drop the new scan",),
-        ("the new index that was begun at {} cannot be gone on",),
+        ("delete that folder to begin it again",),
     ),
     "repair": (
         ("Repair: scan only the damaged blocks again",),
         (
-            *("scan the same images into this index", "{} is damaged ({}); put a copy of it back"),
-            *("{} is missing; put a copy of it back", "{} was not written by this program; move"),
+            *("scan the same images into this index", "put a copy of it back"),
+            *("scan the same images with the same", "{} was not written by this program; move"),
         ),
     ),
     "resume, or try again": (
@@ -217,11 +217,8 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "see what you can delete": (
         (ROOM, DATASETS_TAB, "Delete"),
         (
-            *(
-                "cannot write the index at {}: {}. Finished",
-                "it may need {}, but there is room for",
-            ),
-            *("the uploads on this server would exceed",),
+            *("make room", "delete one under Datasets and scans"),
+            "delete datasets, scans or exports that nobody",
         ),
     ),
     "cancel a job: its row is beside it, or in the sidebar": (
@@ -251,7 +248,8 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
                 "It ships with the program: install it again",
                 "The data folder cannot be written to",
             ),
-            *("; allow it to the account that runs this", "Indexes, uploads and converted weights"),
+            *("allow it to the account that runs this", "Indexes, uploads and converted weights"),
+            *("set DECONV_HOME to another folder", "ask whoever runs the server"),
             *(
                 "Ray is not installed; pip install",
                 "a worker has torch {}",
@@ -263,6 +261,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (),
         (
             "this index was made with links to folders followed; without",
+            "give them {} GPU",
             "{} exists already and is not an export of this program; give",
         ),
     ),
@@ -432,7 +431,7 @@ def test_vgg19_is_downloaded_where_it_is_missed(
 
 # -- room ----------------------------------------------------------------------------------------
 
-FULL = "the disk is full; make room, for example by deleting datasets or exports"
+FULL = NoRoomError("the disk is full", "make room, for example by deleting datasets or exports")
 
 
 def at_what_can_be_deleted(app: AppTest, home: Home) -> bool:
@@ -441,7 +440,7 @@ def at_what_can_be_deleted(app: AppTest, home: Home) -> bool:
 
 
 def refuse(*_: object, **__: object) -> None:
-    raise DeconvError(f"could not start a process: {FULL}")
+    raise NoRoomError(f"could not start a process: {FULL.what}", *FULL.remedies)
 
 
 @pytest.mark.parametrize("page", ["start", "layer"])
@@ -467,8 +466,8 @@ def test_where_a_scan_has_no_room(
 
 
 def test_where_a_scan_ran_out_of_room(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    message = "cannot write the index at x: No space left on device. Finished blocks are kept; make"
-    state = JobState("failed", "scan", message=f"{message} room or choose a folder", job_id="1")
+    message = "cannot write the index at x: No space left on device. Finished blocks are kept"
+    state = JobState("failed", "scan", message=message, error="NoRoomError", job_id="1")
     monkeypatch.setattr("deconv_dashboard.start.scan_panel.scan_state", lambda *_: state)
     app = start(**home.names)
     assert "No space left on device" in words(app)
@@ -532,7 +531,7 @@ def test_a_failed_export_offers_the_scan_that_helps(
 def test_an_export_without_room(
     home: Home, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed(home, monkeypatch, status="failed", message=FULL, error="OSError")
+    listed(home, monkeypatch, status="failed", message=FULL.what, error="NoRoomError")
     app = open_page("export")
     pressed(app, "room_12345678")
     assert at_what_can_be_deleted(app, home)
@@ -594,5 +593,5 @@ def test_messages_on_pages_name_no_options(home: Home, open_page: OpenPage) -> N
     file = home.index_path / "manifest.json"
     file.write_text(file.read_text("utf-8").replace('"format_version": 3', '"format_version": 1'))
     app = open_page("layer")
-    assert "this program reads only format 3: scan the images anew." in words(app)
+    assert "this program reads only format 3; scan the images anew." in words(app)
     assert "Scan anew" in offered(app)

@@ -213,7 +213,7 @@ def test_a_rescan_reads_files_as_the_index_has_them(
     assert (made.resize, made.value_range) == ("crop", "file")
     assert main([*arguments, "--resize", "stretch"]) == 1
     assert (
-        "with resizing crop; now it is stretch. Use the same resizing, or scan the images anew"
+        "with resizing crop; now it is stretch; use the same resizing, or scan the images anew"
         in (capsys.readouterr().err)
     )
 

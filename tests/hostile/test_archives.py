@@ -78,7 +78,7 @@ def test_all_uploads_together_have_a_limit(registry: Registry) -> None:
         return store_files(registry, [("a.png", io.BytesIO(bytes(size * MEGABYTE)))], "a", limits)
 
     first = upload(3)
-    with pytest.raises(DeconvError, match="would exceed their limit; to make room"):
+    with pytest.raises(DeconvError, match="would exceed their limit; delete one"):
         upload(3)
     upload(2)
     assert folder_size(registry.home / "uploads") == 5 * MEGABYTE

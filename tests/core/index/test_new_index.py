@@ -152,7 +152,7 @@ def test_a_new_index_that_was_begun_otherwise(
     place: Path, photos: ImageFolder, network: Network, other: Network
 ) -> None:
     del other
-    with pytest.raises(IndexMismatchError, match=r"index\.anew cannot be .*Delete that folder"):
+    with pytest.raises(IndexMismatchError, match=r"index\.anew cannot be .*delete that folder"):
         scan(network, photos, place, anew=True)
     assert names(place) == ["index", "index.anew"]
 

@@ -410,7 +410,9 @@ def test_which_images_were_taken_is_known_and_said(
     assert [entry.image_id for entry in scanned_folder(folder, made)] == [
         entry.image_id for entry in only_b
     ]
-    with pytest.raises(IndexMismatchError, match=r"labels: b in the scan, all now\. To scan"):
+    with pytest.raises(
+        IndexMismatchError, match=r"labels: b in the scan, all now; update the index"
+    ):
         scan(network, ImageFolder(folder, ["png"]), path)
     wider = scan(network, ImageFolder(folder), path, update=True)
     assert (wider.manifest.extensions, wider.manifest.labels) == (None, None)
