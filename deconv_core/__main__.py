@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from deconv_core.index.folder import IndexFolder
     from deconv_core.index.manifest import Manifest
     from deconv_core.network.network import Network
+    from deconv_core.progress import ScanProgress
     from deconv_core.scanning.ray_engine import RayEngine
-    from deconv_core.scanning.scan import ScanProgress
     from deconv_core.storage import Location
 
 _PIPE_CLOSED = 141  # as of a process that SIGPIPE ended

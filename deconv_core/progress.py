@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -16,3 +17,24 @@ class CancelFlag(Protocol):
 
 Progress = Callable[[int, int], None]
 """Called with (done, in all)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanProgress:
+    """How far a scan is.
+
+    Attributes:
+        done: images finished, with those found done.
+        total: images in all.
+        found: images that were done before this scan began.
+        failed: images that could not be read, of those done.
+        images_per_second: of this run, 0 before the first batch.
+        seconds_left: estimate, None before the first batch.
+    """
+
+    done: int
+    total: int
+    found: int
+    failed: int
+    images_per_second: float
+    seconds_left: float | None

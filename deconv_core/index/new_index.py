@@ -83,6 +83,18 @@ def finish(place: Path) -> bool:
     return whole
 
 
+def finish_killed(folder: IndexFolder) -> None:
+    """Finish what a program that was killed while it put a new index in a place left undone.
+
+    Raises:
+        DeconvError, OSError: as ``take_place``.
+    """
+    if isinstance(folder.path, Path):
+        if not folder.exists() and folder.has_anew():
+            finish(folder.path)
+        delete_left(folder.path)
+
+
 def exchange(path: Path, new: Path) -> None:
     """Put a folder in the place of another, which ``delete_left`` deletes.
 

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import deconv_core
 from deconv_core.errors import CancelledError, DeconvError
@@ -15,6 +14,7 @@ from deconv_core.file_state import FileState
 from deconv_core.images.folder import ImageFolder
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.new_index import finish, new_index, take_place
+from deconv_core.progress import ScanProgress
 from deconv_core.storage import Location
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.data.deletion import delete_left_over, delete_moved, move_away
@@ -22,9 +22,6 @@ from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.queue.queue import JobQueue, NewJob
 from deconv_dashboard.queue.state import JobState, Progress
 from deconv_dashboard.queue.worker import Cancel, Tell
-
-if TYPE_CHECKING:
-    from deconv_core.scanning.scan import ScanProgress
 
 BYTES_PER_IMAGE = 34_000
 """Size of an index per image for full-width VGG19, the largest case; see docs/serving.md."""

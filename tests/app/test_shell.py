@@ -13,7 +13,7 @@ import pytest
 import deconv_dashboard
 from deconv_core import ImageFolder, Network, scan
 from deconv_core.errors import CancelledError
-from deconv_core.scanning.scan import ScanProgress
+from deconv_core.progress import ScanProgress
 from tests.app.conftest import Home, OpenPage, address, words
 
 ROOT = Path(__file__).parents[2]

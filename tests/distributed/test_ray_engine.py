@@ -21,10 +21,11 @@ from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.index.folder import IndexFolder
 from deconv_core.network.network import Network
+from deconv_core.progress import ScanProgress
 from deconv_core.scanning import ray_engine
 from deconv_core.scanning.engine import BlockDone, BlockWork
 from deconv_core.scanning.ray_engine import RayEngine
-from deconv_core.scanning.scan import ScanProgress, scan
+from deconv_core.scanning.scan import scan
 from deconv_core.storage import RemotePath
 from tests.conftest import Run
 from tests.distributed.conftest import TwoNodes

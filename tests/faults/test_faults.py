@@ -16,7 +16,8 @@ from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.index.inspection import check_index
 from deconv_core.network.network import Network
-from deconv_core.scanning.scan import ScanProgress, scan
+from deconv_core.progress import ScanProgress
+from deconv_core.scanning.scan import scan
 from tests.conftest import Popen
 from tests.core import drawings
 from tests.faults.indexes import contents, everything

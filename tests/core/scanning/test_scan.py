@@ -29,10 +29,11 @@ from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.index.blocks import ImageRow
 from deconv_core.index.folder import IndexFolder
 from deconv_core.network.network import PREPROCESSINGS, Network, build_network
+from deconv_core.progress import ScanProgress
 from deconv_core.scanning.block import scan_block
 from deconv_core.scanning.compute import ScanNetwork, choose_compute
 from deconv_core.scanning.plan import scanned_folder
-from deconv_core.scanning.scan import ScanProgress, scan
+from deconv_core.scanning.scan import scan
 from deconv_core.storage import part_name
 from deconv_core.units import Activation
 from tests.conftest import Popen
