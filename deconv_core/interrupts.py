@@ -48,7 +48,7 @@ class Interrupts:
         finally:
             self._in_order = False
 
-    def _arrived(self, number: int, frame: FrameType | None) -> None:
+    def _arrived(self, number: int, _: FrameType | None) -> None:
         if self._interrupting:
             self._interrupting = False
             raise KeyboardInterrupt

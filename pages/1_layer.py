@@ -44,7 +44,7 @@ def grids(choice: Choice, layer: Layer, answer: Answer, buttons: Place) -> None:
         answer,
         scale,
         names_map=True,
-        value=lambda rank, activation: str(activation.unit.channel),
+        value=lambda _, activation: str(activation.unit.channel),
         href=lambda activation: contact_sheet.map_href(activation.unit.channel),
     )
     opened = gallery(panels, key="layer_top")

@@ -48,7 +48,7 @@ def top_of_map(
     if any(answer.pictures.found for answer in found):
         grids(choice, layer, unit, found, buttons)
         reconstructing.let_them_paint()
-        picked = answers.chosen(found, unit, st.session_state.get("chosen_tile", ""))
+        picked = answers.chosen(found, st.session_state.get("chosen_tile", ""))
         if picked is not None:
             where_it_fired(choice, picked)
     numbers(choice, index, unit, found)

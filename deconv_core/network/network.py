@@ -64,12 +64,6 @@ class Network:
         """For example "VGG19" (16 convolutions and the 3 fully connected layers left out)."""
         return f"VGG{sum(isinstance(stage, Convolution) for stage in self.stages) + 3}"
 
-    @property
-    def parameters(self) -> int:
-        """How many numbers the convolutions hold."""
-        convolutions = (s for s in self.stages if isinstance(s, Convolution))
-        return sum(s.weight.numel() + s.bias.numel() for s in convolutions)
-
     def layer(self, name: str) -> Layer:
         """The layer of this name.
 

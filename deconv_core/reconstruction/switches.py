@@ -65,10 +65,6 @@ class Switches:
         packed = tuple(pack(code) for code in codes)
         return cls(packed, tuple(code.shape[-1] for code in codes), begin)
 
-    def crop(self, pooling: int, row: int, column: int, side: int) -> Tensor:
-        """Codes (side, side, C) of a pooling (from 0), from a cell of the whole image's plane."""
-        return crops([self], pooling, [(row, column)], side)[0]
-
     @property
     def nbytes(self) -> int:
         """Bytes held."""

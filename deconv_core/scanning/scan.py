@@ -28,7 +28,7 @@ from deconv_core.errors import (
 )
 from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
-from deconv_core.index.blocks import read_block_images
+from deconv_core.index.blocks import ImageRow, read_block_images
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.inspection import inspect, missing_blocks
 from deconv_core.index.limits import LARGEST_BLOCK
@@ -212,7 +212,7 @@ def _make_missing_blocks(run: ScanRun, manifest: Manifest, plan: pd.DataFrame) -
         BlockWork(
             int(str(number)),
             [
-                BlockImage(int(ordinal), str(image_id), str(label))
+                ImageRow.planned(int(ordinal), str(image_id), str(label))
                 for ordinal, image_id, label in zip(
                     rows.index, rows["image_id"], rows["label"], strict=True
                 )

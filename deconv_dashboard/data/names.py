@@ -22,7 +22,7 @@ _ORIGINS = {"demo": "ships with the program", "upload": "upload", "caltech256": 
 def distinct(
     options: Iterable[_Option],
     name: Callable[[_Option], str] = str,
-    details: Callable[[_Option], Sequence[str]] = lambda option: (),
+    details: Callable[[_Option], Sequence[str]] = lambda _: (),
 ) -> dict[_Option, str]:
     """A label for each option; no two labels look the same (case and spaces do not count).
 

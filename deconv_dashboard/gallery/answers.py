@@ -12,7 +12,7 @@ from deconv_core.index.copies import and_copies, names_text
 from deconv_core.names import visible
 from deconv_core.output.rendering import Scale
 from deconv_core.pictures import Reconstruction
-from deconv_core.units import Activation, Unit, label_of
+from deconv_core.units import Activation, label_of
 from deconv_dashboard.frame import messages
 from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.gallery.tiles import Panel, Tile
@@ -84,7 +84,7 @@ def panels(
     names_file: bool = True,
     chosen: int = 0,
     value: Callable[[int, Activation], str],
-    href: Callable[[Activation], str] = lambda activation: "",
+    href: Callable[[Activation], str] = lambda _: "",
 ) -> tuple[Panel, Panel]:
     """The reconstruction grid and the patch grid of an answer.
 
@@ -184,7 +184,7 @@ def side_by_side(shown: Sequence[Answer], scale: Scale, chosen_key: str) -> list
             scale,
             names_map=False,
             chosen=_chosen_rank(answer, number, chosen_key),
-            value=lambda rank, activation, number=number: f"{number}.{rank}",  # type: ignore[misc]
+            value=lambda rank, _, number=number: f"{number}.{rank}",  # type: ignore[misc]
         )
         for number, answer in enumerate(shown)
     ]
@@ -212,7 +212,7 @@ class Picked:
     copies: tuple[str, ...] = ()
 
 
-def chosen(shown: Sequence[Answer], unit: Unit, chosen_key: str) -> Picked | None:
+def chosen(shown: Sequence[Answer], chosen_key: str) -> Picked | None:
     """The chosen tile; the strongest one if no tile of this map was chosen."""
     for number, answer in enumerate(shown):
         rank = _chosen_rank(answer, number, chosen_key)

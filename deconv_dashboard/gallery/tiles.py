@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,6 @@ class Panel:
 
     heading: str
     tiles: Sequence[Tile]
-    note: str = ""
     columns: int = 3
     kind: str = "reconstruction"
 
@@ -65,12 +64,6 @@ class Mark:
     top: float
     width: float = 0
     height: float = 0
-    name: str = ""
-
-
-@dataclass(frozen=True)
-class _Mounted:
-    value: Any = field(default=None)
 
 
 def _component() -> Callable[..., Any]:
@@ -171,7 +164,6 @@ def _mount(
 def _panel(panel: Panel) -> dict[str, Any]:
     return {
         "heading": panel.heading,
-        "note": panel.note,
         "columns": panel.columns,
         "kind": panel.kind,
         "tiles": [

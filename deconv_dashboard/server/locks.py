@@ -58,7 +58,7 @@ class Turn:
 class Store(Generic[_Key, _Value]):
     """What was computed, the least recently used dropped first; thread-safe."""
 
-    def __init__(self, most: int, size: Callable[[_Value], int] = lambda value: 1) -> None:
+    def __init__(self, most: int, size: Callable[[_Value], int] = lambda _: 1) -> None:
         """Keep values of ``size`` ``most`` in all: bytes, or without a size a number of values."""
         self._most, self._size = most, size
         self._held = 0

@@ -242,6 +242,6 @@ def planes(network: deconv_core.Network, seen: SeenImage, layer: str) -> npt.NDA
 def strongest_by_layer(network: deconv_core.Network, seen: SeenImage) -> pd.DataFrame:
     """The strongest map of every convolution in one image: layer, channel, value, row, column."""
     found: pd.DataFrame = compute(
-        lambda cancel: resources.strongest(network, network.fingerprint, seen, seen.content)
+        lambda _: resources.strongest(network, network.fingerprint, seen, seen.content)
     )
     return found

@@ -307,6 +307,7 @@ def best_of_maps(choice: Choice, layer: str, channels: Sequence[int]) -> list[Ac
 def _maps(
     _index: ActivationIndex, path: str, stamp: str, layer: str, label: str | None
 ) -> pd.DataFrame:
+    del path, stamp  # only name what is kept
     return _index.maps(layer, label)
 
 
@@ -319,6 +320,7 @@ def maps_of(choice: Choice, layer: str, label: str | None) -> pd.DataFrame:
 def _peaks(
     _index: ActivationIndex, path: str, stamp: str, layer: str, channel: int
 ) -> pd.DataFrame:
+    del path, stamp  # only name what is kept
     return _index.peaks(layer, channel)
 
 

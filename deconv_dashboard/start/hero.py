@@ -112,7 +112,7 @@ def _pictures(choice: Choice, layer: str, slot: DeltaGenerator, buttons: DeltaGe
             scale,
             names_map=True,
             names_file=False,
-            value=lambda rank, activation: str(activation.unit.channel),
+            value=lambda _, activation: str(activation.unit.channel),
         )
         picked = gallery(panels, "start_tiles")
         st.caption(f"Reconstructions: {caption}.")

@@ -174,7 +174,7 @@ function drawGallery(root, data, send) {
     box.setAttribute("aria-label", panel.heading);
     if (panel.heading) {
       const heading = element("div", "heading");
-      heading.append(element("b", "", panel.heading), element("span", "", panel.note));
+      heading.append(element("b", "", panel.heading));
       box.append(heading);
     }
     const grid = element("div", "grid");

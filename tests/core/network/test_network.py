@@ -93,14 +93,6 @@ def test_the_caffe_fingerprint_tells_the_channel_order_apart() -> None:
     )
 
 
-def test_parameters_are_counted(network: Network) -> None:
-    expected, channels = 0, 3
-    for step in networks.vgg19_widths():
-        if isinstance(step, int):
-            expected, channels = expected + 9 * channels * step + step, step
-    assert network.parameters == expected
-
-
 def test_a_network_cannot_be_changed(network: Network) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         network.source = "other"  # type: ignore[misc]

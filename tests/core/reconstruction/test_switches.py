@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deconv_core.reconstruction.switches import Switches
+from deconv_core.reconstruction.switches import Switches, crops
 from tests.thorough import examples
 
 sides = st.integers(1, 7)
@@ -21,7 +21,7 @@ def test_packing_loses_nothing_and_takes_two_bits_each(
     packed = Switches.pack(codes)
     for pooling, code in enumerate(codes):
         side = min(code.shape[:2])
-        assert torch.equal(packed.crop(pooling, 0, 0, side), code[:side, :side])
+        assert torch.equal(crops([packed], pooling, [(0, 0)], side)[0], code[:side, :side])
     assert packed.nbytes == sum(h * w * -(-channels // 4) for h, w, channels in shapes)
 
 
@@ -40,5 +40,5 @@ def test_a_square_of_an_image_has_the_codes_of_the_image_there(
     whole = Switches.pack(codes)
     square = Switches.pack([codes[0][4:12, 8:16], codes[1][2:6, 4:8]], [(4, 8), (2, 4)])
     expected = codes[pooling][row : row + side, column : column + side]
-    assert torch.equal(whole.crop(pooling, row, column, side), expected)
-    assert torch.equal(square.crop(pooling, row, column, side), expected)
+    for kept in crops([whole, square], pooling, [(row, column)] * 2, side):
+        assert torch.equal(kept, expected)

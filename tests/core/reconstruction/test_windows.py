@@ -8,6 +8,7 @@ from deconv_core import Network, load_network
 from deconv_core.layers import Layer, ReceptiveField
 from deconv_core.network.network import Convolution
 from deconv_core.reconstruction import windowed_passes as support_passes
+from deconv_core.reconstruction.switches import crops
 from deconv_core.reconstruction.windowed_passes import ascend, descend
 from deconv_core.reconstruction.windows import Support, share_of_work
 from tests.core import independent
@@ -34,7 +35,8 @@ def check_bits(network: Network, picture: np.ndarray, layer: str, places: list) 
             for pooling, (top, left) in enumerate(kept[item].starts):
                 side = kept[item].packed[pooling].shape[0]
                 expected = codes[pooling][top : top + side, left : left + side]
-                assert torch.equal(kept[item].crop(pooling, top, left, side).long(), expected)
+                (made,) = crops([kept[item]], pooling, [(top, left)], side)
+                assert torch.equal(made.long(), expected)
 
 
 @pytest.mark.parametrize("layer", [*PLACES, *DEEP])
