@@ -16,7 +16,7 @@ A block also carries what was learned about its images (size, hash, reason for f
 schema metadata, so a block alone is a complete, immutable unit of work. Only convolutions are
 stored: a pooling's peak is its convolution's, at half the location.
 
-Every Parquet file is sealed (``sealed.py``) and carries the key of its index and, if it is a block,
+Every Parquet file is sealed (``seals.py``) and carries the key of its index and, if it is a block,
 its numbers: one that is damaged, exchanged or of another index is known as such.
 """
 

@@ -20,9 +20,9 @@ from deconv_dashboard.frame.choice import choose, escape, short_name
 from deconv_dashboard.frame.remedies import offer_scan
 from deconv_dashboard.frame.repair import damage_note
 from deconv_dashboard.frame.sidebar import PAGES, PRODUCT, sidebar
+from deconv_dashboard.frame.troubles import say_trouble
 from deconv_dashboard.frame.ways import go_where_wanted
 from deconv_dashboard.server import reconstructing, resources
-from deconv_dashboard.server.told import told
 from deconv_dashboard.values import Choice
 from deconv_dashboard.writing import can_write
 
@@ -112,8 +112,7 @@ def require_index(choice: Choice) -> ActivationIndex:
     if isinstance(choice.problem, IndexDamagedError):
         damage_note(choice, choice.problem)
     elif choice.problem:
-        said = escape(f"The index cannot be read: {told(choice.problem)}.")
-        st.error(said, icon=":material/error:")
+        say_trouble(choice.problem, "unread", "The index cannot be read")
         offer_scan(choice, choice.problem, "unread")
     else:
         if choice.dataset.kind == "demo" and not choice.dataset.root.is_dir():

@@ -10,7 +10,7 @@ from deconv_dashboard.server import resources
 from deconv_dashboard.server.serving import is_local
 
 
-def told(error: DeconvError | str, offered: Collection[Remedy] = ()) -> str:
+def told(error: DeconvError, offered: Collection[Remedy] = ()) -> str:
     """The message of an error for the person at the browser, without commands and arguments.
 
     A browser on another computer gets no path of this computer.
@@ -19,7 +19,7 @@ def told(error: DeconvError | str, offered: Collection[Remedy] = ()) -> str:
         error: what went wrong.
         offered: the remedies that the page offers beside it.
     """
-    message = error.in_words(offered) if isinstance(error, DeconvError) else error
+    message = error.in_words(offered)
     if is_local():
         return message
     registry = resources.registry()

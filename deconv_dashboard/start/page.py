@@ -10,9 +10,9 @@ from deconv_core.images.folder import ImageFolder
 from deconv_dashboard.frame.moved import folder_missing
 from deconv_dashboard.frame.repair import damage_note
 from deconv_dashboard.frame.shell import escape, heading, say_if_read_only, shell
+from deconv_dashboard.frame.troubles import say_trouble
 from deconv_dashboard.jobs.scans import scan_state
 from deconv_dashboard.server import resources
-from deconv_dashboard.server.told import told
 from deconv_dashboard.start import follow_links, value_range
 from deconv_dashboard.start.choose_images import choose_images, folder_being_chosen, stop_choosing
 from deconv_dashboard.start.datasets_panel import data_folder, datasets_table
@@ -78,8 +78,7 @@ def shown_now(choice: Choice) -> Callable[[], None] | None:
     elif isinstance(choice.problem, IndexDamagedError):
         damage_note(choice, choice.problem)
     elif choice.problem:
-        said = escape(f"The index cannot be read: {told(choice.problem)}.")
-        st.error(said, icon=":material/error:")
+        say_trouble(choice.problem, "unread", "The index cannot be read")
     else:
         not_scanned(choice)
     demo = choice.dataset.dataset_id == choice.network.network_id == "demo"
