@@ -114,7 +114,6 @@ def pick_position(
     marks: Sequence[Mark] = (),
     step: int = 8,
     pickable: bool = True,
-    widest: int = 560,
     on_pick: Callable[[str], None] | None = None,
 ) -> tuple[int, int] | None:
     """Draw one picture of the 224x224 input; a click picks a position.
@@ -126,7 +125,6 @@ def pick_position(
         marks: rectangles and points to draw on the picture.
         step: pixels that an arrow key moves the cross.
         pickable: False draws only.
-        widest: largest width on the screen in pixels.
         on_pick: called with "x,y" before the page runs again.
 
     Returns:
@@ -137,7 +135,6 @@ def pick_position(
         "src": _source(png),
         "alt": alt,
         "step": step,
-        "widest": widest,
         "pickable": pickable,
         "marks": [vars(mark) for mark in marks],
     }

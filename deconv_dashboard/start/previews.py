@@ -18,6 +18,8 @@ from deconv_core.images.pixel_values import ValueRange
 from deconv_core.index.copies import EqualFiles
 from deconv_core.storage import Location
 
+SHOWN = 12
+"""Images of a folder that a preview shows."""
 SIDE = 128
 
 
@@ -71,8 +73,8 @@ class Preview:
         return sum(self.labels.values())
 
 
-def preview(images: ImageFolder, count: int = 12) -> Preview:
-    """The preview of a folder, with thumbnails of ``count`` images."""
+def preview(images: ImageFolder) -> Preview:
+    """The preview of a folder, with thumbnails of a few images."""
     endings: dict[str, int] = {}
     for entry in images:
         ending = entry.path.suffix.lower()
@@ -87,16 +89,16 @@ def preview(images: ImageFolder, count: int = 12) -> Preview:
             thumbnail(
                 images[position].image_id, images[position].path, value_range=images.value_range
             )
-            for position in spread(len(images), count)
+            for position in spread(len(images), SHOWN)
         ),
     )
 
 
-def sampled(images: ImageFolder, count: int = 12) -> tuple[object, ...]:
+def sampled(images: ImageFolder) -> tuple[object, ...]:
     """Names and file states of the images that a preview shows; they change if one is replaced."""
     return tuple(
         (images[position].image_id, _state(images[position].path))
-        for position in spread(len(images), count)
+        for position in spread(len(images), SHOWN)
     )
 
 

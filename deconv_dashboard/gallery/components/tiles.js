@@ -214,7 +214,7 @@ function drawMarks(svg, marks) {
 
 function drawPosition(root, data, send) {
   const box = element("div", data.pickable ? "position pickable" : "position");
-  box.style.maxWidth = `${data.widest}px`;
+  box.style.maxWidth = "560px";
   const svg = drawn("svg", { viewBox: `0 0 ${SIDE} ${SIDE}` });
   drawMarks(svg, data.marks);
   box.append(picture(data.src, data.alt), svg);
