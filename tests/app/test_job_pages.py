@@ -153,7 +153,8 @@ def test_a_dataset_that_is_being_scanned_is_kept_and_its_job_offered(
     app.session_state["start_tab"] = "Datasets and scans"
     with pytest.raises(DeconvError) as refused:
         home.registry.delete_dataset(home.dataset)
-    app.session_state["stored_trouble"] = str(refused.value), home.dataset.dataset_id
+    app.session_state["stored_trouble"] = refused.value, ""
+    app.session_state["stored_blocked"] = home.dataset.dataset_id
     app.run()  # as the dialog, which cannot be pressed here, leaves it
     assert "A scan that needs it is running; cancel that first" in words(app)
     assert home.dataset in home.registry.datasets()
