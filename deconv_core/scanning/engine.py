@@ -45,24 +45,34 @@ class BlockDone(NamedTuple):
     seconds: float
 
 
+class ScanTask(NamedTuple):
+    """What all blocks of a scan have in common.
+
+    Attributes:
+        images: where they are and how they are resized; its list is not used.
+        folder: the index; its manifest and plan are written.
+        manifest: how to compute.
+    """
+
+    images: ImageFolder
+    folder: IndexFolder
+    manifest: Manifest
+
+
 @dataclass(frozen=True, eq=False)
 class ScanWork:
     """What is left of a scan.
 
     Attributes:
         network: what looks at the images.
-        images: the folder.
-        folder: the index; its manifest and plan are written.
-        manifest: how to compute.
+        task: what the blocks have in common.
         blocks: the blocks to make, in order.
         count: to be called with (images read, images not read) as the work goes on.
         cancel: set when the work is to stop.
     """
 
     network: Network
-    images: ImageFolder
-    folder: IndexFolder
-    manifest: Manifest
+    task: ScanTask
     blocks: Iterable[BlockWork]
     count: Callable[[int, int], None]
     cancel: CancelFlag | None
@@ -102,27 +112,24 @@ class LocalEngine:
         first = next(blocks, None)
         if first is None:  # a finished index asks nothing of the computer
             return True
-        device = work.manifest.compute.device
+        device = work.task.manifest.compute.device
         if not device_there(device):
             raise IndexMismatchError(
                 f"this index was begun on device {device!r}, which is not here",
                 "go on where it is",
                 ANEW,
             )
-        prepared = ScanNetwork.prepare(work.network, work.manifest.compute)
+        prepared = ScanNetwork.prepare(work.network, work.task.manifest.compute)
         check_bits(prepared)
-        where = work.images, work.folder, work.manifest
         for block in itertools.chain([first], blocks):
-            if make_block(prepared, *where, block, work.count, work.cancel) is None:
+            if make_block(prepared, work.task, block, work.count, work.cancel) is None:
                 return False
         return True
 
 
 def make_block(
     prepared: ScanNetwork,
-    images: ImageFolder,
-    folder: IndexFolder,
-    manifest: Manifest,
+    task: ScanTask,
     block: BlockWork,
     count: Callable[[int, int], None] | None = None,
     cancel: CancelFlag | None = None,
@@ -131,9 +138,7 @@ def make_block(
 
     Args:
         prepared: the network, laid out as the manifest says.
-        images: says where the images are and how they are resized; its list is not used.
-        folder: the index.
-        manifest: of the index.
+        task: where images and index are.
         block: what to make.
         count: called after every batch with (images read, images not read) of it.
         cancel: set it to stop.
@@ -142,12 +147,12 @@ def make_block(
         What was done, or None if it was cancelled.
     """
     began = time.monotonic()
-    made = scan_block(prepared, images, block.images, count, cancel)
+    made = scan_block(prepared, task.images, block.images, count, cancel)
     if made is None:
         return None
-    _check_still_there(folder, manifest, images, made)
-    file = folder.block_file(block.number)
-    folder.write_block(file, made.images, manifest, made.peaks.__getitem__)
+    _check_still_there(task, made)
+    file = task.folder.block_file(block.number)
+    task.folder.write_block(file, made.images, task.manifest, made.peaks.__getitem__)
     failed = sum(bool(row.error) for row in made.images)
     seconds = time.monotonic() - began
     return BlockDone(block.number, len(made.images) - failed, failed, seconds)
@@ -161,14 +166,13 @@ def manifest_there(folder: IndexFolder) -> Manifest | None:
         return None
 
 
-def _check_still_there(
-    folder: IndexFolder, manifest: Manifest, images: ImageFolder, made: Block
-) -> None:
+def _check_still_there(task: ScanTask, made: Block) -> None:
     """Check that neither the index nor the images were taken away since the scan began.
 
     Raises:
         DeconvError: they were.
     """
+    images, folder, manifest = task
     there = manifest_there(folder)
     if there is None or there.key != manifest.key:
         raise DeconvError(

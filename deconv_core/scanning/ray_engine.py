@@ -20,18 +20,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from deconv_core.arguments import whole_number
 from deconv_core.errors import ANEW, DeconvError, IndexMismatchError, StorageError
 from deconv_core.images.folder import ImageFolder
-from deconv_core.index.folder import IndexFolder
-from deconv_core.index.manifest import ComputePath, Manifest
+from deconv_core.index.manifest import ComputePath
 from deconv_core.network.network import Network, fingerprint_of
 from deconv_core.scanning.compute import ScanNetwork, choose_compute, torch_version
 from deconv_core.scanning.engine import (
     BlockDone,
     BlockWork,
+    ScanTask,
     ScanWork,
     bits_of,
     check_bits,
@@ -115,7 +115,7 @@ class RayEngine:
         first = next(blocks, None)
         if first is None:
             return True
-        if (begun := work.manifest.compute.device) != self.device:
+        if (begun := work.task.manifest.compute.device) != self.device:
             raise IndexMismatchError(
                 f"this index was begun on device {begun!r}, these workers compute on "
                 f"{self.device!r}",
@@ -124,7 +124,7 @@ class RayEngine:
             )
         ray = self._connect()
         network = ray.put(work.network)
-        task = WorkerTask(work.images.only(()), work.folder, work.manifest)
+        task = work.task._replace(images=work.task.images.only(()))
         worker, compute = self._worker(ray), _expected(work)
         actors = [worker.remote(compute, task) for _ in range(self._room(ray))]
         try:
@@ -138,7 +138,7 @@ class RayEngine:
         finally:
             for actor in actors:
                 ray.kill(actor)
-            work.folder.clean()
+            work.task.folder.clean()
 
     def _worker(self, ray: Any) -> Any:
         return ray.remote(ScanWorker).options(
@@ -186,18 +186,10 @@ class RayEngine:
         return ray
 
 
-class WorkerTask(NamedTuple):
-    """What the workers of a scan have in common: where images and index are, and how to compute."""
-
-    images: ImageFolder
-    folder: IndexFolder
-    manifest: Manifest
-
-
 class ScanWorker:
     """One process of the cluster, with the network in memory. Ray makes it an actor."""
 
-    def __init__(self, compute: ComputePath, task: WorkerTask) -> None:
+    def __init__(self, compute: ComputePath, task: ScanTask) -> None:
         """Keep what has arrived; ``compute.bits`` says what to expect of a test batch."""
         self._compute, self._task = compute, task
         self._prepared: ScanNetwork | None = None
@@ -224,7 +216,7 @@ class ScanWorker:
 
                 (arrived,) = ray.get(network)
                 self._prepared = _fitting(arrived, self._compute, self._task)
-            return make_block(self._prepared, *self._task, block)
+            return make_block(self._prepared, self._task, block)
         except (OSError, StorageError) as error:
             return error
 
@@ -235,7 +227,7 @@ def _choose(network: Network, images: ImageFolder, precision: str, device: str) 
     return replace(chosen, bits=bits_of(ScanNetwork.prepare(network, chosen)))
 
 
-def _fitting(network: Network, compute: ComputePath, task: WorkerTask) -> ScanNetwork:
+def _fitting(network: Network, compute: ComputePath, task: ScanTask) -> ScanNetwork:
     """The network, laid out, once it is known that this process fits the index.
 
     Raises:
@@ -272,7 +264,7 @@ def _expected(work: ScanWork) -> ComputePath:
     An index that was begun without Ray does not say; it was begun here, so what this computer makes
     of the batch is expected.
     """
-    compute = work.manifest.compute
+    compute = work.task.manifest.compute
     if compute.bits:
         return compute
     return replace(compute, bits=bits_of(ScanNetwork.prepare(work.network, compute)))

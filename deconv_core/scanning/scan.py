@@ -42,6 +42,7 @@ from deconv_core.scanning.engine import (
     BlockWork,
     Engine,
     LocalEngine,
+    ScanTask,
     ScanWork,
     manifest_there,
 )
@@ -220,8 +221,8 @@ def _make_missing_blocks(run: ScanRun, manifest: Manifest, plan: pd.DataFrame) -
         )
         for number, rows in live[~found].groupby("block")
     )
-    work = ScanWork(run.network, run.images, run.folder, manifest, blocks, meter.count, run.cancel)
-    return run.engine.make_blocks(work)
+    task = ScanTask(run.images, run.folder, manifest)
+    return run.engine.make_blocks(ScanWork(run.network, task, blocks, meter.count, run.cancel))
 
 
 def _finish(run: ScanRun, manifest: Manifest, plan: pd.DataFrame) -> Manifest:
