@@ -130,7 +130,9 @@ def test_a_harmed_block_is_named_and_scanned_again_alone(
     copied: Path, network: Network, photos: Path, harm: Callable[[Path], None]
 ) -> None:
     harm(copied / "blocks/000002.parquet")
+    before = contents(copied)
     (damage,) = check_index(copied)
+    assert contents(copied) == before, "looking changes nothing"
     assert damage.path.name == "000002.parquet"
     if harm is not flip_in_the_middle:  # that may be a page no question below reads
         with pytest.raises(IndexDamagedError, match=r"000002\.parquet.*scan the same images"):
