@@ -57,11 +57,11 @@ upload_passed_over          what an upload left out      id of its dataset      
 =========================== ============================ ================================ ==========
 
 A session also remembers what a person chose (the keys of widgets), what is to be said on the next
-run (..._error, ..._trouble, ..._blocked, ..._question), and address, address_waiting, browse_place,
-charts_loaded, chosen_tile, damage_told, folder_chosen, hero_shown, maps_picked, moved_asked,
-newest_request, request_flag, scan_offered, start_wanted, upload_round. In the browser pictures are
-part of the page: a component draws again when its data differ, and addresses of pictures are made
-of their content.
+run (..._error, ..._trouble, ..._blocked, ..._question), and address, address_page, address_waiting,
+browse_place, charts_loaded, chosen_tile, damage_told, folder_chosen, hero_shown, maps_picked,
+moved_asked, newest_request, request_flag, scan_offered, start_wanted, upload_round. In the
+browser pictures are part of the page: a component draws again when its data differ, and addresses
+of pictures are made of their content.
 
 The first page paints before torch is there. So what loads torch is imported when it is first used:
 by ``deconv_core.NAME``, which does so by itself, or inside the function that needs it.
