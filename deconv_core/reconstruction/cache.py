@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Hashable
+from contextlib import suppress
 from dataclasses import dataclass
+
+from cachetools import LRUCache
 
 from deconv_core.arguments import whole_number
 from deconv_core.images.decoding import Pixels
@@ -59,15 +61,16 @@ class ReconstructionCache:
             DeconvError: ``max_bytes`` is not a whole number of at least 0.
         """
         self.max_bytes = whole_number("max_bytes", max_bytes)
-        self._kept: OrderedDict[Hashable, SeenImage | ImagePass] = OrderedDict()
-        self._bytes = 0
+        self._kept: LRUCache[Hashable, SeenImage | ImagePass] = LRUCache(
+            self.max_bytes, lambda kept: kept.nbytes
+        )
         self._work: dict[Hashable, float] = {}
         self._lock = threading.Lock()
 
     @property
     def nbytes(self) -> int:
         """Bytes held now."""
-        return self._bytes
+        return int(self._kept.currsize)
 
     def image(self, images: ImageFolder, position: int) -> SeenImage:
         """The decoded image, from the cache or from its file.
@@ -113,15 +116,8 @@ class ReconstructionCache:
 
     def _get(self, key: Hashable) -> SeenImage | ImagePass | None:
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
             return self._kept.get(key)
 
     def _put(self, key: Hashable, value: SeenImage | ImagePass) -> None:
-        with self._lock:
-            replaced = self._kept.pop(key, None)
-            self._bytes += value.nbytes - (0 if replaced is None else replaced.nbytes)
+        with self._lock, suppress(ValueError):  # larger than the whole cache: not kept
             self._kept[key] = value
-            while self._bytes > self.max_bytes and self._kept:
-                _, dropped = self._kept.popitem(last=False)
-                self._bytes -= dropped.nbytes

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Generic, TypeVar
+
+from cachetools import LRUCache
 
 from deconv_core.errors import CancelledError
 
@@ -60,27 +61,18 @@ class Store(Generic[_Key, _Value]):
 
     def __init__(self, most: int, size: Callable[[_Value], int] = lambda _: 1) -> None:
         """Keep values of ``size`` ``most`` in all: bytes, or without a size a number of values."""
-        self._most, self._size = most, size
-        self._held = 0
-        self._kept: OrderedDict[_Key, _Value] = OrderedDict()
+        self._kept: LRUCache[_Key, _Value] = LRUCache(most, size)
         self._lock = threading.Lock()
 
     def get(self, key: _Key) -> _Value | None:
         """The value of this key, if it is kept."""
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
             return self._kept.get(key)
 
     def put(self, key: _Key, value: _Value) -> None:
         """Keep a value."""
-        with self._lock:
-            replaced = self._kept.pop(key, None)
-            self._held += self._size(value) - (0 if replaced is None else self._size(replaced))
+        with self._lock, suppress(ValueError):  # larger than the whole store: not kept
             self._kept[key] = value
-            while self._held > self._most and self._kept:
-                _, dropped = self._kept.popitem(last=False)
-                self._held -= self._size(dropped)
 
     def __len__(self) -> int:
         return len(self._kept)

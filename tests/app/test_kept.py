@@ -723,10 +723,10 @@ def _kept_by_the_product() -> Iterator[tuple[str, str]]:
                     own = ast.unparse(target).startswith("self.")
                     held = own or node in tree.body
                     empty = re.fullmatch(
-                        r"\{\}|\[\]|(OrderedDict|Counter|dict|defaultdict|set)\(.*\)",
+                        r"\{\}|\[\]|(OrderedDict|Counter|dict|defaultdict|set|LRUCache)\(.*\)",
                         ast.unparse(node.value),
                     )
-                    if held and empty and "pickle" not in where and "listing" not in where:
+                    if held and empty and "checkpoint" not in where and "listing" not in where:
                         yield ast.unparse(target).removeprefix("self."), where
             if isinstance(node, ast.Subscript | ast.Call):
                 of = node.value if isinstance(node, ast.Subscript) else node.func
