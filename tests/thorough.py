@@ -1,7 +1,8 @@
 """How many examples the repeating tests try.
 
-With ``HYPOTHESIS_PROFILE=thorough`` Hypothesis makes twenty times as many examples, and tests
-damage a file at every position instead of some positions.
+With ``HYPOTHESIS_PROFILE=thorough`` Hypothesis makes twenty times as many examples. Tests
+damage a file at every position instead of some positions, and ask an index about every layer and
+map instead of some.
 """
 
 import os
