@@ -15,6 +15,7 @@ from deconv_dashboard.data.names import distinct
 from deconv_dashboard.frame import address
 from deconv_dashboard.frame.address import SCALES
 from deconv_dashboard.frame.choice import whole_number
+from deconv_dashboard.frame.widget_keys import key_showing, widget_key
 from deconv_dashboard.values import EACH, Choice
 
 _FILES = Path(__file__).parent / "components"
@@ -109,14 +110,13 @@ def step(page: str, layer: Layer, by: int) -> None:
 
 def map_picker(page: str, layer: Layer, channel: int) -> None:
     """Draw the number of the map and buttons Previous, Next, Random; call it inside a row."""
-    st.session_state["pick_map"] = channel
     st.number_input(
         f"Feature map (0 to {layer.channels - 1})",
         min_value=0,
         max_value=layer.channels - 1,
         step=1,
-        key="pick_map",
-        on_change=lambda: address.visit(page, map=st.session_state["pick_map"]),
+        key=key_showing("pick_map", channel),
+        on_change=lambda: address.visit(page, map=st.session_state[widget_key("pick_map")]),
         width=150,
     )
     for label, arrow, by, edge in (
@@ -142,16 +142,15 @@ def map_picker(page: str, layer: Layer, channel: int) -> None:
 
 def layer_picker(page: str, layers: Mapping[str, Layer], chosen: str) -> None:
     """Draw a list to choose a layer from."""
-    st.session_state["pick_layer"] = chosen
 
     def changed() -> None:
-        name = st.session_state["pick_layer"]
+        name = st.session_state[widget_key("pick_layer")]
         address.visit(page, layer=name, **_map_within(layers[name]))
 
     st.selectbox(
         "Layer",
         list(layers),
-        key="pick_layer",
+        key=key_showing("pick_layer", chosen),
         on_change=changed,
         width=130,
         help="Keys: ↑ deeper, ↓ earlier",
@@ -178,29 +177,32 @@ def label_picker(
     """
     key = f"pick_{name}_here"
     shown = distinct(["", *labels], lambda label: label or nothing)
-    st.session_state[key] = chosen
 
     def changed() -> None:
-        address.visit(page, **{name: st.session_state[key] or None})
+        address.visit(page, **{name: st.session_state[widget_key(key)] or None})
 
     st.selectbox(
-        title, list(shown), format_func=shown.__getitem__, key=key, on_change=changed, width=170
+        title,
+        list(shown),
+        format_func=shown.__getitem__,
+        key=key_showing(key, chosen),
+        on_change=changed,
+        width=170,
     )
 
 
 def scale_picker(page: str, chosen: str) -> None:
     """Draw the choice of the scale, which turns signed pixels into colours."""
-    st.session_state["pick_scale"] = chosen
 
     def changed() -> None:
-        picked = st.session_state["pick_scale"]
+        picked = st.session_state[widget_key("pick_scale")]
         address.visit(page, scale=None if picked in (None, "clipped") else picked)
 
     st.segmented_control(
         "Scale of the reconstructions",
         list(SCALES),
         format_func=SCALES.__getitem__,
-        key="pick_scale",
+        key=key_showing("pick_scale", chosen),
         on_change=changed,
         help="Shared: all tiles have one scale, so you can compare strengths. Per tile: each tile "
         "has its own scale, which shows shapes best. Both clip the strongest 1 % of the pixels. "
@@ -210,14 +212,13 @@ def scale_picker(page: str, chosen: str) -> None:
 
 def count_picker(page: str, chosen: int) -> None:
     """Draw the number of activations, 1 to 25."""
-    st.session_state["pick_k"] = chosen
     st.number_input(
         "How many",
         min_value=1,
         max_value=25,
         step=1,
-        key="pick_k",
-        on_change=lambda: address.visit(page, k=_unless(st.session_state["pick_k"], 9)),
+        key=key_showing("pick_k", chosen),
+        on_change=lambda: address.visit(page, k=_unless(st.session_state[widget_key("pick_k")], 9)),
         width=120,
     )
 
@@ -226,12 +227,16 @@ def copies_switch(page: str, choice: Choice) -> None:
     """Draw the switch "Count copies once", if the dataset has copies."""
     if not choice.has_copies:
         return
-    st.session_state["pick_copies"] = not choice.copies
 
     def changed() -> None:
-        address.visit(page, copies=None if st.session_state["pick_copies"] else EACH)
+        address.visit(page, copies=None if st.session_state[widget_key("pick_copies")] else EACH)
 
-    st.toggle("Count copies once", key="pick_copies", on_change=changed, help=COPIES_HELP)
+    st.toggle(
+        "Count copies once",
+        key=key_showing("pick_copies", not choice.copies),
+        on_change=changed,
+        help=COPIES_HELP,
+    )
 
 
 def _unless(value: int, usual: int) -> int | None:

@@ -11,6 +11,7 @@ from deconv_dashboard.frame import address
 from deconv_dashboard.frame.choice import escape, short_name
 from deconv_dashboard.frame.job_rows import job_line, stop_buttons, watched
 from deconv_dashboard.frame.job_words import job_doing
+from deconv_dashboard.frame.widget_keys import key_showing, widget_key
 from deconv_dashboard.jobs.scans import scan_state
 from deconv_dashboard.queue.state import JobState
 from deconv_dashboard.server.told import told
@@ -59,23 +60,21 @@ def sidebar(page: str, choice: Choice) -> None:
 
 def _network_picker(page: str, choice: Choice) -> None:
     networks = {network.network_id: network for network in choice.registry.networks()}
-    st.session_state["pick_network"] = choice.network.network_id
     labels = distinct(networks, lambda network_id: short_name(networks[network_id]))
     st.selectbox(
         "Network",
         list(labels),
         format_func=labels.__getitem__,
-        key="pick_network",
-        on_change=lambda: address.visit(page, network=st.session_state["pick_network"]),
+        key=key_showing("pick_network", choice.network.network_id),
+        on_change=lambda: address.visit(page, network=st.session_state[widget_key("pick_network")]),
     )
 
 
 def _dataset_picker(page: str, choice: Choice) -> None:
     datasets = {dataset.dataset_id: dataset for dataset in choice.registry.datasets()}
-    st.session_state["pick_dataset"] = choice.dataset.dataset_id
 
     def changed() -> None:
-        chosen = st.session_state["pick_dataset"]
+        chosen = st.session_state[widget_key("pick_dataset")]
         address.visit(page, dataset=chosen, label=None, label2=None, image=None)
 
     labels = distinct(datasets, lambda dataset_id: datasets[dataset_id].name)
@@ -83,7 +82,7 @@ def _dataset_picker(page: str, choice: Choice) -> None:
         "Dataset",
         list(labels),
         format_func=labels.__getitem__,
-        key="pick_dataset",
+        key=key_showing("pick_dataset", choice.dataset.dataset_id),
         on_change=changed,
     )
 
@@ -94,13 +93,14 @@ def _label_picker(page: str, choice: Choice) -> None:
     if len(counts) == 1:
         return
     labels = distinct(counts, lambda name: "All labels" if name == _ALL else name)
-    st.session_state["pick_label"] = choice.label or _ALL
     st.selectbox(
         "Label",
         list(labels),
         format_func=lambda name: f"{labels[name]} ({counts[name]:,})",
-        key="pick_label",
-        on_change=lambda: address.visit(page, label=st.session_state["pick_label"] or None),
+        key=key_showing("pick_label", choice.label or _ALL),
+        on_change=lambda: address.visit(
+            page, label=st.session_state[widget_key("pick_label")] or None
+        ),
     )
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 from deconv_core.errors import DeconvError, NoRoomError
 from deconv_dashboard.data.datasets import NetworkChoice
 from deconv_dashboard.frame.address import PAGE_FILES, link_to
+from deconv_dashboard.frame.widget_keys import set_widget
 from deconv_dashboard.wording import DATASETS_TAB, NETWORKS_TAB
 
 LABEL = "See what you can delete"
@@ -42,8 +43,8 @@ def _way(label: str, key: str, icon: str, tab: str, **state: str) -> None:
 
 
 def _choose_tab(tab: str, state: Mapping[str, str]) -> None:
-    wanted = {"start_tab": tab, "folder_path": "", "start_wanted": True}
-    st.session_state.update({**wanted, **state})
+    st.session_state.update({"start_tab": tab, "start_wanted": True, **state})
+    set_widget("folder_path", "")
 
 
 def go_where_wanted(page: str) -> None:

@@ -56,12 +56,13 @@ uploaded_image              an image, to look into       itself                 
 upload_passed_over          what an upload left out      id of its dataset                1
 =========================== ============================ ================================ ==========
 
-A session also remembers what a person chose (the keys of widgets), what is to be said on the next
-run (..._error, ..._trouble, ..._blocked, ..._question), and address, address_page, address_waiting,
-browse_place, charts_loaded, chosen_tile, damage_told, folder_chosen, hero_shown, maps_picked,
-moved_asked, newest_request, request_flag, scan_offered, start_wanted, upload_round. In the
-browser pictures are part of the page: a component draws again when its data differ, and addresses
-of pictures are made of their content.
+A session also remembers what a person chose (the keys of widgets), how often a widget was changed
+from elsewhere (..._changes), what is to be said on the next run (..._error, ..._trouble,
+..._blocked, ..._question), and address, address_page, address_waiting, browse_place, charts_loaded,
+chosen_tile, damage_told, folder_chosen, hero_shown, maps_picked, moved_asked, newest_request,
+request_flag, scan_offered, start_wanted, upload_round. In the browser pictures are part of the
+page: a component draws again when its data differ, and addresses of pictures are made of their
+content.
 
 The first page paints before torch is there. So what loads torch is imported when it is first used:
 by ``deconv_core.NAME``, which does so by itself, or inside the function that needs it.

@@ -14,6 +14,7 @@ from deconv_dashboard.folder_rules import what_is
 from deconv_dashboard.frame.address import visit
 from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.frame.troubles import say_trouble
+from deconv_dashboard.frame.widget_keys import set_widget, widget_key
 from deconv_dashboard.start import follow_links, value_range
 from deconv_dashboard.start.caltech_panel import caltech_panel
 from deconv_dashboard.start.folder_browser import browse, folders_offered
@@ -35,13 +36,15 @@ _RESIZES = {"stretch": "Stretch to a square", "crop": "Cut out the middle"}
 def folder_being_chosen() -> bool:
     """True while the field holds a folder that is not a dataset yet."""
     source, tab = st.session_state.get("source", "folder"), st.session_state.get("start_tab")
-    named = st.session_state.get("folder_chosen") or st.session_state.get("folder_path", "")
+    named = st.session_state.get("folder_chosen") or st.session_state.get(
+        widget_key("folder_path"), ""
+    )
     return source == "folder" and tab in (None, CHOOSE_TAB) and bool(str(named).strip())
 
 
 def stop_choosing() -> None:
     """Empty the field of the folder; for a button."""
-    st.session_state["folder_path"] = ""
+    set_widget("folder_path", "")
 
 
 def choose_images(registry: Registry, network: NetworkChoice) -> None:
@@ -88,17 +91,17 @@ def _demo(registry: Registry) -> None:
 
 def _folder(registry: Registry, network: NetworkChoice) -> None:
     if chosen := st.session_state.pop("folder_chosen", ""):
-        st.session_state["folder_path"] = chosen
+        set_widget("folder_path", chosen)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         typed = st.text_input(
             "Folder on this computer",
-            key="folder_path",
+            key=widget_key("folder_path"),
             placeholder="Type or paste a path, or browse. Subfolders are included",
             persist_state="session",
         )
         if st.button("Browse", key="browse", icon=":material/folder_open:"):
             st.session_state.pop("browse_place", None)
-            browse("folder_path")
+            browse(widget_key("folder_path"))
     if not typed.strip():
         st.caption("The folders directly inside it become labels, for example dog and cat.")
         return
@@ -159,7 +162,7 @@ def _offer_folder_of(registry: Registry, typed: str) -> None:
 
 
 def _fill_in(folder: str) -> None:
-    st.session_state["folder_path"] = folder
+    set_widget("folder_path", folder)
 
 
 def _filters(whole: Preview) -> tuple[tuple[str, ...], tuple[str, ...], str, str]:

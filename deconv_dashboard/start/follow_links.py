@@ -9,6 +9,7 @@ import streamlit as st
 from deconv_core.images.passed_over import LINK, LINK_OUT, LINK_ROUND
 from deconv_dashboard.data.datasets import Dataset
 from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.frame.widget_keys import set_widget
 from deconv_dashboard.start.previews import Preview
 from deconv_dashboard.wording import CHOOSE_TAB, counted
 
@@ -47,6 +48,5 @@ def offer(registry: Registry, dataset: Dataset, passed_over: Mapping[str, int], 
 
 
 def _choose(folder: str) -> None:
-    st.session_state.update(
-        {"start_tab": CHOOSE_TAB, "source": "folder", "folder_path": folder, _KEY: True}
-    )
+    st.session_state.update({"start_tab": CHOOSE_TAB, "source": "folder", _KEY: True})
+    set_widget("folder_path", folder)

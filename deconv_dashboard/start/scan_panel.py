@@ -30,6 +30,7 @@ from deconv_dashboard.frame.remedies import ANEW, ANEW_HELP, begin
 from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.frame.troubles import keep_trouble, say_kept_trouble, say_trouble
 from deconv_dashboard.frame.ways import offer_question
+from deconv_dashboard.frame.widget_keys import widget_key
 from deconv_dashboard.jobs.scans import changes_since, drop_new_scan, scan_state
 from deconv_dashboard.queue.state import JobState
 from deconv_dashboard.server import resources
@@ -87,7 +88,7 @@ def say_scan_trouble() -> None:
 
 def _asked() -> tuple[object, object]:
     """What a button of the panel may change: then the whole page is drawn again, not it alone."""
-    return target(), st.session_state.get("folder_path")
+    return target(), st.session_state.get(widget_key("folder_path"))
 
 
 def _showable(index_path: Path) -> bool:

@@ -11,6 +11,7 @@ from deconv_dashboard.frame.address import visit
 from deconv_dashboard.frame.moved import weights_missing
 from deconv_dashboard.frame.remedies import begin
 from deconv_dashboard.frame.troubles import keep_trouble
+from deconv_dashboard.frame.widget_keys import set_widget
 from deconv_dashboard.jobs.scans import scan_state
 from deconv_dashboard.start.scan_panel import VGG19_DOWNLOAD, scan_label
 
@@ -98,7 +99,7 @@ def _use(
         keep_trouble("scan_error", error)
         return
     visit("start", dataset=dataset.dataset_id, label=None)
-    st.session_state["folder_path"] = ""  # the folder is the chosen dataset now
+    set_widget("folder_path", "")  # the folder is the chosen dataset now
     done = scan_state(registry, registry.index_path(dataset, network)).status == "done"
     if scan and not done:
         begin(registry, dataset, network, images=images)

@@ -91,6 +91,13 @@ def open_page(home: Home) -> OpenPage:
     return open_
 
 
+def key_now(app: AppTest, name: str) -> str:
+    """The key of a widget whose value was perhaps changed from elsewhere."""
+    counter = f"{name}_changes"
+    number = app.session_state[counter] if counter in app.session_state else 0
+    return f"{name} {number}" if number else name
+
+
 def words(app: AppTest) -> str:
     """All texts of the page, without the backslashes of Markdown."""
     kinds = ("markdown", "caption", "info", "warning", "error", "success", "subheader")

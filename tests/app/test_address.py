@@ -34,3 +34,58 @@ def test_a_watch_does_not_go_back_to_the_address_before() -> None:
     assert len(app.session_state["looks"]) > 2  # the page did run again
     assert app.text[0].value == "new"
     assert app.query_params["dataset"] == "new"
+
+
+def mirrored() -> None:
+    """A picker of the address beside a button that changes the address; and a field."""
+    import streamlit as st
+
+    from deconv_dashboard.frame import address
+    from deconv_dashboard.frame.widget_keys import key_showing, set_widget, widget_key
+
+    shown = address.asked("start")
+    address.settle("start", shown)
+    st.selectbox(
+        "Dataset",
+        ["old", "new"],
+        key=key_showing("pick_dataset", shown["dataset"]),
+        on_change=lambda: address.visit(
+            "start", dataset=st.session_state[widget_key("pick_dataset")]
+        ),
+    )
+    st.text_input("Folder", key=widget_key("folder_path"))
+
+    def use() -> None:
+        address.visit("start", dataset="new")
+        set_widget("folder_path", "")
+
+    st.button("Use", on_click=use)
+    st.text(shown["dataset"])
+
+
+def test_a_browser_that_is_behind_takes_nothing_back() -> None:
+    """It sends the values of all widgets as they were before the last press."""
+    app = AppTest.from_function(mirrored)
+    app.query_params["dataset"] = "old"
+    app.run()
+    app.text_input[0].input("/pictures").run()
+    behind = app._tree.get_widget_states()
+    app.button[0].click().run()
+    assert app.text[0].value == "new"
+    app._tree.get_widget_states = lambda: behind  # type: ignore[method-assign]
+    app.run()
+    assert app.text[0].value == "new"
+    assert app.selectbox[0].value == "new"
+    assert app.text_input[0].value == ""
+
+
+def test_a_person_changes_the_picker_and_it_stays_the_same_widget() -> None:
+    app = AppTest.from_function(mirrored)
+    app.query_params["dataset"] = "old"
+    app.run()
+    before = app.selectbox[0].id
+    app.selectbox[0].select("new").run()
+    assert app.text[0].value == "new"
+    assert app.selectbox[0].id == before
+    app.selectbox[0].select("old").run()
+    assert app.text[0].value == "old"

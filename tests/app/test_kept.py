@@ -46,7 +46,7 @@ from deconv_dashboard.server import reconstructing as pictures
 from deconv_dashboard.server.overlays import plane_over
 from deconv_dashboard.start import opening
 from deconv_dashboard.values import Answer, Choice
-from tests.app.conftest import APP, Home, OpenPage, words
+from tests.app.conftest import APP, Home, OpenPage, key_now, words
 from tests.core import drawings
 from tests.core.images.test_colour_profiles import P3
 from tests.core.networks import narrow_network
@@ -312,7 +312,7 @@ def test_upload_passed_over(home: Home) -> None:
     ]
     assert told[0][0] != told[1][0]
     assert "1 file of the upload left out" in [one.label for one in app.expander]
-    app.selectbox(key="pick_dataset").set_value(home.dataset.dataset_id).run()
+    app.selectbox(key=key_now(app, "pick_dataset")).set_value(home.dataset.dataset_id).run()
     assert "1 file of the upload left out" not in [one.label for one in app.expander]
 
 
@@ -660,7 +660,10 @@ def test_whatever_the_product_keeps_is_in_the_table() -> None:
     found = dict(_kept_by_the_product())
     assert {"_network", "tile_png", "labels", "previews", "_kept", "_seen"} <= set(found)
     known |= {"cache_data", "cache_resource"}
-    said = re.compile(r"pick_\w+|\w+_(error|trouble|blocked|question)|key|target_key|maps_table.*")
+    said = re.compile(
+        r"widget_key\(.*\)|pick_\w+|.*_(changes|error|trouble|blocked|question)|key|target_key"
+        r"|maps_table.*"
+    )
     unlisted = {name for name in found if name not in known and not said.fullmatch(name)}
     assert unlisted - _keys_of_widgets() == set()
 
@@ -687,7 +690,8 @@ def _keys_of_widgets() -> set[str]:
         for node in ast.walk(tree):
             for word in node.keywords if isinstance(node, ast.Call) else ():
                 if word.arg == "key":
-                    name = ast.unparse(word.value)
+                    called = isinstance(word.value, ast.Call)  # key_showing(name, value)
+                    name = ast.unparse(word.value.args[0] if called else word.value)
                     found.add(constants.get(name, name).removeprefix("f").strip("'\""))
     return found
 

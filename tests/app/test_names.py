@@ -85,6 +85,8 @@ def lists_of_the_product() -> dict[tuple[str, str], ast.Call]:
                 kind = ast.unparse(node.func).rpartition(".")[2]
                 if kind in KINDS or "on_select" in named:
                     keyed = named["key"] if "key" in named else node.args[2]
+                    if isinstance(keyed, ast.Call):  # key_showing(name, value)
+                        keyed = keyed.args[0]
                     key = ast.unparse(keyed).removeprefix("f").strip("'\"")
                     found[path.relative_to(ROOT).as_posix(), key] = node
     return found

@@ -11,7 +11,7 @@ from deconv_dashboard.frame.job_words import progress_text
 from deconv_dashboard.jobs.scans import scan_state, start_scan
 from deconv_dashboard.queue.state import Progress
 from deconv_dashboard.wording import counted
-from tests.app.conftest import APP, Home, OpenPage, address, words
+from tests.app.conftest import APP, Home, OpenPage, address, key_now, words
 from tests.app.test_jobs import ended
 from tests.core import drawings
 from tests.core.weight_writers import features
@@ -85,7 +85,7 @@ def test_while_a_folder_is_chosen_the_page_belongs_to_that(home: Home, images: I
     assert "What does a feature map look for?" not in words(app)
     assert "start_layer" not in [group.key for group in app.button_group]
     pressed(app, "stop_choosing")
-    assert app.text_input(key="folder_path").value == ""
+    assert app.text_input(key=key_now(app, "folder_path")).value == ""
     assert "What does a feature map look for?" in words(app)
 
 
@@ -104,7 +104,7 @@ def test_choosing_without_scanning(home: Home, images: ImageFolder) -> None:
     path = home.registry.index_path(dataset, home.network)
     assert scan_state(home.registry, path).status == "none"
     assert "Not scanned yet" in words(app)
-    assert app.text_input(key="folder_path").value == ""
+    assert app.text_input(key=key_now(app, "folder_path")).value == ""
 
 
 def test_unreadable_and_other_files_are_named(home: Home, tmp_path: Path) -> None:
@@ -334,7 +334,7 @@ def test_a_file_in_place_of_a_folder_offers_its_folder(home: Home, images: Image
     app.text_input(key="folder_path").input(f"file://{images[0].path}").run()
     assert "is not a folder but a file" in words(app)
     pressed(app, "use_its_folder")
-    assert app.text_input(key="folder_path").value == str(images[0].path.parent)
+    assert app.text_input(key=key_now(app, "folder_path")).value == str(images[0].path.parent)
     assert "but a file" not in words(app)
     count = len(ImageFolder(images[0].path.parent))
     assert f"**{count} image" in words(app)
@@ -452,7 +452,7 @@ def test_links_beside_pictures_can_be_followed_later(home: Home, linked: Path) -
     assert "Skipped: 2 links to folders." in said
     assert "Skipped: 2 links to folders" in words(tab(app, "Datasets and scans"))
     pressed(app, "follow_links_scanned")
-    assert app.text_input(key="folder_path").value == str(linked)
+    assert app.text_input(key=key_now(app, "folder_path")).value == str(linked)
     assert "**3 images** · 3 labels" in words(app)
 
 
