@@ -94,7 +94,7 @@ def open_page(home: Home) -> OpenPage:
 def key_now(app: AppTest, name: str) -> str:
     """The key of a widget whose value was perhaps changed from elsewhere."""
     counter = f"{name}_changes"
-    number = app.session_state[counter] if counter in app.session_state else 0
+    number = app.session_state[counter] if counter in app.session_state else 0  # noqa: SIM401
     return f"{name} {number}" if number else name
 
 
