@@ -191,6 +191,8 @@ def process_of(record: JobRecord) -> psutil.Process | None:
     """The process of a job; None if it has ended."""
     with suppress(psutil.Error):
         process = psutil.Process(record.pid)
-        if record.job_id in process.cmdline():
+        arguments = process.cmdline()
+        # Linux shows none for a moment while a program starts, and never any of a kernel's thread.
+        if record.job_id in arguments or (not arguments and process.exe()):
             return process
     return None

@@ -91,7 +91,7 @@ def _demo(registry: Registry) -> None:
 
 def _folder(registry: Registry, network: NetworkChoice) -> None:
     if chosen := st.session_state.pop("folder_chosen", ""):
-        set_widget("folder_path", chosen)
+        st.session_state[widget_key("folder_path")] = chosen
     with st.container(horizontal=True, vertical_alignment="bottom"):
         typed = st.text_input(
             "Folder on this computer",

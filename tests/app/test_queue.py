@@ -357,9 +357,25 @@ def test_a_damaged_record_is_passed_over(tiny: Jobs, content: str) -> None:
     tiny.begun("a")
 
 
+@pytest.mark.parametrize(("program", "status"), [("/usr/bin/python3", "waiting"), ("", "failed")])
+def test_a_process_that_shows_no_arguments(
+    tiny: Jobs, monkeypatch: pytest.MonkeyPatch, program: str, status: str
+) -> None:
+    """Linux shows none while a program starts; the threads of its kernel have no program either."""
+    tiny.start("first")
+    tiny.begun("first")
+    tiny.start("a")
+    with monkeypatch.context() as patch:
+        patch.setattr(psutil.Process, "cmdline", lambda self: [])
+        patch.setattr(psutil.Process, "exe", lambda self: program)
+        assert tiny.state("a").status == status
+    assert tiny.state("a").status == "waiting"
+
+
 def test_half_a_line_of_progress_is_passed_over(tiny: Jobs) -> None:
     job_id = tiny.start("a")
     tiny.begun("a")
+    until(lambda: tiny.state("a").progress.done == 1)  # else the job writes over what comes now
     with tiny.files.file(job_id, "progress").open("a") as file:
         file.write('a library speaks\n{"end": "nonsense"}\n{"progress": {"done": 77, "tot')
     assert tiny.state("a").progress.done == 1
