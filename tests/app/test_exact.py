@@ -1,6 +1,7 @@
 """A bfloat16 index: an approximate answer at once, then the float32 answer in its place."""
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from deconv_core import ActivationIndex, ImageFolder, Network, exact_top, scan
 from deconv_core.exact import ExactTop
+from deconv_core.file_state import _TICK
 from deconv_dashboard.gallery import answers
 from deconv_dashboard.gallery import refining as exact
 from deconv_dashboard.server import resources
@@ -32,6 +34,7 @@ def near(home: Home, in_bfloat16: Path) -> ActivationIndex:
     """The home's index, scanned again in bfloat16."""
     shutil.rmtree(home.index_path)
     shutil.copytree(in_bfloat16, home.index_path)
+    time.sleep(2 * _TICK / 1e9)  # a file that has just changed is not trusted to stay as it is
     return ActivationIndex.open(home.index_path)
 
 
