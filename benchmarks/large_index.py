@@ -33,7 +33,7 @@ from deconv_core.index.manifest import ComputePath, Manifest
 from deconv_core.index.summary import merge_blocks, write_summary
 from deconv_core.layers import POOL, Layer, chain_layers
 from deconv_core.peaks import Peaks
-from deconv_core.scanning.plan import learned
+from deconv_core.scanning.plan import with_scan_results
 
 FOUR_WIDE: list[int | str] = [512, 512, 512, 512, POOL]
 CHAIN = [64, 64, POOL, 128, 128, POOL, 256, 256, 256, 256, POOL, *FOUR_WIDE, *FOUR_WIDE]
@@ -92,7 +92,7 @@ def write_index(path: Path, count: int, labels: int, listed: int = 0, copies: in
         folder.write_block(folder.block_file(block), rows, manifest, peaks.__getitem__)
     wrote = time.perf_counter()
     merge_blocks(folder, manifest)
-    plan = learned(folder, plan)
+    plan = with_scan_results(folder, plan)
     folder.write_plan(plan, manifest)
     version = write_summary(folder, manifest, plan)
     folder.write_manifest(replace(manifest, complete=True, summary=version))

@@ -21,7 +21,7 @@ class ComputePath:
 
     ``error_bounds`` holds, for a scan that is not float32, the largest absolute difference from
     float32 seen on a sample, for each layer, in activation units. ``bits`` stands for what the
-    first computer made of a test batch (``engine.bits_of``), "" where nobody asked.
+    first computer made of a test batch (``engine.hash_of_results``), "" where nobody asked.
     """
 
     precision: str

@@ -1,1 +1,1 @@
-"""The scan: one pass over the images writes every map's peak in every image into an index."""
+"""The scan: one pass over the images stores every feature map's peak in every image."""

@@ -1,4 +1,4 @@
-"""``scan_block``: a few images in, their peaks out. What any engine maps over a dataset."""
+"""``scan_block``: computes the peaks of a few images. An engine calls it for every block."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ from deconv_core.scanning.compute import ScanNetwork, to_batch
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """The peaks of a few images: (N, C) arrays a layer, N counting the readable ones."""
+    """The peaks of a few images.
+
+    Attributes:
+        images: one row per image, also for the images that cannot be used.
+        peaks: layer -> peaks (N, C); N counts only the images that can be used.
+    """
 
     images: tuple[ImageRow, ...]
     peaks: dict[str, Peaks]
@@ -34,18 +39,18 @@ def scan_block(
     count: Callable[[int, int], None] | None = None,
     cancel: CancelFlag | None = None,
 ) -> Block | None:
-    """The peaks of a few images; what any engine maps over a dataset.
+    """Compute the peaks of a few images.
 
     Args:
-        prepared: the network, laid out.
-        images: says where they are and how they are resized; its list is not used.
-        planned: which images.
-        count: called after every batch with (images read, images failed) of it.
+        prepared: the network on its device.
+        images: the root folder and how images are decoded; its list is not used.
+        planned: the images of the block.
+        count: called after every batch with (images read, images failed).
         cancel: set it to stop.
 
     Returns:
-        The block, or None if it was cancelled. Images that cannot be read, or whose activations
-        are not finite, are rows with a reason.
+        The block, or None if it was cancelled. An image that cannot be read, or whose activations
+        are not finite, has the reason in its row.
     """
     rows: list[ImageRow] = []
     parts: list[dict[str, Peaks]] = []
@@ -71,13 +76,13 @@ def scan_block(
                 batch, failed = [], 0
     if failed and count is not None:
         count(0, failed)
-    return Block(tuple(sorted(rows, key=lambda row: row.ordinal)), _joined(prepared, parts))
+    return Block(tuple(sorted(rows, key=lambda row: row.ordinal)), _join_batches(prepared, parts))
 
 
 def _decode_ahead(
     pool: ThreadPoolExecutor, images: ImageFolder, planned: Sequence[ImageRow], ahead: int
 ) -> Iterator[tuple[ImageRow, Pixels | None]]:
-    """Decode in threads, in order, never more than ``ahead`` images ahead of the network."""
+    """Decode images in threads, in order, at most ``ahead`` images before they are needed."""
     waiting: deque[Future[tuple[ImageRow, Pixels | None]]] = deque()
     upcoming = iter(planned)
     try:
@@ -95,40 +100,41 @@ def _decode_ahead(
 
 
 def _decode(row: ImageRow, images: ImageFolder) -> tuple[ImageRow, Pixels | None]:
-    """What was learned about an image, and its pixels if it can be read."""
+    """Complete the row of an image, and return its pixels, or None if it cannot be read."""
     content = b""
     try:
         content = read_content(images.root / row.image_id)
-        made = images.decode_content(content)
+        decoded = images.decode_content(content)
     except ImageError as error:
         hashed = content_hash(content) if content else ""
         return replace(row, error=str(error), content_hash=hashed), None
-    learned = replace(
+    completed = replace(
         row,
-        width=made.width,
-        height=made.height,
-        content_hash=made.content_hash,
-        note=made.note,
+        width=decoded.width,
+        height=decoded.height,
+        content_hash=decoded.content_hash,
+        note=decoded.note,
     )
-    return learned, made.pixels
+    return completed, decoded.pixels
 
 
 def _scan_batch(
     prepared: ScanNetwork, batch: Sequence[tuple[ImageRow, Pixels]]
 ) -> tuple[list[ImageRow], dict[str, Peaks]]:
+    """Compute the peaks of a batch; an image with activations that are not finite has none."""
     peaks = prepared.peaks(to_batch([pixels for _, pixels in batch]))
     finite = np.logical_and.reduce(
         [np.isfinite(found.values).all(axis=1) for found in peaks.values()]
     )
-    wrong = "the network's activations for it are not finite (NaN or inf)"
+    error = "the network's activations for it are not finite (NaN or inf)"
     rows = [
-        row if fine else replace(row, error=wrong)
-        for (row, _), fine in zip(batch, finite, strict=True)
+        row if is_finite else replace(row, error=error)
+        for (row, _), is_finite in zip(batch, finite, strict=True)
     ]
     return rows, {name: found.select(finite) for name, found in peaks.items()}
 
 
-def _joined(prepared: ScanNetwork, parts: list[dict[str, Peaks]]) -> dict[str, Peaks]:
+def _join_batches(prepared: ScanNetwork, parts: list[dict[str, Peaks]]) -> dict[str, Peaks]:
     layers = [layer for layer in prepared.network.layers.values() if not layer.is_pool]
     return {
         layer.name: Peaks.join(

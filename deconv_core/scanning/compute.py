@@ -1,4 +1,4 @@
-"""The compute path of a scan: device, precision, memory layout, and its error against float32.
+"""Chooses and runs the compute path of a scan: device, precision and memory layout.
 
 Only scans use an accelerator. Reconstructions and exact answers are always computed on the CPU in
 float32, so that a picture does not depend on the machine.
@@ -27,13 +27,13 @@ from deconv_core.scanning.peak_search import locate, peaks_at
 PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 _BATCH_SIZES = {"cpu": 8, "mps": 16, "cuda": 64}
-"""Images in a batch. On two cores the time per image was the same for batches of 2 to 16."""
+"""Images in a batch. On two CPU cores the time per image is the same for batches of 2 to 16."""
 
-WORTH_APPROXIMATING = 1000
-"""Above this number of images "auto" considers bfloat16; below, a float32 scan is short enough."""
-_LEAST_SPEEDUP = 1.5
-_SAMPLE = 8
-_TRUSTED = 1e-3
+MAX_FLOAT32_IMAGES = 1000
+"""Precision "auto" considers bfloat16 only for more images; a float32 scan of fewer is short."""
+_MIN_SPEEDUP = 1.5
+_SAMPLE_SIZE = 8
+_DEVICE_TOLERANCE = 1e-3
 """Largest allowed difference of a device from the CPU, as a share of a layer's highest peak."""
 
 Step = tuple[Tensor, Tensor] | None
@@ -42,7 +42,7 @@ Walk = Callable[[Tensor, Sequence[Step]], list[tuple[Tensor, Tensor]]]
 
 
 def walk(signal: Tensor, steps: Sequence[Step]) -> list[tuple[Tensor, Tensor]]:
-    """Up through all steps: value and flat index (N, C) of the peaks after each convolution."""
+    """Run all steps; return value and flat index (N, C) of the peaks after each convolution."""
     found = []
     for step in steps:
         if step is None:
@@ -55,7 +55,7 @@ def walk(signal: Tensor, steps: Sequence[Step]) -> list[tuple[Tensor, Tensor]]:
 
 @dataclass(frozen=True, eq=False)
 class ScanNetwork:
-    """A network with its weights in the memory layout of a compute path."""
+    """A network with its weights on the device and in the memory layout of a compute path."""
 
     network: Network
     compute: ComputePath
@@ -64,7 +64,7 @@ class ScanNetwork:
 
     @classmethod
     def prepare(cls, network: Network, compute: ComputePath) -> ScanNetwork:
-        """Copy the weights into the memory layout; the network itself does not change."""
+        """Copy the weights to the device; the network itself does not change."""
         device, dtype = torch.device(compute.device), _dtype(compute)
         steps = tuple(
             (
@@ -93,7 +93,7 @@ class ScanNetwork:
 
 
 def _full_float32(device: str) -> AbstractContextManager[None]:
-    """Make CUDA's float32 convolutions exact: by default they round their inputs to 10 bits."""
+    """Turn off TF32: by default, CUDA's float32 convolutions round their inputs to 10 bits."""
     if device != "cuda":
         return nullcontext()
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
@@ -107,17 +107,18 @@ def choose_compute(
     *,
     compiled: bool = False,
 ) -> ComputePath:
-    """The compute path of a new index.
+    """Choose the compute path of a new index.
 
     The device "auto" is an accelerator if there is one whose results agree with the CPU's. The
-    precision "auto" is float32 for up to ``WORTH_APPROXIMATING`` images. Beyond, it is bfloat16 if
-    this is at least 1.5 times faster here, as measured. For bfloat16, error bounds are measured.
+    precision "auto" is float32 for up to ``MAX_FLOAT32_IMAGES`` images. For more, it is bfloat16 if
+    a short measurement finds it at least 1.5 times faster. With bfloat16, the largest difference
+    from float32 is measured for each layer.
 
     Raises:
         DeconvError: the requested device is not available, or its results differ from the CPU's.
     """
     chosen = _choose_device(network, images, device)
-    wide = ComputePath(
+    float32 = ComputePath(
         precision="float32",
         memory_format="channels_last",
         device=chosen,
@@ -125,49 +126,49 @@ def choose_compute(
         batch_size=_BATCH_SIZES[chosen],
         torch_version=torch_version(),
     )
-    narrow = replace(wide, precision="bfloat16")
-    if precision == "float32" or (precision == "auto" and len(images) <= WORTH_APPROXIMATING):
-        return wide
+    bfloat16 = replace(float32, precision="bfloat16")
+    if precision == "float32" or (precision == "auto" and len(images) <= MAX_FLOAT32_IMAGES):
+        return float32
     sample = _sample(images)
     if not sample:
-        return wide
-    if precision == "auto" and _speedup(network, sample, wide, narrow) < _LEAST_SPEEDUP:
-        return wide
-    return replace(narrow, error_bounds=_error_bounds(network, sample, wide, narrow))
+        return float32
+    if precision == "auto" and _speedup(network, sample, float32, bfloat16) < _MIN_SPEEDUP:
+        return float32
+    return replace(bfloat16, error_bounds=_error_bounds(network, sample, float32, bfloat16))
 
 
 def _choose_device(network: Network, images: ImageFolder, device: str) -> str:
-    """Choose the device, after a test on one image."""
+    """Choose the device; an accelerator is first compared with the CPU on one image."""
     if device not in DEVICES:
         raise DeconvError(f"device {device!r} is not known; choose {', '.join(DEVICES)}")
     if device == "cpu":
         return device
-    if device != "auto" and not device_there(device):
+    if device != "auto" and not device_available(device):
         raise DeconvError(
             f"device {device!r} is not available to torch {torch.__version__} here; choose 'cpu', "
             "or 'auto' to use what there is"
         )
     for name in ("cuda", "mps") if device == "auto" else (device,):
-        sample = _sample(images) if device_there(name) else []
+        sample = _sample(images) if device_available(name) else []
         if not sample:
             continue
-        trouble = _trouble_on(network, sample[0], name)
-        if not trouble:
+        problem = _device_problem(network, sample[0], name)
+        if not problem:
             return name
         if device != "auto":
-            raise DeconvError(f"device {device!r} cannot be used: {trouble}; choose 'cpu'")
+            raise DeconvError(f"device {device!r} cannot be used: {problem}; choose 'cpu'")
     return "cpu"
 
 
-def device_there(device: str) -> bool:
+def device_available(device: str) -> bool:
     """True if torch can compute on "cpu", "cuda" or "mps" here."""
     if device == "cpu":
         return True
     return torch.cuda.is_available() if device == "cuda" else torch.backends.mps.is_available()
 
 
-def _trouble_on(network: Network, picture: Pixels, device: str) -> str:
-    """Why a device cannot be trusted with this network, or ""."""
+def _device_problem(network: Network, picture: Pixels, device: str) -> str:
+    """Why a device cannot be used: it fails, or its peaks differ from the CPU's; "" if it can."""
     cpu = ComputePath("float32", "channels_last", "cpu", False, 1, torch_version())
     pixels = to_batch([picture])
     try:
@@ -175,7 +176,7 @@ def _trouble_on(network: Network, picture: Pixels, device: str) -> str:
     except RuntimeError as error:
         return str(error).partition("\n")[0]
     for name, peaks in ScanNetwork.prepare(network, cpu).peaks(pixels).items():
-        allowed = _TRUSTED * float(peaks.values.max(initial=0.0))
+        allowed = _DEVICE_TOLERANCE * float(peaks.values.max(initial=0.0))
         worst = float(np.abs(other[name].values - peaks.values).max())
         if not worst <= allowed:
             return f"its peaks of {name} differ from the CPU's by up to {worst:.3g}"
@@ -183,7 +184,7 @@ def _trouble_on(network: Network, picture: Pixels, device: str) -> str:
 
 
 def torch_version() -> str:
-    """Torch's version without its build."""
+    """The version of torch without its build: "2.7.1", not "2.7.1+cpu"."""
     return str(torch.__version__).partition("+")[0]
 
 
@@ -197,24 +198,25 @@ def _dtype(compute: ComputePath) -> torch.dtype:
 
 
 def _sample(images: ImageFolder) -> list[Pixels]:
-    """A few readable images spread over the folder."""
+    """A few readable images, spread over the folder."""
     found: list[Pixels] = []
-    step = max(1, len(images) // (2 * _SAMPLE))
+    step = max(1, len(images) // (2 * _SAMPLE_SIZE))
     for position in range(0, len(images), step):
         try:
             found.append(images.read(position))
         except ImageError:
             continue
-        if len(found) == _SAMPLE:
+        if len(found) == _SAMPLE_SIZE:
             break
     return found
 
 
 def _speedup(
-    network: Network, sample: Sequence[Pixels], wide: ComputePath, narrow: ComputePath
+    network: Network, sample: Sequence[Pixels], float32: ComputePath, bfloat16: ComputePath
 ) -> float:
+    """How many times faster bfloat16 is than float32, measured on four images."""
     seconds = []
-    for compute in (wide, narrow):
+    for compute in (float32, bfloat16):
         prepared = ScanNetwork.prepare(network, compute)
         prepared.peaks(to_batch(sample[:1]))  # the first call includes one-time work
         began = time.perf_counter()
@@ -224,10 +226,11 @@ def _speedup(
 
 
 def _error_bounds(
-    network: Network, sample: Sequence[Pixels], wide: ComputePath, narrow: ComputePath
+    network: Network, sample: Sequence[Pixels], float32: ComputePath, bfloat16: ComputePath
 ) -> dict[str, float]:
-    """Layer -> largest difference of a peak between the two precisions, on the sample."""
-    exact, near = (
-        ScanNetwork.prepare(network, compute).peaks(to_batch(sample)) for compute in (wide, narrow)
+    """Layer -> largest difference of a peak between float32 and bfloat16, on the sample."""
+    exact, rounded = (
+        ScanNetwork.prepare(network, compute).peaks(to_batch(sample))
+        for compute in (float32, bfloat16)
     )
-    return {name: float(np.abs(exact[name].values - near[name].values).max()) for name in exact}
+    return {name: float(np.abs(exact[name].values - rounded[name].values).max()) for name in exact}

@@ -1,7 +1,7 @@
-"""What carries a scan out: this process, or something like it that reaches further.
+"""Engines scan the blocks of an index: ``LocalEngine`` in this process, ``RayEngine`` on a cluster.
 
-``scan`` decides what has to be done, an engine does it. Whatever the engine, a block is made by
-``make_block``, in one process, from its images to the written file.
+``scan`` decides which blocks to scan, and an engine scans them. Every engine calls ``make_block``,
+which reads the images of one block and writes its file.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from deconv_core.layers import INPUT_SIDE
 from deconv_core.network.network import Network
 from deconv_core.progress import CancelFlag
 from deconv_core.scanning.block import Block, scan_block
-from deconv_core.scanning.compute import ScanNetwork, choose_compute, device_there
+from deconv_core.scanning.compute import ScanNetwork, choose_compute, device_available
 from deconv_core.storage import RemotePath
 
 
 class BlockWork(NamedTuple):
-    """A block to make: its number and its images."""
+    """A block to scan: its number and its images."""
 
     number: int
     images: Sequence[ImageRow]
 
 
 class BlockDone(NamedTuple):
-    """A block that was written: images read and not read, and how long it took."""
+    """A block that was written: how many images were read, how many failed, seconds it took."""
 
     number: int
     read: int
@@ -49,9 +49,9 @@ class ScanTask(NamedTuple):
     """What all blocks of a scan have in common.
 
     Attributes:
-        images: where they are and how they are resized; its list is not used.
-        folder: the index; its manifest and plan are written.
-        manifest: how to compute.
+        images: the root folder and how images are decoded; its list is not used.
+        folder: the index; its manifest and list of images are already written.
+        manifest: the settings of the index.
     """
 
     images: ImageFolder
@@ -61,14 +61,14 @@ class ScanTask(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ScanWork:
-    """What is left of a scan.
+    """The blocks that an engine has to scan.
 
     Attributes:
-        network: what looks at the images.
+        network: the network.
         task: what the blocks have in common.
-        blocks: the blocks to make, in order.
-        count: to be called with (images read, images not read) as the work goes on.
-        cancel: set when the work is to stop.
+        blocks: the blocks to scan, in order.
+        count: the engine calls it with (images read, images failed) as the work goes on.
+        cancel: the engine stops when it is set.
     """
 
     network: Network
@@ -79,48 +79,48 @@ class ScanWork:
 
 
 class Engine(Protocol):
-    """Who makes the blocks of a scan."""
+    """Scans the blocks of an index."""
 
     def compute_path(self, network: Network, images: ImageFolder, precision: str) -> ComputePath:
-        """How the blocks of a new index will be computed."""
+        """Choose the compute path of a new index."""
         ...
 
     def make_blocks(self, work: ScanWork) -> bool:
-        """Make and write all blocks; False if that was cancelled."""
+        """Scan and write all blocks; False if the scan was cancelled."""
         ...
 
 
 class LocalEngine:
-    """Makes the blocks here, one after the other."""
+    """Scans blocks in this process, one after the other."""
 
     def __init__(self, device: str = "auto", compiled: bool = False) -> None:
-        """Say on what a new index is computed."""
+        """Set the device of a new index, and whether to use ``torch.compile``."""
         self._device, self._compiled = device, compiled
 
     def compute_path(self, network: Network, images: ImageFolder, precision: str) -> ComputePath:
-        """How the blocks of a new index will be computed."""
+        """Choose the compute path of a new index."""
         return choose_compute(network, images, precision, self._device, compiled=self._compiled)
 
     def make_blocks(self, work: ScanWork) -> bool:
-        """Make and write all blocks; False if that was cancelled.
+        """Scan and write all blocks; False if the scan was cancelled.
 
         Raises:
-            IndexMismatchError: this computer has not the device the index was begun on, or
-                computes other bits.
+            IndexMismatchError: this computer does not have the device that the index was begun
+                on, or its results differ in some bits.
         """
         blocks = iter(work.blocks)
         first = next(blocks, None)
-        if first is None:  # a finished index asks nothing of the computer
+        if first is None:  # a finished index needs no device
             return True
         device = work.task.manifest.compute.device
-        if not device_there(device):
+        if not device_available(device):
             raise IndexMismatchError(
-                f"this index was begun on device {device!r}, which is not here",
-                "go on where it is",
+                f"this index was begun on device {device!r}, which this computer does not have",
+                "go on with the scan on a computer that has it",
                 ANEW,
             )
         prepared = ScanNetwork.prepare(work.network, work.task.manifest.compute)
-        check_bits(prepared)
+        check_same_bits(prepared)
         for block in itertools.chain([first], blocks):
             if make_block(prepared, work.task, block, work.count, work.cancel) is None:
                 return False
@@ -134,59 +134,60 @@ def make_block(
     count: Callable[[int, int], None] | None = None,
     cancel: CancelFlag | None = None,
 ) -> BlockDone | None:
-    """Scan the images of a block and write it under its final name.
+    """Scan the images of a block and write its file.
 
     Args:
-        prepared: the network, laid out as the manifest says.
+        prepared: the network on its device.
         task: where images and index are.
-        block: what to make.
-        count: called after every batch with (images read, images not read) of it.
+        block: the block to scan.
+        count: called after every batch with (images read, images failed).
         cancel: set it to stop.
 
     Returns:
-        What was done, or None if it was cancelled.
+        How many images were read and failed, or None if the scan was cancelled.
     """
     began = time.monotonic()
-    made = scan_block(prepared, task.images, block.images, count, cancel)
-    if made is None:
+    scanned = scan_block(prepared, task.images, block.images, count, cancel)
+    if scanned is None:
         return None
-    _check_still_there(task, made)
+    _check_not_removed(task, scanned)
     file = task.folder.block_file(block.number)
-    task.folder.write_block(file, made.images, task.manifest, made.peaks.__getitem__)
-    failed = sum(bool(row.error) for row in made.images)
+    task.folder.write_block(file, scanned.images, task.manifest, scanned.peaks.__getitem__)
+    failed = sum(bool(row.error) for row in scanned.images)
     seconds = time.monotonic() - began
-    return BlockDone(block.number, len(made.images) - failed, failed, seconds)
+    return BlockDone(block.number, len(scanned.images) - failed, failed, seconds)
 
 
-def manifest_there(folder: IndexFolder) -> Manifest | None:
-    """The manifest, or None if there is none or it is damaged."""
+def readable_manifest(folder: IndexFolder) -> Manifest | None:
+    """Read the manifest; None if it is missing or damaged."""
     try:
         return folder.read_manifest() if folder.exists() else None
     except IndexDamagedError:
         return None
 
 
-def _check_still_there(task: ScanTask, made: Block) -> None:
-    """Check that neither the index nor the images were taken away since the scan began.
+def _check_not_removed(task: ScanTask, scanned: Block) -> None:
+    """Check that index and images were not removed since the scan began.
 
     Raises:
-        DeconvError: they were.
+        DeconvError: one of them was removed, or the index was replaced.
     """
     images, folder, manifest = task
-    there = manifest_there(folder)
-    if there is None or there.key != manifest.key:
+    current = readable_manifest(folder)
+    if current is None or current.key != manifest.key:
         raise DeconvError(
             f"the index at {folder.path} was removed or replaced while it was being scanned; scan "
             "again"
         )
-    if any(row.error for row in made.images) and not _holds_anything(images):
+    if any(row.error for row in scanned.images) and not _has_content(images):
         raise DeconvError(
             f"the folder of images {images.root} was removed while it was being scanned. Finished "
             "blocks are kept; bring it back and scan again"
         )
 
 
-def _holds_anything(images: ImageFolder) -> bool:
+def _has_content(images: ImageFolder) -> bool:
+    """False if the root folder of the images is missing or empty."""
     if isinstance(images.root, RemotePath):
         return images.root.is_dir()
     try:
@@ -195,12 +196,13 @@ def _holds_anything(images: ImageFolder) -> bool:
         return False
 
 
-def bits_of(prepared: ScanNetwork) -> str:
-    """16 hexadecimal digits of what a network makes of one batch of noise, here.
+def hash_of_results(prepared: ScanNetwork) -> str:
+    """Hash of the peaks of one batch of noise, computed on this computer: 16 hexadecimal digits.
 
-    Two computers with the same digits compute the same bits, as far as a batch can show. Measured
-    with torch 2.14: float32 gives the same with 1 to 8 threads and with AVX2 and AVX-512; bfloat16
-    gives the same with 1 to 8 threads, but differs between AVX2, AVX-512 and AVX-512 with BF16.
+    Two computers with the same hash compute the same bits, as far as one batch can show. Measured
+    with torch 2.14: in float32 the hash is the same with 1 to 8 threads and with AVX2 and AVX-512;
+    in bfloat16 it is the same with 1 to 8 threads, but differs between AVX2, AVX-512 and AVX-512
+    with BF16.
     """
     shape = (prepared.compute.batch_size, 3, INPUT_SIDE, INPUT_SIDE)
     noise = torch.randint(
@@ -214,19 +216,21 @@ def bits_of(prepared: ScanNetwork) -> str:
     return digest.hexdigest()[:16]
 
 
-def check_bits(prepared: ScanNetwork) -> None:
-    """Check that this computer computes what the index was begun with, if that is known.
+def check_same_bits(prepared: ScanNetwork) -> None:
+    """Check that this computer gets the same results as the one that began the index.
+
+    Nothing is checked if the index does not store the hash of its results.
 
     Raises:
-        IndexMismatchError: it does not.
+        IndexMismatchError: the results differ.
     """
-    made = prepared.compute.bits
-    if made and (here := bits_of(prepared)) != made:
+    stored = prepared.compute.bits
+    if stored and (here := hash_of_results(prepared)) != stored:
         raise IndexMismatchError(
             f"this index was begun on another kind of computer: in {prepared.compute.precision} on "
-            f"{prepared.compute.device} it computed {made} for a test batch, {platform.node()} "
-            f"({torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}) computes "
-            f"{here}. In float32 more kinds of computers agree",
+            f"{prepared.compute.device}, the results of a test batch had the hash {stored}; on "
+            f"{platform.node()} ({torch.backends.cpu.get_cpu_capability()}, torch "
+            f"{torch.__version__}) they have {here}. In float32 more kinds of computers agree",
             "use computers of one kind",
             ANEW,
         )

@@ -1,4 +1,4 @@
-"""What decides the values of a scan: written for a new index, compared with one that is there."""
+"""Makes the manifest of a new index, and compares a scan with the manifest of an old one."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ def new_manifest(run: ScanRun) -> Manifest:
     return manifest.keyed(entry.image_id for entry in images)
 
 
-def check_made_alike(run: ScanRun, manifest: Manifest) -> None:
-    """Check that a scan would compute what the index holds.
+def check_same_settings(run: ScanRun, manifest: Manifest) -> None:
+    """Check that a scan has all the settings of an index that affect stored values.
 
     Raises:
-        IndexMismatchError: it would not.
+        IndexMismatchError: a setting differs.
     """
     compute, images = manifest.compute, run.images
     if manifest.decoding != DECODING:
         raise IndexMismatchError(
-            "this index was made by another version of this program, which read image files in "
-            f"another way (decoding {manifest.decoding}; now it is {DECODING})",
+            "this index was made by another version of this program, which decoded image files "
+            f"differently (decoding {manifest.decoding}; now it is {DECODING})",
             ANEW,
         )
     precision = compute.precision if run.precision == "auto" else run.precision
@@ -73,8 +73,8 @@ def check_made_alike(run: ScanRun, manifest: Manifest) -> None:
             )
 
 
-def listed_as_now(run: ScanRun, manifest: Manifest) -> Manifest:
-    """The manifest with the folder of images as it is listed now: moved, or with more labels."""
+def with_current_listing(run: ScanRun, manifest: Manifest) -> Manifest:
+    """The manifest with the current place of the images and the current choice among them."""
     images = run.images
     if run.folder.image_root(manifest) != images.root:
         manifest = replace(manifest, image_root=str(images.root))

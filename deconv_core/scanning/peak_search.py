@@ -1,4 +1,4 @@
-"""The search for the peak of each feature map, on any device."""
+"""Finds the peak of each feature map, on any device."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from deconv_core.peaks import Peaks
 
 
 def find_peaks(feature_maps: Tensor) -> Peaks:
-    """Peaks of feature maps (N, C, H, W), H and W at most 256, of any floating type."""
+    """The peaks of feature maps (N, C, H, W) of any floating type, with H and W at most 256."""
     return peaks_at(*locate(feature_maps), feature_maps.shape[-1])
 
 
 def locate(feature_maps: Tensor) -> tuple[Tensor, Tensor]:
-    """The largest value of each map of (N, C, H, W), and its flat index: both (N, C).
+    """Value and flat index (N, C) of the largest activation in each map of (N, C, H, W).
 
     With channels last in memory, pooling over the whole plane is several times faster than taking
     the maximum of the flattened plane; with channels first, NumPy's search is faster.
@@ -33,7 +33,7 @@ def locate(feature_maps: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def peaks_at(highest: Tensor, where: Tensor, width: int) -> Peaks:
-    """Peaks from the result of ``locate`` for maps of this width."""
+    """Convert the result of ``locate`` to peaks, for maps of this width."""
     places = where.cpu().numpy()
     return Peaks(
         highest.float().cpu().numpy(),

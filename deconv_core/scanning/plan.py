@@ -1,4 +1,4 @@
-"""Which images a scan covers, in which block, and what changed since it began."""
+"""The plan of a scan: which images it covers, and in which block each image is."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from deconv_core.storage import Location
 
 
 def scanned_folder(root: Location, manifest: Manifest) -> ImageFolder:
-    """A folder of images, listed and read as the scan that made an index did.
+    """Open a folder of images with the settings that an index was scanned with.
 
     Raises:
-        DeconvError: no such folder.
+        DeconvError: there is no such folder.
     """
     return ImageFolder(
         root,
@@ -34,7 +34,7 @@ def scanned_folder(root: Location, manifest: Manifest) -> ImageFolder:
 
 
 def plan_rows(entries: Sequence[ImageEntry], first_block: int, block_size: int) -> pd.DataFrame:
-    """Rows for images not scanned yet, ``block_size`` of them a block."""
+    """Rows of a plan for images that are not scanned yet, ``block_size`` images per block."""
     return pd.DataFrame(
         {
             "image_id": pd.Series([e.image_id for e in entries], dtype="str"),
@@ -50,8 +50,8 @@ def plan_rows(entries: Sequence[ImageEntry], first_block: int, block_size: int) 
     )
 
 
-def learned(folder: IndexFolder, plan: pd.DataFrame) -> pd.DataFrame:
-    """The plan with what the finished blocks say about their images."""
+def with_scan_results(folder: IndexFolder, plan: pd.DataFrame) -> pd.DataFrame:
+    """The plan with sizes, errors, notes and hashes of the images in finished blocks."""
     plan = plan.copy()
     rows = [row for file in folder.block_files() for row in read_block_images(file)]
     where = plan.index[[row.ordinal for row in rows]]
@@ -67,16 +67,16 @@ def updated_plan(
     images: ImageFolder,
     update: bool,
 ) -> pd.DataFrame | None:
-    """The plan for the images as they are now, or None if they are as they were.
+    """The plan for the images that are in the folder now; None if nothing changed.
 
-    Images that were removed, or whose content changed, keep their row and their peaks but no
-    longer count; what was added or changed gets rows and blocks of its own at the end.
+    An image that was removed, or whose content changed, keeps its row and its peaks; the row is
+    marked as removed. Added and changed images get new rows and new blocks at the end.
 
     Raises:
-        IndexOutdatedError: they differ and ``update`` is False; or images would be left out only
-            because links are not followed any more, and nobody said that they should not be.
+        IndexOutdatedError: the images changed and ``update`` is False; or images would be left out
+            only because links are no longer followed, which ``follow_links`` does not say.
     """
-    known = learned(folder, plan)
+    known = with_scan_results(folder, plan)
     done = set(folder.done_blocks())
     live = known[~known["removed"]]
     now = {entry.image_id: entry for entry in images}
@@ -91,15 +91,16 @@ def updated_plan(
         return None
     if len(removed) and manifest.follow_links and images.links_unsaid:
         raise IndexOutdatedError(
-            f"this index was made with links to folders followed; without, {len(removed)} of its "
-            "images would be left out. Give follow_links=True (--follow-links) to keep them, or "
+            f"this index was made with links to folders followed; without them, {len(removed)} of "
+            "its images are left out. Give follow_links=True (--follow-links) to keep them, or "
             "follow_links=False (--no-follow-links) and update=True (--update) to leave them out"
         )
     if not update:
         new = len(added) - len(changed)
         raise IndexOutdatedError(
             f"the images in {images.root} are not those of this index: {new} added, "
-            f"{len(removed)} removed, {len(changed)} changed{_listed_otherwise(manifest, images)}",
+            f"{len(removed)} removed, {len(changed)} changed"
+            f"{_changed_listing(manifest, images)}",
             UPDATE,
             "give another index folder to keep both",
         )
@@ -108,8 +109,8 @@ def updated_plan(
     return pd.concat([known, rows], ignore_index=True)
 
 
-def _listed_otherwise(manifest: Manifest, images: ImageFolder) -> str:
-    """How the folder was listed by the scan and how it is now, where that differs."""
+def _changed_listing(manifest: Manifest, images: ImageFolder) -> str:
+    """Which settings of the list of images differ from those of the scan, in words."""
     followed = {True: "followed", False: "not followed"}
     compared = (
         ("file types", _or_all(manifest.extensions), _or_all(images.extensions)),

@@ -1,10 +1,9 @@
 """A scan on a Ray cluster: ``scan(network, images, path, engine=RayEngine(address="auto"))``.
 
-Actors load the network once each and turn blocks of images into files of the index; the worker that
-made a block writes it. This process plans before, and writes plan, summary and manifest after.
-Placing actors, starting them again elsewhere and repeating their calls is Ray's work. Where there
-is no room to start one again, Ray waits for a machine to come back: since a block made twice is the
-same block, an idle worker is then given what is late.
+Each worker, a Ray actor, receives the network once, then scans blocks and writes their files. This
+process plans the scan before, and writes list of images, summary and manifest after. Ray places
+workers, restarts them on other machines and repeats their calls. If no machine has room for a
+restart, Ray waits; then an idle worker scans the overdue block too. Both make the same block.
 
 Ray is optional (requirements-ray.txt) and is only imported when a ``RayEngine`` is used.
 """
@@ -33,34 +32,34 @@ from deconv_core.scanning.engine import (
     BlockWork,
     ScanTask,
     ScanWork,
-    bits_of,
-    check_bits,
+    check_same_bits,
+    hash_of_results,
     make_block,
 )
 
-RESTARTS = 5
+MAX_RESTARTS = 5
 """How often a worker that died is started again."""
-FAILURES = 5
-"""Times the number of workers: failures in a row to read or write a store that end a scan."""
-_SAMPLE = 16  # images sent to the worker that chooses how to compute
-_PATIENCE = 0.5  # seconds between two looks at ``cancel``
-_LATE = 2.0  # times the slowest block so far: what is out for longer is given to a second worker
-_LATE_AT_LEAST = 10.0  # seconds
+MAX_FAILURES = 5
+"""A scan ends after this many failures of the store in a row, times the number of workers."""
+_SAMPLE_SIZE = 16  # images sent to the worker that chooses the compute path
+_CANCEL_INTERVAL = 0.5  # seconds between two looks at ``cancel``
+_OVERDUE_FACTOR = 2.0  # a block is overdue after this many times the seconds of the slowest block
+_MIN_OVERDUE = 10.0  # seconds; no block is overdue before
 
 
 @dataclass(frozen=True, slots=True)
 class RayEngine:
-    """Makes the blocks of a scan on a Ray cluster.
+    """Scans blocks on a Ray cluster.
 
-    Every node needs this package at the same version, the same torch, and to see images and index
-    under the same name: a shared folder or an object store, with the keys for it.
+    Every node needs the same version of this package and of torch, and the same names for images
+    and index: in a shared folder, or in an object store that every node has the keys for.
 
     Attributes:
-        address: "auto" for the cluster this computer is a node of, or HOST:PORT; None for that of
-            ``$RAY_ADDRESS``, one running here, or else one started here for the purpose.
-        workers: how many actors; None takes as many as the cluster has room for.
-        cpus: of one worker; it computes with as many threads.
-        gpus: of one worker, 0 or 1; with 1 it computes on "cuda".
+        address: "auto" for the cluster that this computer belongs to, or HOST:PORT. None takes
+            ``$RAY_ADDRESS``, a cluster on this computer, or starts one on this computer.
+        workers: number of workers; None takes as many as the cluster has room for.
+        cpus: CPUs of one worker; it computes with as many threads.
+        gpus: GPUs of one worker, 0 or 1; with 1 it computes on "cuda".
     """
 
     address: str | None = None
@@ -72,7 +71,7 @@ class RayEngine:
         """Check the numbers.
 
         Raises:
-            DeconvError: one of them cannot be.
+            DeconvError: a number is not allowed.
         """
         if self.workers is not None:
             whole_number("workers", self.workers, 1)
@@ -81,20 +80,20 @@ class RayEngine:
 
     @property
     def device(self) -> str:
-        """Where the workers compute: "cpu" or "cuda"."""
+        """The device of the workers: "cpu" or "cuda"."""
         return "cuda" if self.gpus else "cpu"
 
     def compute_path(self, network: Network, images: ImageFolder, precision: str) -> ComputePath:
-        """How a new index will be computed, with what a worker makes of a test batch.
+        """Choose the compute path of a new index, with a worker's hash of its results.
 
-        "auto" is float32 here: in bfloat16 computers of different kinds compute different bits.
+        Precision "auto" is float32: in bfloat16 the results differ between kinds of computers.
 
         Raises:
-            DeconvError: no cluster, or the device cannot be used.
+            DeconvError: there is no cluster, or the device cannot be used.
         """
         ray = self._connect()
-        self._room(ray)
-        few = images.only(range(0, len(images), max(1, len(images) // _SAMPLE)))
+        self._worker_count(ray)  # raises if there is no room for a worker
+        few = images.only(range(0, len(images), max(1, len(images) // _SAMPLE_SIZE)))
         ask = ray.remote(_choose).options(num_cpus=self.cpus, num_gpus=self.gpus)
         exact = "float32" if precision == "auto" else precision
         try:
@@ -104,12 +103,12 @@ class RayEngine:
         return chosen
 
     def make_blocks(self, work: ScanWork) -> bool:
-        """Make and write all blocks; False if that was cancelled.
+        """Scan and write all blocks; False if the scan was cancelled.
 
         Raises:
             IndexMismatchError: the index was begun on another device.
-            DeconvError: a worker does not fit the index, died more than ``RESTARTS`` times, or the
-                store failed ``FAILURES`` times for every worker.
+            DeconvError: a worker differs from the computer that began the index, died more than
+                ``MAX_RESTARTS`` times, or the store failed ``MAX_FAILURES`` times per worker.
         """
         blocks = iter(work.blocks)
         first = next(blocks, None)
@@ -125,15 +124,16 @@ class RayEngine:
         ray = self._connect()
         network = ray.put(work.network)
         task = work.task._replace(images=work.task.images.only(()))
-        worker, compute = self._worker(ray), _expected(work)
-        actors = [worker.remote(compute, task) for _ in range(self._room(ray))]
+        worker, compute = self._worker(ray), _compute_with_hash(work)
+        actors = [worker.remote(compute, task) for _ in range(self._worker_count(ray))]
         try:
-            return _share_out(actors, network, itertools.chain([first], blocks), work)
+            return _distribute(actors, network, itertools.chain([first], blocks), work)
         except ray.exceptions.RayTaskError as error:
             raise _cause(error) from error
         except ray.exceptions.RayError as error:
             raise DeconvError(
-                f"a worker died {RESTARTS + 1} times: {error}. Finished blocks are kept; scan again"
+                f"a worker died {MAX_RESTARTS + 1} times: {error}. Finished blocks are kept; scan "
+                "again"
             ) from error
         finally:
             for actor in actors:
@@ -144,28 +144,33 @@ class RayEngine:
         return ray.remote(ScanWorker).options(
             num_cpus=self.cpus,
             num_gpus=self.gpus,
-            max_restarts=RESTARTS,
-            max_task_retries=-1,  # a call is made again whenever its actor is
+            max_restarts=MAX_RESTARTS,
+            max_task_retries=-1,  # repeat a call whenever its actor was restarted
             scheduling_strategy="SPREAD",
         )
 
-    def _room(self, ray: Any) -> int:
-        """How many workers to start."""
+    def _worker_count(self, ray: Any) -> int:
+        """How many workers to start.
+
+        Raises:
+            DeconvError: the cluster has no room for one.
+        """
         if self.workers is not None:
             return self.workers
-        there = ray.cluster_resources()
-        room = int(there.get("CPU", 0) // self.cpus)
+        resources = ray.cluster_resources()
+        cpus, gpus = resources.get("CPU", 0), resources.get("GPU", 0)
+        count = int(cpus // self.cpus)
         if self.gpus:
-            room = min(room, int(there.get("GPU", 0)))
-        if room < 1:
+            count = min(count, int(gpus))
+        if count < 1:
             raise DeconvError(
-                f"the Ray cluster has {there.get('CPU', 0):g} CPUs and {there.get('GPU', 0):g} "
-                f"GPUs: no room for a worker with {self.cpus} and {self.gpus}"
+                f"the Ray cluster has {cpus:g} CPUs and {gpus:g} GPUs: no room for a worker with "
+                f"{self.cpus} and {self.gpus}"
             )
-        return room
+        return count
 
     def _connect(self) -> Any:
-        """Ray, connected; it stays connected, as after ``ray.init``, for the next scan.
+        """Connect to the cluster; the connection stays open for the next scan.
 
         Raises:
             DeconvError: Ray is not installed, or there is no cluster at the address.
@@ -178,7 +183,7 @@ class RayEngine:
                 "Ray is not installed; pip install -r requirements-ray.txt, here and on every node"
             ) from error
         if not ray.is_initialized():
-            with _own_signals():
+            with _keep_signal_handlers():
                 try:
                     ray.init(address=self.address, log_to_driver=False, logging_level="error")
                 except (ConnectionError, ValueError, RuntimeError) as error:
@@ -187,131 +192,131 @@ class RayEngine:
 
 
 class ScanWorker:
-    """One process of the cluster, with the network in memory. Ray makes it an actor."""
+    """A process of the cluster that scans blocks. Ray makes it an actor."""
 
     def __init__(self, compute: ComputePath, task: ScanTask) -> None:
-        """Keep what has arrived; ``compute.bits`` says what to expect of a test batch."""
+        """Store the task; ``compute.bits`` is the hash that this process has to reproduce."""
         self._compute, self._task = compute, task
         self._prepared: ScanNetwork | None = None
 
     def make_block(
         self, network: list[Any], block: BlockWork
     ) -> BlockDone | OSError | StorageError | None:
-        """Make and write a block; Ray calls it again, maybe elsewhere, if this process dies.
+        """Scan a block and write its file; if this process dies, Ray repeats the call elsewhere.
 
         Args:
             network: a reference to it in the object store, in a list so that Ray does not fetch it
                 for every call.
-            block: what to make.
+            block: the block to scan.
 
         Returns:
-            What was done, or the error if the images or the index cannot be reached.
+            How many images were read and failed, or the error if images or index are out of reach.
 
         Raises:
-            DeconvError: this process does not fit the index.
+            DeconvError: this computer differs from the one that began the index.
         """
         try:
             if self._prepared is None:
                 import ray
 
-                (arrived,) = ray.get(network)
-                self._prepared = _fitting(arrived, self._compute, self._task)
+                (received,) = ray.get(network)
+                self._prepared = _prepare_checked(received, self._compute, self._task)
             return make_block(self._prepared, self._task, block)
         except (OSError, StorageError) as error:
             return error
 
 
 def _choose(network: Network, images: ImageFolder, precision: str, device: str) -> ComputePath:
-    """How a process of the cluster computes, and what it makes of a test batch."""
+    """Choose the compute path in a process of the cluster, with the hash of its results."""
     chosen = choose_compute(network, images, precision, device)
-    return replace(chosen, bits=bits_of(ScanNetwork.prepare(network, chosen)))
+    return replace(chosen, bits=hash_of_results(ScanNetwork.prepare(network, chosen)))
 
 
-def _fitting(network: Network, compute: ComputePath, task: ScanTask) -> ScanNetwork:
-    """The network, laid out, once it is known that this process fits the index.
+def _prepare_checked(network: Network, compute: ComputePath, task: ScanTask) -> ScanNetwork:
+    """Prepare the network for scanning, and check that this process may scan for this index.
 
     Raises:
-        IndexMismatchError: the torch, the network or the bits are others.
-        DeconvError: images or index are not to be seen: every image would count as gone.
+        IndexMismatchError: the version of torch, the network or the results differ.
+        DeconvError: images or index are not found here: every image would count as removed.
     """
     if compute.torch_version != torch_version():
         raise IndexMismatchError(
             f"a worker has torch {torch_version()}, the index torch {compute.torch_version}; "
             "install the same version on every node"
         )
-    made = fingerprint_of(network.stages, network.preprocessing)
-    if made != task.manifest.fingerprint:
+    fingerprint = fingerprint_of(network.stages, network.preprocessing)
+    if fingerprint != task.manifest.fingerprint:
         raise IndexMismatchError(
-            f"the network arrived at a worker as {made}, not as {task.manifest.fingerprint}"
+            f"the network arrived at a worker as {fingerprint}, not as {task.manifest.fingerprint}"
         )
-    for place, seen in (
+    for place, found in (
         (task.images.root, task.images.root.is_dir()),
         (task.folder.path, task.folder.exists()),
     ):
-        if not seen:
+        if not found:
             raise DeconvError(
                 f"a worker on {platform.node()} does not see {place}; use a folder that every node "
                 "sees under this name, or an object store"
             )
     prepared = ScanNetwork.prepare(network, compute)
-    check_bits(prepared)
+    check_same_bits(prepared)
     return prepared
 
 
-def _expected(work: ScanWork) -> ComputePath:
-    """The compute path with what is expected of a test batch.
+def _compute_with_hash(work: ScanWork) -> ComputePath:
+    """The compute path with the hash that every worker has to reproduce.
 
-    An index that was begun without Ray does not say; it was begun here, so what this computer makes
-    of the batch is expected.
+    An index that was begun without Ray stores no hash. It was begun on this computer, so the hash
+    is computed here.
     """
     compute = work.task.manifest.compute
     if compute.bits:
         return compute
-    return replace(compute, bits=bits_of(ScanNetwork.prepare(work.network, compute)))
+    return replace(compute, bits=hash_of_results(ScanNetwork.prepare(work.network, compute)))
 
 
-def _share_out(
+def _distribute(
     actors: list[Any], network: Any, blocks: Iterator[BlockWork], work: ScanWork
 ) -> bool:
-    """Give blocks to idle workers until all are done; False if that was cancelled."""
+    """Give blocks to idle workers until all are done; False if the scan was cancelled."""
     from ray.util import ActorPool
 
     pool: ActorPool[Any] = ActorPool(actors)
-    given: dict[int, tuple[BlockWork, float]] = {}  # what nobody has finished yet, and since when
-    patience, failures = _LATE_AT_LEAST, 0
+    unfinished: dict[int, tuple[BlockWork, float]] = {}  # blocks at workers, with their start
+    overdue_after, failures = _MIN_OVERDUE, 0
     while True:
         now = time.monotonic()
         while pool.has_free():
-            block = next(blocks, None) or _late(given, now - patience)
+            block = next(blocks, None) or _first_before(now - overdue_after, unfinished)
             if block is None:
                 break
-            given[block.number] = block, now
+            unfinished[block.number] = block, now
             pool.submit(partial(_call, network), block)
-        if not given:
+        if not unfinished:
             return True
         if work.cancel is not None and work.cancel.is_set():
             return False
-        if not pool.has_next():  # what is left has failed, and is not late yet
-            time.sleep(min(_PATIENCE, patience))
+        if not pool.has_next():  # all unfinished blocks failed and are not overdue yet
+            time.sleep(min(_CANCEL_INTERVAL, overdue_after))
             continue
         try:
-            done: BlockDone | Exception = pool.get_next_unordered(timeout=_PATIENCE)
+            done: BlockDone | Exception = pool.get_next_unordered(timeout=_CANCEL_INTERVAL)
         except TimeoutError:
             continue
-        if isinstance(done, Exception):  # its block becomes late, and is then given out again
+        if isinstance(done, Exception):  # the block stays unfinished until it is overdue
             failures += 1
-            if failures >= FAILURES * len(actors):
+            if failures >= MAX_FAILURES * len(actors):
                 raise done
             continue
         failures = 0
-        patience = max(patience, _LATE * done.seconds)
-        if given.pop(done.number, None) is not None:
+        overdue_after = max(overdue_after, _OVERDUE_FACTOR * done.seconds)
+        if unfinished.pop(done.number, None) is not None:
             work.count(done.read, done.failed)
 
 
-def _late(given: dict[int, tuple[BlockWork, float]], before: float) -> BlockWork | None:
-    """The block that was given out first, if that was before a time."""
-    return next((block for block, since in given.values() if since < before), None)
+def _first_before(time: float, unfinished: dict[int, tuple[BlockWork, float]]) -> BlockWork | None:
+    """The first unfinished block that was started before a time, or None."""
+    return next((block for block, started in unfinished.values() if started < time), None)
 
 
 def _call(network: Any, actor: Any, block: BlockWork) -> Any:
@@ -319,7 +324,7 @@ def _call(network: Any, actor: Any, block: BlockWork) -> Any:
 
 
 def _cause(error: Any) -> Exception:
-    """What went wrong in the worker, as if it had been here."""
+    """The error of a worker, as if it had been raised in this process."""
     cause = error.cause
     if isinstance(cause, (DeconvError, OSError)):
         return cause
@@ -327,8 +332,8 @@ def _cause(error: Any) -> Exception:
 
 
 @contextmanager
-def _own_signals() -> Iterator[None]:
-    """Keep the program's own answer to SIGTERM, which Ray replaces."""
+def _keep_signal_handlers() -> Iterator[None]:
+    """Keep this program's signal handlers; Ray replaces that of SIGTERM."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,6 +1,6 @@
-"""Before a scan builds on what is there: set aside what an inspection found wrong, and only that.
+"""Prepares a damaged index for a scan: deletes the files that an inspection found to be wrong.
 
-What is set aside counts as not scanned, so the scan that follows is the repair.
+The images in deleted blocks count as not scanned, so the scan that follows completes the repair.
 """
 
 from __future__ import annotations
@@ -24,35 +24,34 @@ from deconv_core.scanning.plan import plan_rows
 def repair(
     folder: IndexFolder, found: Inspection, images: ImageFolder
 ) -> tuple[Manifest, pd.DataFrame]:
-    """Delete the blocks that are damaged or do not belong.
+    """Delete the blocks that are damaged or belong to another index.
 
-    A list of images that is lost is made again from the folder, or from the blocks if the folder
-    is another by now. Only for the holder of the lock.
+    A lost list of images is rebuilt from the folder of images, or from the blocks if the folder
+    has changed. The caller must hold the lock of the index.
 
     Returns:
         The manifest, ``complete`` only if nothing was wrong, and the list of images.
 
     Raises:
-        IndexForeignError: not one block belongs to this manifest, but they may to another; nothing
-            was changed.
-        DeconvError: a file that would be replaced was written by another program; nothing was
-            changed.
+        IndexForeignError: no block belongs to this manifest; nothing is changed, because the
+            blocks may belong to another one.
+        DeconvError: another program wrote a file that would be replaced; nothing is changed.
     """
     manifest, plan, findings = found.manifest, found.plan, found.findings
     if plan is None:
         plan = _rebuilt_plan(manifest, images, found.blocks)
-        unlearned = replace(manifest, complete=False)  # such a list knows no contents
-        findings += tuple(misplaced_blocks(found.blocks, plan, unlearned))
+        incomplete = replace(manifest, complete=False)  # a rebuilt list holds no hashes
+        findings += tuple(misplaced_blocks(found.blocks, plan, incomplete))
     wrong = [finding for finding in findings if finding.part == "block"]
     bad = {finding.path for finding in wrong if finding.trouble != "lost"}
-    strangers = any(finding.trouble == "foreign" for finding in wrong)
-    if strangers and bad.issuperset(file.path for file in found.blocks):
+    has_foreign = any(finding.trouble == "foreign" for finding in wrong)
+    if has_foreign and bad.issuperset(file.path for file in found.blocks):
         raise IndexForeignError(
             f"none of the {len(bad)} blocks in {folder.blocks} belongs to the manifest.json "
-            "beside them: one of both is of another index",
-            "put back the right one",
+            "beside them: the blocks or the manifest come from another index",
+            "put back the right files",
             "delete manifest.json and scan the same images with the same network into this index "
-            "again: blocks that belong are then kept",
+            "again: the blocks that belong to this scan are then kept",
             ANEW,
         )
     rebuilt = found.plan is None
@@ -68,10 +67,14 @@ def repair(
 
 
 def inspect_without_manifest(folder: IndexFolder, manifest: Manifest) -> Inspection:
-    """Look at blocks whose manifest was lost, if they were made as ``manifest`` says.
+    """Inspect the blocks of an index whose manifest was lost.
+
+    Args:
+        folder: the index.
+        manifest: that of a new scan; only blocks made with its settings are used.
 
     Raises:
-        IndexForeignError: they were not; nothing was changed.
+        IndexForeignError: no block was made with these settings; nothing is changed.
     """
     stated = [folder.identity(file.path) for file in folder.all_block_files()]
     keys = Counter(identity.key for identity in stated if identity.making == manifest.making)
@@ -91,7 +94,7 @@ def inspect_without_manifest(folder: IndexFolder, manifest: Manifest) -> Inspect
 
 
 def _rebuilt_plan(manifest: Manifest, images: ImageFolder, blocks: Blocks) -> pd.DataFrame:
-    """The list of images as the scan began with it, or as the blocks know it."""
+    """The list of images, rebuilt from the folder, or from the blocks if the folder changed."""
     fresh = plan_rows(list(images), first_block=0, block_size=manifest.block_size)
     if not misplaced_blocks(blocks, fresh, replace(manifest, complete=False)):
         return fresh

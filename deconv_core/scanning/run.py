@@ -1,4 +1,4 @@
-"""What a scan was asked for, and how far it is."""
+"""The arguments of a scan, checked, and the meter that reports its progress."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from deconv_core.scanning.engine import Engine
 
 @dataclass(frozen=True, eq=False)
 class ScanRun:
-    """What one call of ``scan`` was asked for; its arguments have the same names.
+    """The arguments of one call of ``scan``, under the same names.
 
     Attributes:
-        folder: where blocks are written: the index, or the new one that will take its place.
-        engine: who makes the blocks.
-        update: images may be others than those of the index.
+        folder: where blocks are written: the index, or the new one that will replace it.
+        engine: scans the blocks.
+        update: if the images of the index have changed, scan the changes.
     """
 
     network: Network
@@ -40,8 +40,8 @@ class ScanRun:
     cancel: CancelFlag | None
 
 
-class Meter:
-    """Counts images and reports rate and time left."""
+class ProgressMeter:
+    """Counts scanned images; reports the rate and the time left."""
 
     def __init__(
         self,
@@ -50,17 +50,24 @@ class Meter:
         found: int,
         failed: int,
     ) -> None:
-        """Begin with the images that were found done."""
+        """Start the clock.
+
+        Args:
+            progress: called with every report.
+            total: images to scan, with those already scanned.
+            found: images that an earlier run scanned.
+            failed: images that an earlier run could not read.
+        """
         self._progress, self._total, self._found = progress, total, found
         self._done, self._failed, self._began = found, failed, time.monotonic()
 
     def count(self, read: int, failed: int) -> None:
-        """Add images that were read, and that could not be."""
+        """Add images that were read or failed, and report."""
         self._done += read + failed
         self._failed += failed
-        self.tell()
+        self.report()
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Report how far the scan is."""
         if self._progress is None:
             return
@@ -71,10 +78,10 @@ class Meter:
 
 
 def check_run(run: ScanRun) -> None:
-    """Check what a scan was asked for, before anything is read or written.
+    """Check the arguments of a scan, before anything is read or written.
 
     Raises:
-        DeconvError: an argument cannot be, or there are no images.
+        DeconvError: an argument is invalid, or there are no images.
     """
     instance("network", run.network, Network, "load_network('demo')")
     instance("images", run.images, ImageFolder, "ImageFolder('photos')")

@@ -1,9 +1,9 @@
-"""One pass over a folder of images: the peak of every feature map of every layer, stored.
+"""``scan``: one pass over a folder of images stores the peak of every feature map of every layer.
 
-The folder is cut into blocks of a few images. ``scan_block`` turns one block of images into its
-peaks and depends on nothing else, so blocks may be made in any order, by any process. A block is
-written whole or not at all; a scan that was stopped goes on at the first block that is missing.
-Blocks that are there are checked before anything is built on them; a damaged one is scanned again.
+The folder is cut into blocks of a few images. ``scan_block`` computes the peaks of one block and
+depends on nothing else, so blocks may be scanned in any order, by any process. A block file is
+complete or absent. A scan that was stopped continues with the missing blocks. Existing blocks are
+checked first; a damaged one is scanned again.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ from deconv_core.scanning.engine import (
     LocalEngine,
     ScanTask,
     ScanWork,
-    manifest_there,
+    readable_manifest,
 )
-from deconv_core.scanning.manifests import check_made_alike, listed_as_now, new_manifest
-from deconv_core.scanning.plan import learned, plan_rows, updated_plan
+from deconv_core.scanning.manifests import check_same_settings, new_manifest, with_current_listing
+from deconv_core.scanning.plan import plan_rows, updated_plan, with_scan_results
 from deconv_core.scanning.repair import inspect_without_manifest, repair
-from deconv_core.scanning.run import Meter, ScanRun, check_run
+from deconv_core.scanning.run import ProgressMeter, ScanRun, check_run
 from deconv_core.storage import RemotePath, scan_lock
 
 
@@ -68,37 +68,37 @@ def scan(
     compiled: bool = False,
     engine: Engine | None = None,
 ) -> ActivationIndex:
-    """Scan a folder into an index, or go on with one.
+    """Scan a folder of images into a new index, or resume or update an existing one.
 
     Args:
-        network: what looks at the images.
-        images: the folder.
+        network: the network whose peaks are stored.
+        images: the folder of images.
         path: the index folder, or its address ("s3://bucket/index"): a new or empty folder
             outside the folder of images, or an index. An unfinished index is resumed.
         precision: "float32"; "bfloat16", faster on many machines but approximate (``exact_top``
             gives float32 answers from it); or "auto", which takes bfloat16 only for more than a
-            thousand images and where it is measured to be faster.
-        block_size: images in a block, up to about a million; None takes what the index has, or 32.
+            thousand images and where a measurement finds it faster.
+        block_size: images in a block, up to about a million; None takes that of the index, or 32.
         progress: called after every batch.
         cancel: set it to stop; finished blocks are kept, and the unfinished index is returned.
-        update: when images were added, removed or changed since the scan began, scan those;
-            otherwise that is an error.
-        anew: make a new index, whatever made the one that is there. That one is kept until the
-            new one is whole, which then takes its place; a scan that was stopped goes on with
-            ``anew`` again, and until then the new one lies in a folder that ends in ``.anew``.
-        device: "cpu", "cuda", "mps", or "auto": an accelerator if there is one that, tried, gives
-            the CPU's peaks. An index that was begun goes on with what it was begun on.
-        compiled: use ``torch.compile``, which takes a compiler and up to minutes before the first
-            image; for large folders.
-        engine: who makes the blocks: this process (None), or a ``RayEngine``, which has its
-            own say about devices.
+        update: if images were added, removed or changed since the scan began, scan the changes;
+            without ``update``, such changes are an error.
+        anew: make a new index that replaces the existing one, whatever its settings. The old index
+            is kept until the new one is complete. Until then the new one is in a folder that ends
+            in ``.anew``, and a scan that was stopped is resumed with ``anew``.
+        device: "cpu", "cuda", "mps", or "auto": an accelerator if there is one whose peaks agree
+            with the CPU's. An existing index keeps its device.
+        compiled: use ``torch.compile``, for large folders. It needs a compiler, and takes up to
+            minutes before the first image.
+        engine: scans the blocks: None for this process, or a ``RayEngine``, which chooses its
+            device itself.
 
     Returns:
         The index, opened.
 
     Raises:
-        DeconvError: no images, a bad argument, or a folder that holds something else; nothing
-            was changed.
+        DeconvError: there are no images, an argument is invalid, or the index folder holds other
+            files; nothing is changed.
         IndexMismatchError: the index was made from another network, preprocessing, precision or
             version, or from other images and ``update`` is False.
         ScanRunningError: another process is scanning into this index.
@@ -121,7 +121,7 @@ def scan(
         cancel=cancel,
     )
     check_run(run)
-    with _said_in_words(folder, anew):
+    with _clear_errors(folder, anew):
         if anew:
             place, beside = begin_new_index(folder.path, images.root)
             run = replace(run, folder=beside)
@@ -129,7 +129,7 @@ def scan(
             finish_killed(folder)
         check_place(run.folder, images.root)
         with begun_folder(run.folder.path), scan_lock(run.folder.path):
-            check_place(run.folder, images.root)  # what came there meanwhile
+            check_place(run.folder, images.root)  # again: it may have changed before the lock
             manifest, plan = _begin(run)
             manifest, plan = _update(run, manifest, plan)
             if _make_missing_blocks(run, manifest, plan):
@@ -141,16 +141,15 @@ def scan(
 
 
 @contextmanager
-def _said_in_words(folder: IndexFolder, anew: bool) -> Iterator[None]:
-    """What a lock, the disk and an index begun in another way raise, in words for a person."""
+def _clear_errors(folder: IndexFolder, anew: bool) -> Iterator[None]:
+    """Turn errors of the lock, the disk and a stopped ``anew`` scan into clear messages."""
     try:
         yield
     except IndexMismatchError as error:
         if not anew or isinstance(error, IndexOutdatedError):
             raise
         raise IndexMismatchError(
-            f"the new index that was begun at {folder.anew.path} cannot be gone on with: "
-            f"{error.what}",
+            f"the new index that was begun at {folder.anew.path} cannot be resumed: {error.what}",
             *(remedy for remedy in error.remedies if remedy != ANEW),
             "delete that folder to begin it again",
         ) from error
@@ -159,25 +158,27 @@ def _said_in_words(folder: IndexFolder, anew: bool) -> Iterator[None]:
             f"another process is scanning into {folder.path}; wait for it or cancel it"
         ) from None
     except OSError as error:
-        said = f"cannot write the index at {folder.path}: {error.strerror or error}"
-        what = f"{said}. Finished blocks are kept"
+        what = (
+            f"cannot write the index at {folder.path}: {error.strerror or error}. Finished blocks "
+            "are kept"
+        )
         if error.errno in FULL_DISK:
             raise NoRoomError(what, "make room, and scan again") from error
         raise DeconvError(what, "choose a folder you may write to, and scan again") from error
 
 
 def _begin(run: ScanRun) -> tuple[Manifest, pd.DataFrame]:
-    """The manifest and the list of images: new, or what is there with its damage set aside."""
-    folder, manifest = run.folder, manifest_there(run.folder)
+    """Write manifest and list of images of a new index, or read and repair those of an old one."""
+    folder, manifest = run.folder, readable_manifest(run.folder)
     if manifest is None and not folder.all_block_files():
         folder.clean()
         manifest = new_manifest(run)
         plan = plan_rows(list(run.images), first_block=0, block_size=manifest.block_size)
         folder.write_plan(plan, manifest)
-        folder.write_manifest(manifest)  # last: its presence says that the index exists
+        folder.write_manifest(manifest)  # last, because a folder with a manifest is an index
         return manifest, plan
     if manifest is not None:
-        check_made_alike(run, manifest)
+        check_same_settings(run, manifest)
         return repair(folder, inspect(folder, manifest), run.images)
     manifest, plan = repair(folder, inspect_without_manifest(folder, new_manifest(run)), run.images)
     folder.write_manifest(manifest)
@@ -185,10 +186,10 @@ def _begin(run: ScanRun) -> tuple[Manifest, pd.DataFrame]:
 
 
 def _update(run: ScanRun, manifest: Manifest, plan: pd.DataFrame) -> tuple[Manifest, pd.DataFrame]:
-    """The manifest and the list of images, with the images as they are now."""
+    """Update manifest and list of images to the images that are in the folder now."""
     run.folder.clean()
     updated = updated_plan(run.folder, manifest, plan, run.images, run.update)
-    listed = listed_as_now(run, manifest)
+    listed = with_current_listing(run, manifest)
     if updated is not None:
         listed = replace(listed, complete=False, summary="")
     if listed != manifest:
@@ -199,7 +200,7 @@ def _update(run: ScanRun, manifest: Manifest, plan: pd.DataFrame) -> tuple[Manif
 
 
 def _make_missing_blocks(run: ScanRun, manifest: Manifest, plan: pd.DataFrame) -> bool:
-    """Scan the blocks that are missing; False if that was cancelled."""
+    """Scan the blocks that are missing; False if the scan was cancelled."""
     live, done = plan[~plan["removed"]], run.folder.done_blocks()
     found = live["block"].isin(done)
     failed = sum(
@@ -207,8 +208,8 @@ def _make_missing_blocks(run: ScanRun, manifest: Manifest, plan: pd.DataFrame) -
         for file in run.folder.block_files()
         for row in read_block_images(file)
     )
-    meter = Meter(run.progress, len(live), int(found.sum()), failed)
-    meter.tell()
+    meter = ProgressMeter(run.progress, len(live), int(found.sum()), failed)
+    meter.report()
     blocks = (
         BlockWork(
             int(str(number)),
@@ -226,7 +227,7 @@ def _make_missing_blocks(run: ScanRun, manifest: Manifest, plan: pd.DataFrame) -
 
 
 def _finish(run: ScanRun, manifest: Manifest, plan: pd.DataFrame) -> Manifest:
-    """Merge the blocks, write the summary, and call the index complete, unless it is."""
+    """Merge the blocks, write the summary and mark the index as complete."""
     folder = run.folder
     if not manifest.complete:
         if lost := missing_blocks(folder, plan):
@@ -235,7 +236,7 @@ def _finish(run: ScanRun, manifest: Manifest, plan: pd.DataFrame) -> Manifest:
                 "was being scanned; scan again: only their images are read again"
             )
         merge_blocks(folder, manifest)
-        plan = learned(folder, plan)
+        plan = with_scan_results(folder, plan)
         folder.write_plan(plan, manifest)
         version = write_summary(folder, manifest, plan)
         manifest = replace(manifest, complete=True, summary=version)

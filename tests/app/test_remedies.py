@@ -166,8 +166,12 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "scan anew": (
         ("Scan anew",),
         (
-            *("scan the images anew", "go on where it is", "use computers of one kind"),
-            *("use the same {}", "put the manifest back", "put back the right one"),
+            *(
+                "scan the images anew",
+                "go on with the scan on a computer that",
+                "use computers of one kind",
+            ),
+            *("use the same {}", "put the manifest back", "put back the right files"),
             *("delete manifest.json and scan the same images", "After the scan, build the zip ag"),
         ),
     ),

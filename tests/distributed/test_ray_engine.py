@@ -203,13 +203,13 @@ class _Weak:
 def test_a_block_whose_store_failed_is_given_out_again(
     cluster: TwoNodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_engine, "_LATE_AT_LEAST", 0.1)
+    monkeypatch.setattr(ray_engine, "_MIN_OVERDUE", 0.1)
     ray = RayEngine(cluster.address)._connect()
     actors = [ray.remote(_Weak).remote()]
     counted: list[tuple[int, int]] = []
     blocks = [BlockWork(number, ()) for number in range(4)]
     work: Any = SimpleNamespace(cancel=None, count=lambda *numbers: counted.append(numbers))
-    assert ray_engine._share_out(actors, ray.put(0), iter(blocks), work)
+    assert ray_engine._distribute(actors, ray.put(0), iter(blocks), work)
     assert counted == [(2, 1)] * 4
     ray.kill(actors[0])
 

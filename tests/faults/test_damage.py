@@ -312,7 +312,7 @@ def test_a_manifest_of_another_index_is_refused_and_nothing_is_thrown_away(
     before = contents(copied, "blocks/*")
     with pytest.raises(IndexForeignError, match=r"manifest\.json"):
         ActivationIndex.open(copied)
-    with pytest.raises(IndexForeignError, match="one of both is of another index"):
+    with pytest.raises(IndexForeignError, match="come from another index"):
         scan(network, ImageFolder(photos), copied)
     assert contents(copied, "blocks/*") == before
     (copied / "manifest.json").unlink()  # what the message says

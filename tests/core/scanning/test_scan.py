@@ -429,7 +429,7 @@ def test_images_behind_links_are_not_left_out_unasked(
     (root / "cat").symlink_to(real, target_is_directory=True)
     path = tmp_path / "index"
     scan(network, ImageFolder(root, follow_links=True), path)
-    with pytest.raises(IndexOutdatedError, match=r"without, 1 of its images.*--follow-links"):
+    with pytest.raises(IndexOutdatedError, match=r"without them, 1 of its images.*--follow-links"):
         scan(network, ImageFolder(root), path, update=update)
     assert len(ActivationIndex.open(path).images) == 2
     (root / "cat").unlink()  # then nothing depends on it
