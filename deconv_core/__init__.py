@@ -12,8 +12,9 @@ This is the flow of the program, from top to bottom::
        |  compose_grid, activation_table
     pictures and tables
 
-Names are imported when first used, so asking an index loads no torch. (No module may have the name
-of something exported here: importing it would take that name's place. Hence ``scanning``.)
+Names are imported when they are first used, so a query on an index loads no torch. A module may not
+have the name of something exported here, because importing the module would replace that name; so
+the folder of ``scan`` is called ``scanning``.
 """
 
 from __future__ import annotations

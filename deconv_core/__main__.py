@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from deconv_core.scanning.ray_engine import RayEngine
     from deconv_core.storage import Location
 
-_PIPE_CLOSED = 141  # as of a process that SIGPIPE ended
-_MOST_NAMED = 50
-_NOTES_SAID = 5  # of images, one by one
+_PIPE_CLOSED = 141  # the status of a process that SIGPIPE ended
+_MOST_NAMED = 50  # skipped files
+_MOST_NOTES = 5  # notes about single images
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status (0 done, 1 an error, 130 cancelled)."""
+    """Run one command; returns the exit status: 0 done, 1 error, 130 cancelled."""
     interrupts = Interrupts()
     if isinstance(sys.stdout, io.TextIOWrapper):  # names need not be Unicode
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -43,13 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.run(options, interrupts)
         if sys.stdout is not None:
             sys.stdout.flush()
-        if interrupts.cancel.is_set():  # too late to stop it
+        if interrupts.cancel.is_set():  # cancelled, but the work had just finished
             status = CANCELLED
     except (CancelledError, KeyboardInterrupt) as error:
         _complain(f"cancelled: {error}" if str(error) else "cancelled")
         return CANCELLED
     except (DeconvError, OSError) as error:
-        if _nobody_reads() and isinstance(error, BrokenPipeError):
+        if _output_closed() and isinstance(error, BrokenPipeError):
             return _PIPE_CLOSED
         if getattr(options, "progress", "") == "json":
             _say_json("error", message=str(error))
@@ -59,12 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(words: str) -> None:
-    with suppress(OSError):  # nobody reads that either
+    """Write an error to standard error, unless that is closed."""
+    with suppress(OSError):
         print(words, file=sys.stderr)
 
 
-def _nobody_reads() -> bool:
-    """True if standard output was closed at its other end, as ``head`` does; it is given up."""
+def _output_closed() -> bool:
+    """True if the reader of standard output has ended, like ``head``; then output is discarded."""
     try:
         poll = select.poll()
         poll.register(sys.stdout.fileno(), 0)
@@ -87,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _help(parser: argparse.ArgumentParser) -> NoReturn:
-    """Say what there is when nothing was asked for."""
+    """Print the help if no command was given."""
     parser.print_help()
     parser.exit(2)
 
@@ -98,7 +99,7 @@ def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     command.add_argument("images", help="the folder of images, or its address (s3://bucket/photos)")
     command.add_argument(
-        "--index", required=True, help="the index folder, or its address; made if missing"
+        "--index", required=True, help="the index folder, or its address; created if missing"
     )
     command.add_argument(
         "--network", default="demo", help="demo, vgg19, random, or a .pth, .safetensors, .npy file"
@@ -106,37 +107,49 @@ def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command.add_argument(
         "--preprocessing",
         choices=["torchvision", "caffe", "caffe-rgb"],
-        help="what the weights expect, if it is not what their file implies",
+        help="preprocessing that the weights expect, if their file implies another one",
     )
-    command.add_argument("--extensions", help="file types to take, for example .jpg,.jpeg")
-    command.add_argument("--labels", help="first-level folders to take, separated by commas")
+    command.add_argument("--extensions", help="file types to scan, for example .jpg,.jpeg")
+    command.add_argument("--labels", help="first-level folders to scan, separated by commas")
     command.add_argument(
-        "--label", action="append", help="one first-level folder to take; may be repeated"
+        "--label", action="append", help="a first-level folder to scan (may be repeated)"
     )
     command.add_argument(
-        "--resize", choices=["stretch", "crop"], help="as the index has it, or stretch"
+        "--resize",
+        choices=["stretch", "crop"],
+        help="how images become 224x224 (default: as in the index, else stretch)",
     )
     command.add_argument(
         "--value-range",
         choices=["type", "file"],
-        help="pictures of more than 8 bits: white is the largest value of the type, or the largest "
-        "in the file (as the index has it, or type)",
+        help="for images of more than 8 bits: white is the largest value of the type, or the "
+        "largest value in the file (default: as in the index, else type)",
     )
     command.add_argument(
         "--within",
         action="append",
         metavar="FOLDER",
-        help="follow links only if they lead into this folder (may be repeated)",
+        help="follow links only into this folder (may be repeated)",
     )
     command.add_argument(
         "--follow-links",
         action=argparse.BooleanOptionalAction,
-        help="enter folders that are links (as the index has it, or not)",
+        help="follow links to folders, or skip them (default: as in the index, else skip)",
     )
-    command.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
-    command.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
     command.add_argument(
-        "--compile", action="store_true", help="use torch.compile: a slow start, for large folders"
+        "--precision",
+        choices=["auto", "float32", "bfloat16"],
+        default="auto",
+        help="auto (the default) takes bfloat16 for more than 1,000 images if it is faster here",
+    )
+    command.add_argument(
+        "--device",
+        choices=["auto", "cpu", "cuda", "mps"],
+        default="auto",
+        help="auto (the default) takes a GPU if its results agree with the CPU's",
+    )
+    command.add_argument(
+        "--compile", action="store_true", help="use torch.compile: starts slowly, for large folders"
     )
     command.add_argument("--block-size", type=int, help="images in a block of the index")
     command.add_argument(
@@ -145,16 +158,30 @@ def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command.add_argument(
         "--anew",
         action="store_true",
-        help="make a new index, which takes the place of the one that is there when it is whole",
+        help="make a new index; the old one stays until the new one is complete",
     )
-    command.add_argument("--progress", choices=["bar", "json", "none"], default="bar")
     command.add_argument(
-        "--engine", choices=["local", "ray"], default="local", help="this process, or a Ray cluster"
+        "--progress",
+        choices=["bar", "json", "none"],
+        default="bar",
+        help="how progress is shown: a bar (the default), lines of JSON, or not at all",
     )
-    command.add_argument("--address", help="of the Ray cluster: auto, HOST:PORT (this computer)")
-    command.add_argument("--workers", type=int, help="Ray actors (as many as there is room for)")
-    command.add_argument("--cpus", type=int, default=1, help="CPUs of a Ray actor (1)")
-    command.add_argument("--gpus", type=int, default=0, help="GPUs of a Ray actor, 0 or 1 (0)")
+    command.add_argument(
+        "--engine",
+        choices=["local", "ray"],
+        default="local",
+        help="scan in this process (the default), or on a Ray cluster",
+    )
+    command.add_argument(
+        "--address", help="address of the Ray cluster: auto or HOST:PORT (default: this computer)"
+    )
+    command.add_argument(
+        "--workers", type=int, help="number of Ray workers (default: as many as fit)"
+    )
+    command.add_argument("--cpus", type=int, default=1, help="CPUs of a Ray worker (default: 1)")
+    command.add_argument(
+        "--gpus", type=int, default=0, help="GPUs of a Ray worker, 0 or 1 (default: 0)"
+    )
     command.set_defaults(run=_scan)
 
 
@@ -165,33 +192,38 @@ def _add_top(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     command.add_argument("index", help="the index folder, or its address")
     command.add_argument("--layer", required=True, help="conv1_1 ... conv5_4, pool1 ... pool5")
     command.add_argument("--channel", type=int, help="one feature map, counted from 0")
-    command.add_argument("--label", help="only images of this label")
-    command.add_argument("--k", type=int, default=9, help="how many (9)")
+    command.add_argument("--label", help="only images with this label")
+    command.add_argument("--k", type=int, default=9, help="number of activations (default: 9)")
     command.add_argument(
         "--copies",
         action="store_true",
-        help="count every copy of a picture (files of equal content); otherwise only the first",
+        help="count every copy of an image (files of equal content), not only the first",
     )
     command.add_argument("--images", help="the folder of images, if it was moved since the scan")
     command.add_argument("--network", help="the network, if its file was moved since the scan")
-    command.add_argument("--out", default="results", help="folder for the pictures (results)")
-    command.add_argument("--tile-size", type=int, help="side of a tile in pixels (native)")
+    command.add_argument(
+        "--out", default="results", help="folder for the pictures (default: results)"
+    )
+    command.add_argument(
+        "--tile-size", type=int, help="side of a tile in pixels (default: the receptive field)"
+    )
     command.add_argument(
         "--scale",
         default="clipped",
-        help="clipped (one scale for all tiles, the strongest 1 %% clipped; the default), shared "
-        "(the same, nothing clipped), tile (each on its own), or a percentile for each tile",
+        help="clipped (the default: one scale for all tiles, the strongest 1 %% of the pixels "
+        "clipped), shared (one scale, nothing clipped), tile (a scale for each tile), or a "
+        "percentile such as 99.5 (a scale for each tile, clipped there)",
     )
     command.set_defaults(run=_top)
 
 
 def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
-        "check", help="read every byte of an index and name what is damaged, exchanged or missing"
+        "check", help="read every byte of an index and name files that are damaged or missing"
     )
-    command.add_argument("index", help="the index folder")
+    command.add_argument("index", help="the index folder, or its address")
     command.add_argument(
-        "--repair", action="store_true", help="scan what is damaged again, and nothing else"
+        "--repair", action="store_true", help="scan only the damaged parts of the index again"
     )
     command.add_argument("--images", help="the folder of images, if it was moved since the scan")
     command.add_argument("--network", help="the network, if its file was moved since the scan")
@@ -204,7 +236,7 @@ def _scan(options: argparse.Namespace, interrupts: Interrupts) -> int:
         extensions=None if options.extensions is None else options.extensions.split(","),
         labels=_labels(options.labels, options.label),
         within=options.within,
-        **_reading(options),
+        **_image_options(options),
     )
     if options.progress != "json":
         _say_listed(images)
@@ -227,8 +259,8 @@ def _scan(options: argparse.Namespace, interrupts: Interrupts) -> int:
                 anew=options.anew,
                 engine=_engine(options),
             )
-    except KeyboardInterrupt:  # it did not stop in time
-        folder = _folder_at_work(options)
+    except KeyboardInterrupt:  # the scan did not stop in time
+        folder = _folder_being_scanned(options)
         if not folder.exists():
             raise
         index = deconv_core.ActivationIndex.open(folder.path)
@@ -237,7 +269,7 @@ def _scan(options: argparse.Namespace, interrupts: Interrupts) -> int:
     failed = index.images[index.images["error"] != ""]
     if options.progress == "json":
         counts = {"images": len(index.images), "failed": len(failed)}
-        left_out = {"passed_over": index.manifest.passed_over, "message": _passed_over(images)}
+        left_out = {"passed_over": index.manifest.passed_over, "message": _skipped_line(images)}
         _say_json("end", complete=index.complete, **counts, **left_out)
     else:
         print(f"{len(index.images):,} of {index.total:,} images are in {_place(options, index)}")
@@ -250,19 +282,19 @@ def _scan(options: argparse.Namespace, interrupts: Interrupts) -> int:
     return 0 if index.complete else CANCELLED
 
 
-def _reading(options: argparse.Namespace) -> dict[str, Any]:
-    """How files are found and read: as it was asked for, or else as the index has it."""
+def _image_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Options of ``ImageFolder`` from the command line, else those of the index."""
     names = "resize", "value_range", "follow_links"
-    asked = {name: found for name in names if (found := getattr(options, name)) is not None}
-    made: dict[str, Any] = {}
-    with suppress(DeconvError):  # the scan says what is wrong with it
-        manifest = _folder_at_work(options).read_manifest()
-        made = {name: getattr(manifest, name) for name in names}
-    return made | asked
+    given = {name: found for name in names if (found := getattr(options, name)) is not None}
+    stored: dict[str, Any] = {}
+    with suppress(DeconvError):  # the scan reports a damaged manifest
+        manifest = _folder_being_scanned(options).read_manifest()
+        stored = {name: getattr(manifest, name) for name in names}
+    return stored | given
 
 
-def _folder_at_work(options: argparse.Namespace) -> IndexFolder:
-    """The index, or the new one that was begun and will take its place."""
+def _folder_being_scanned(options: argparse.Namespace) -> IndexFolder:
+    """The index, or the unfinished new one that will replace it."""
     from deconv_core.index.folder import IndexFolder
 
     folder = IndexFolder(options.index)
@@ -270,14 +302,14 @@ def _folder_at_work(options: argparse.Namespace) -> IndexFolder:
 
 
 def _place(options: argparse.Namespace, index: ActivationIndex) -> str:
-    """Where the images are; of a new index that is not whole, how it goes on."""
+    """The index in words; for an unfinished ``--anew``, how to resume it."""
     if not options.anew or index.complete:
         return str(options.index)
-    return f"a new index beside {options.index}, which stays; the same command goes on with it"
+    return f"a new index beside {options.index}, which is kept; the same command resumes the scan"
 
 
 def _say_copies(index: ActivationIndex) -> None:
-    """How many files are copies of each other, and a few by name."""
+    """Print the number of copies, and the names of a few."""
     from deconv_core.index.copies import copies_text, groups_text
 
     if groups := index.equal_images:
@@ -285,20 +317,20 @@ def _say_copies(index: ActivationIndex) -> None:
 
 
 def _say_notes(index: ActivationIndex) -> None:
-    """After a scan: pictures that look nearly black or white, and what would help."""
+    """Print notes about pictures that look nearly black or white, and advice."""
     if not index.notes:
         return
-    for image_id, note in list(index.notes.items())[:_NOTES_SAID]:
+    for image_id, note in list(index.notes.items())[:_MOST_NOTES]:
         print(f"note: {image_id!a}: {note}")
     several = f"{len(index.notes):,} images have" if len(index.notes) > 1 else "1 image has"
     print(
-        f"note: {several} values that fill little of their range, or leave it; --value-range file, "
-        "with --anew or another --index, stretches each picture to its own range"
+        f"note: {several} values that fill little of their range, or are outside it; --value-range "
+        "file, with --anew or another --index, stretches each picture to its own range"
     )
 
 
 def _say_dead_maps(index: ActivationIndex) -> None:
-    """After a whole scan: layers in which many maps never fire, and why that may be."""
+    """Print the layers in which many maps never fire, and likely reasons."""
     from deconv_core.index.dead_maps import dead_maps_sentence, layers_with_many_dead_maps
 
     if index.complete and (found := layers_with_many_dead_maps(index)):
@@ -306,23 +338,24 @@ def _say_dead_maps(index: ActivationIndex) -> None:
 
 
 def _say_listed(images: ImageFolder) -> None:
-    """Say in one line what was passed over; without any image, that is part of the error."""
+    """Print the labels that no image has, and a line about what was skipped."""
     if absent := ", ".join(f"{label!a}" for label in images.absent_labels):
-        there = ", ".join(f"{label!a}" for label in images.labels) or "none of those asked for"
-        print(f"no image has the label {absent}; taken: {there}")
-    if line := _passed_over(images):
+        used = ", ".join(f"{label!a}" for label in images.labels) or "none of the given labels"
+        print(f"no image has the label {absent}; used: {used}")
+    if line := _skipped_line(images):
         print(line)
 
 
-def _passed_over(images: ImageFolder) -> str:
-    from deconv_core.images.passed_over import passed_over_line
+def _skipped_line(images: ImageFolder) -> str:
+    """One line about what was skipped; "" without any image, because the error says it then."""
+    from deconv_core.images.passed_over import skipped_line
 
-    line = passed_over_line(images.passed_over, "--follow-links takes links to folders")
+    line = skipped_line(images.passed_over, "--follow-links follows links to folders")
     return _printable(line) if len(images) else ""
 
 
 def _say_skipped(images: ImageFolder) -> None:
-    """Name what was passed over, but for hidden files and other types, which are only counted."""
+    """Print the names of skipped files with reasons; hidden files and other types are left out."""
     from deconv_core.images.passed_over import HIDDEN
 
     named = [skipped for skipped in images.skipped if skipped.kind != HIDDEN]
@@ -333,13 +366,13 @@ def _say_skipped(images: ImageFolder) -> None:
 
 
 def _printable(text: str) -> str:
-    """The text with what the terminal cannot show written as escapes."""
+    """The text with escapes for characters that the terminal cannot show."""
     encoding = sys.stdout.encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _labels(listed: str | None, single: Sequence[str] | None) -> list[str] | None:
-    """Both ways of naming labels together; None takes all."""
+    """The labels of ``--labels`` and ``--label``; None for all."""
     if listed is None and single is None:
         return None
     return [*(listed.split(",") if listed is not None else []), *(single or [])]
@@ -414,14 +447,14 @@ def _check(options: argparse.Namespace, interrupts: Interrupts) -> int:
         _repair(options, interrupts)
         findings = check_index(options.index)
     if findings:
-        print(f"{options.index}: files not as they should be: {len(findings)}", file=sys.stderr)
+        print(f"{options.index}: files with errors: {len(findings)}", file=sys.stderr)
         return 1
-    print(f"nothing is wrong with {options.index}")
+    print(f"no errors in {options.index}")
     return 0
 
 
 def _repair(options: argparse.Namespace, interrupts: Interrupts) -> None:
-    """Scan again as the manifest says; what is whole is kept."""
+    """Scan the damaged parts of an index again, with the settings of its manifest."""
     from deconv_core.index.folder import IndexFolder
     from deconv_core.scanning.plan import scanned_folder
     from deconv_core.scanning.scan import scan
@@ -438,20 +471,20 @@ def _repair(options: argparse.Namespace, interrupts: Interrupts) -> None:
             cancel=interrupts.cancel,
         )
     if not index.complete:
-        raise CancelledError(f"{len(index.images):,} of {index.total:,} images are there")
+        raise CancelledError(f"{len(index.images):,} of {index.total:,} images are in the index")
     if sys.stderr.isatty():
         print(file=sys.stderr)
 
 
 def _images_of(options: argparse.Namespace, scanned: Location) -> Location:
-    """The folder of images that was given, or else the one that was scanned."""
+    """The folder of ``--images``, else the one that was scanned."""
     from deconv_core.storage import location
 
     return scanned if options.images is None else location(options.images)
 
 
 def _network_of(options: argparse.Namespace, made: Manifest) -> str:
-    """The network that was given, or else the one that was used by the scan."""
+    """The network of ``--network``, else the one of the scan."""
     return made.network if options.network is None else str(options.network)
 
 
@@ -481,7 +514,7 @@ def _scan_reporter(kind: str) -> Callable[[ScanProgress], None] | None:
 
     def draw(progress: ScanProgress) -> None:
         left = "" if progress.seconds_left is None else f", {progress.seconds_left:,.0f} s left"
-        found = f", {progress.found:,} found done" if progress.found else ""
+        found = f", {progress.found:,} already scanned" if progress.found else ""
         failed = f", {progress.failed:,} not read" if progress.failed else ""
         text = f"{progress.images_per_second:.1f} images/s{left}{found}{failed}"
         _draw_bar("scanning", progress.done, progress.total, text)
@@ -499,7 +532,7 @@ def _bar(what: str) -> Callable[[int, int], None]:
 
 
 def _draw_bar(what: str, done: int, total: int, text: str) -> None:
-    """One line of progress, drawn over itself on a terminal and left out elsewhere."""
+    """Draw a line of progress over the last one; does nothing if there is no terminal."""
     if not sys.stderr.isatty():
         return
     filled = 24 * done // max(total, 1)
@@ -508,7 +541,7 @@ def _draw_bar(what: str, done: int, total: int, text: str) -> None:
 
 
 def _say_json(event: str, **fields: object) -> None:
-    """One line of progress; where nobody can read it (a full disk, a closed pipe) there is none."""
+    """Print a line of JSON; nothing if it cannot be written (a full disk, a closed pipe)."""
     with suppress(OSError):
         print(json.dumps({"event": event, **fields}), flush=True)
 

@@ -78,7 +78,7 @@ def instance(name: str, given: object, kind: type[_Kind], example: str) -> _Kind
     """The value, if it is an object of the class ``kind``.
 
     Raises:
-        DeconvError: it is not.
+        DeconvError: it is of another class.
     """
     if not isinstance(given, kind):
         raise DeconvError(

@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 FULL_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-"""``errno`` of an ``OSError`` where a disk, or an account's share of it, is full."""
+"""Values of ``errno`` for a full disk or a reached quota."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """Something that helps: in words, and how a command line or a program does it, or ""."""
+    """Advice in an error: in words, and as a command or Python argument ("" if there is none)."""
 
     words: str
     command: str = ""
@@ -21,14 +21,14 @@ class Remedy:
 ANEW = Remedy(
     "scan the images anew", "`python -m deconv_core scan FOLDER --index INDEX --anew`, anew=True"
 )
-"""What helps where no scan can go on with an index."""
+"""For an index that a scan cannot resume."""
 UPDATE = Remedy("update the index", "`--update`, update=True")
-"""What helps where the images are others than those that were scanned."""
+"""For an index whose images have changed since the scan."""
 REPAIR = Remedy(
     "scan the same images into this index again",
     "or `python -m deconv_core check INDEX --repair`; only what is damaged is read again",
 )
-"""What helps where a file of an index is damaged."""
+"""For an index with a damaged file."""
 
 
 class DeconvError(Exception):
@@ -36,23 +36,23 @@ class DeconvError(Exception):
 
     Attributes:
         what: what happened.
-        remedies: what helps, any one of them.
+        remedies: advice; each one solves the problem.
     """
 
     def __init__(self, what: str = "", *remedies: Remedy | str) -> None:
-        """Say what happened, and what helps where that is not said with it."""
+        """Store what happened, and advice unless it is part of ``what``."""
         super().__init__(what, *remedies)
         self.what = what
         self.remedies = tuple(Remedy(one) if isinstance(one, str) else one for one in remedies)
 
     def __str__(self) -> str:
-        """What happened and what helps, for a command line or a program."""
+        """What happened and advice, with commands."""
         return self._said(
             f"{one.words} ({one.command})" if one.command else one.words for one in self.remedies
         )
 
     def in_words(self, offered: Collection[Remedy] = ()) -> str:
-        """The same for a page: without commands, and without the remedies that it offers itself."""
+        """What happened and advice for a page: without commands, and without offered remedies."""
         return self._said(one.words for one in self.remedies if one not in offered)
 
     def _said(self, remedies: Iterable[str]) -> str:
@@ -64,16 +64,16 @@ class WeightsError(DeconvError):
 
 
 class PreprocessingUnclearError(WeightsError):
-    """Weights may expect another preprocessing than their format implies; a person has to say.
+    """Weights may expect another preprocessing than their format implies; a person has to choose.
 
     Attributes:
         file: name of the weight file.
-        reasons: what suggests the other one, in words.
-        suggested: the name of the other one.
+        reasons: what suggests the other preprocessing, in words.
+        suggested: name of the other preprocessing.
     """
 
     def __init__(self, file: str, reasons: tuple[str, ...], suggested: str) -> None:
-        """Ask, in words for the library and the command line."""
+        """Build the question, with the arguments and options that answer it."""
         super().__init__(
             f"{file} has the names of torchvision's weights, but may need Caffe's preprocessing: "
             f'{"; ".join(reasons)}. Say which it is: preprocessing="{suggested}" or '
@@ -88,15 +88,15 @@ class ImageError(DeconvError):
 
 
 class ImageChangedError(ImageError):
-    """The file of an image holds something else than when it was scanned."""
+    """The content of an image file has changed since the scan."""
 
 
 class IndexMismatchError(DeconvError):
-    """An index was made from another network, preprocessing, precision or set of images."""
+    """An index was made with another network or other settings, or from other images."""
 
 
 class IndexOutdatedError(IndexMismatchError):
-    """An index is of other images than the folder holds now; an update scans those."""
+    """The images in the folder have changed since the scan; an update scans the changes."""
 
 
 class IndexDamagedError(DeconvError):
@@ -104,15 +104,15 @@ class IndexDamagedError(DeconvError):
 
 
 class IndexForeignError(IndexDamagedError):
-    """A file of an index is whole, but that of another index or of another place in it."""
+    """A file of an index is not damaged, but belongs to another index or another place in it."""
 
 
 class NoRoomError(DeconvError):
-    """A disk is full, or a limit on what may be kept is reached."""
+    """A disk is full, or a limit on stored data is reached."""
 
 
 class StorageError(DeconvError):
-    """A remote store cannot be reached, or fails while it is read."""
+    """A remote store cannot be reached, or failed."""
 
 
 class ScanRunningError(DeconvError):
@@ -120,4 +120,4 @@ class ScanRunningError(DeconvError):
 
 
 class CancelledError(DeconvError):
-    """The caller asked to stop; nothing that was finished is lost."""
+    """The caller cancelled the work; finished parts are kept."""

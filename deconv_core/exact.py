@@ -1,9 +1,9 @@
-"""``exact_top``: the float32 answer from an index of any precision.
+"""``exact_top``: the float32 top k of a layer or feature map, from an index of any precision.
 
-A bfloat16 scan misplaces a peak in several of a hundred pairs of image and map, and many of its
-peaks tie. But it is never far off: the scan measured how far, layer by layer. So the images are
-taken in the order of their bfloat16 peaks and each is seen again in float32, whole, until the k-th
-best float32 value is out of reach of every image not yet seen.
+In a bfloat16 scan, the location of several percent of the peaks is wrong, and many peaks tie. The
+scan measured the largest error for each layer. So images are evaluated again in float32, in the
+order of their bfloat16 peaks, until the k-th largest float32 value is larger than any remaining
+image can reach with this error.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from deconv_core.reconstruction.whole_image import image_passes
 from deconv_core.units import Activation, Unit
 
 SAFETY = 4.0
-"""How many times the largest error of the sample is allowed for. On a few small networks errors of
-2.6 times the sample's were seen."""
+"""The error bound is this many times the largest error of the sample. On a few small networks,
+errors of 2.6 times that of the sample were seen."""
 MOST_EXAMINED = 400
-"""Images after which ``exact_top`` stops short and says so."""
+"""``exact_top`` stops after this many images, with ``exact`` False."""
 _BATCH = 8
 
 
@@ -37,29 +37,28 @@ class ExactTop(list[Activation]):
     """The activations of ``exact_top``.
 
     Attributes:
-        exact: True when these are the float32 answer, in place, order and value: no image that
-            was not seen again can reach them, unless its bfloat16 error is more than ``SAFETY``
-            times the largest one the scan measured on its sample. An index made in float32 answers
-            as it is; its scan adds up in another order than the reference pass, so that of images
-            almost equal another may come first (on 194 photographs in 4 of 5,504 maps).
-        examined: images that had to be seen again.
+        exact: True if these are the float32 answer in location, order and value: no other image
+            can be among them, unless its bfloat16 error is more than ``SAFETY`` times the largest
+            error of the scan's sample. A float32 index answers directly; its scan sums in another
+            order than the reference pass, so almost equal images may be in another order (on 194
+            photographs, in 4 of 5,504 maps).
+        examined: number of images that were evaluated again.
     """
 
     def __init__(
         self, activations: Iterable[Activation], *, exact: bool, examined: int = 0
     ) -> None:
-        """Keep activations and how they were found."""
+        """Store the activations and how they were found."""
         super().__init__(activations)
         self.exact = exact
         self.examined = examined
 
 
 def check_made_with(index: ActivationIndex, network: Network, images: ImageFolder) -> None:
-    """Refuse an index whose values are not those of this network in these images.
+    """Check that an index was made with this network and these options for decoding images.
 
     Raises:
-        IndexMismatchError: the index was made from another network, or from images read in another
-            way.
+        IndexMismatchError: the network or an option differs.
     """
     made = index.manifest
     if made.fingerprint != network.fingerprint:
@@ -96,29 +95,29 @@ def exact_top(
 ) -> ExactTop:
     """The float32 top k of a layer or a feature map, as ``ActivationIndex.top`` orders it.
 
-    A float32 index answers at once. From a bfloat16 index, images are examined again, best first.
+    A float32 index answers at once. With a bfloat16 index, images are evaluated again in float32,
+    those with the largest peaks first.
 
     Args:
-        network: the one the index was made with.
+        network: the network of the index.
         images: the folder that was scanned.
-        index: finished or not.
+        index: the index, finished or not.
         layer: a convolution or a pooling.
         channel: one feature map, or None for the whole layer.
         k: at least 1.
-        label: only images of this label.
+        label: only images with this label.
         copies: count every copy of an image, not only the first.
-        cache: keeps what is computed of an image, for other maps and for ``reconstruct``.
-        progress: called with (images examined, at most to examine).
+        cache: keeps decoded images and switches, for other maps and for ``reconstruct``.
+        progress: called with (images evaluated, the most to evaluate).
         cancel: set it to stop.
-        left_out: called with the id and the error of an image that is gone, cannot be read or was
-            changed, where images have to be examined; the answer is without it. None raises.
+        left_out: called with the id and the error of an image that has to be evaluated but is
+            missing, unreadable or changed; the answer does not contain it. None raises the error.
 
     Raises:
-        IndexMismatchError: the index was made from another network, or from images read in another
-            way.
-        DeconvError: no such layer, channel or label, or k below 1.
-        ImageError: an image is gone or cannot be read.
-        ImageChangedError: an image is not the one that was scanned.
+        IndexMismatchError: the index was made with another network or other options for decoding.
+        DeconvError: there is no such layer, channel or label, or k is below 1.
+        ImageError: an image is missing or cannot be read.
+        ImageChangedError: an image has changed since the scan.
         CancelledError: ``cancel`` was set.
     """
     instance("network", network, Network, "load_network('demo')")
@@ -162,7 +161,7 @@ def _passes(
     cache: ReconstructionCache,
     left_out: Callable[[str, ImageError], None] | None,
 ) -> dict[str, ImagePass]:
-    """A pass through each image that is as it was scanned; of the others ``left_out`` is told."""
+    """The forward pass of each unchanged image; ``left_out`` is called for the others."""
     try:
         positions = [images.position(name) for name in names]
         passes = image_passes(network, images, layer, positions, cache)
@@ -185,7 +184,7 @@ def _passes(
 def _settled(
     found: Sequence[Activation], k: int, unseen: np.ndarray | pd.Series, error: float
 ) -> bool:
-    """True if no image not yet seen can reach the k-th place (or, with fewer, be above 0)."""
+    """True if no remaining image can be among the top k."""
     if not len(unseen):
         return True
     reach = float(unseen[0]) + error
@@ -210,7 +209,7 @@ def _best(
     names: Sequence[str],
     passes: Sequence[ImagePass],
 ) -> list[Activation]:
-    """The best activation above 0 of each image, in float32."""
+    """The largest activation of each image in float32, without images where it is 0."""
     found = []
     for name, passed in zip(names, passes, strict=True):
         peaks = passed.peaks_of(network, layer)

@@ -121,7 +121,7 @@ def _facts(
     selection: Selection,
     dataset: str,
 ) -> dict[str, Any]:
-    """Everything needed to make the same pictures again; no paths of this computer."""
+    """The settings needed to make the same pictures again, without paths of this computer."""
     return {
         "program": f"{PROGRAM} {__version__}",
         "network": Path(network.source).name,
@@ -146,15 +146,15 @@ def _facts(
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """Draws maps and layers of one index.
+    """Draws the pictures of maps and layers of one index.
 
     Attributes:
-        network: what was scanned with.
-        images: what was scanned.
-        index: the scan.
-        selection: how many activations, of which label.
+        network: the network of the index.
+        images: the images of the index.
+        index: the index.
+        selection: what to draw.
         cache: keeps images and switches between maps.
-        left_out: takes the images that cannot be drawn.
+        left_out: is filled with the images that cannot be drawn.
         cancel: set it to stop.
     """
 
@@ -167,10 +167,10 @@ class Drawing:
     cancel: CancelFlag | None = None
 
     def draw(self, layer: str, channel: int | None) -> Drawn:
-        """The pictures of one map, or of a whole layer.
+        """Draw the pictures of one map, or of a whole layer.
 
         Raises:
-            DeconvError: the folder of images is gone, or another network made the index.
+            DeconvError: the folder of images is missing, or another network made the index.
             CancelledError: ``cancel`` was set.
         """
         chosen = self.selection
@@ -202,10 +202,10 @@ class Drawing:
         self.left_out[image_id] = why_left_out(self.images, image_id, error)
 
     def _leave_out(self, found: Iterable[Activation], scanned: Mapping[str, str]) -> None:
-        """Note which images cannot be drawn.
+        """Find the images that cannot be drawn, and add them to ``left_out``.
 
         Raises:
-            ImageError: each can, as it seems now.
+            ImageError: all images can be read now, so one of them changed in between.
         """
         before = len(self.left_out)
         for image_id in dict.fromkeys(activation.image_id for activation in found):
@@ -219,22 +219,22 @@ class Drawing:
 
 
 def why_left_out(images: ImageFolder, image_id: str, error: ImageError) -> str:
-    """Why an image is left out, without a path of this computer.
+    """Why an image is left out, without paths of this computer.
 
     Raises:
-        DeconvError: the whole folder is gone.
+        DeconvError: the whole folder is missing.
     """
     if not images.root.is_dir():
         raise DeconvError(f"the folder of images {images.root} is gone; bring it back") from error
     if isinstance(error, ImageChangedError):
-        return "its file holds something else than when it was scanned"
+        return "its content has changed since the scan"
     if all(entry.image_id != image_id for entry in images):
         return "it is not in the folder any more"
     return str(error)
 
 
 def return_freed_memory() -> None:
-    """Give the system back what was freed: glibc keeps more and more of it otherwise."""
+    """Return freed memory to the system, because glibc would keep more and more of it."""
     if sys.platform == "linux":
-        with suppress(AttributeError):  # other C libraries give it back by themselves
+        with suppress(AttributeError):  # other C libraries return it by themselves
             ctypes.CDLL(None).malloc_trim(0)

@@ -1,9 +1,9 @@
-"""Ctrl-C on the command line: a command ends within about a second, quietly, with status 130.
+"""Handles Ctrl-C on the command line: a command ends within about two seconds, with status 130.
 
-Where nothing is being written the process ends at once, also while torch is imported or weights are
-read. Where something is (``leaving_in_order``), the work is asked to stop; what does not stop by
-itself is interrupted, so that it tidies up; what does not even do that is ended. A second Ctrl-C
-ends it at once in any case: what is written is whole or absent, and a scan goes on from there.
+If nothing is being written, the process ends at once, also while torch is imported or weights are
+read. While files are written (``leaving_in_order``), three steps follow each other: the work is
+asked to stop, then interrupted so that it can clean up, then the process ends. A second Ctrl-C ends
+the process at once. Every file is complete or absent, so a scan can be resumed.
 """
 
 from __future__ import annotations
@@ -19,20 +19,19 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 CANCELLED = 130
-_ASKED = 0.8
-_INTERRUPTED = 1.0
-"""Seconds until the next step."""
+_SECONDS_TO_STOP = 0.8  # from the request to stop to the interrupt
+_SECONDS_TO_CLEAN_UP = 1.0  # from the interrupt to the end of the process
 
 
 class Interrupts:
-    """What SIGINT and SIGTERM do to this process; only the main thread may make one.
+    """Handles SIGINT and SIGTERM of this process; create it in the main thread.
 
     Attributes:
-        cancel: set once the work should stop.
+        cancel: is set when the work should stop.
     """
 
     def __init__(self) -> None:
-        """Take the signals over."""
+        """Install the signal handlers."""
         self.cancel = threading.Event()
         self._in_order = False
         self._interrupting = False
@@ -41,7 +40,7 @@ class Interrupts:
 
     @contextmanager
     def leaving_in_order(self) -> Iterator[None]:
-        """While something is written, which wants to be finished or tidied up."""
+        """A block that writes files: Ctrl-C lets it finish or clean up first."""
         self._in_order = True
         try:
             yield
@@ -55,27 +54,27 @@ class Interrupts:
         if not self._in_order or self.cancel.is_set():
             end_now()
         self.cancel.set()
-        if number == signal.SIGINT:  # who sends SIGTERM decides how long to wait
+        if number == signal.SIGINT:  # the sender of SIGTERM decides how long to wait
             threading.Thread(target=self._hurry, daemon=True).start()
 
     def _hurry(self) -> None:
-        time.sleep(_ASKED)
+        time.sleep(_SECONDS_TO_STOP)
         if self._in_order:
             self._interrupting = True
             _wake_main_thread()
-        time.sleep(_INTERRUPTED)
+        time.sleep(_SECONDS_TO_CLEAN_UP)
         end_now()
 
 
 def end_now() -> None:
-    """End this process as cancelled, without tidying up; nothing that is half done gets a name."""
+    """End this process as cancelled, without cleaning up; no partial file has its final name."""
     with suppress(OSError):
         os.write(2, b"\ncancelled\n" if os.isatty(2) else b"cancelled\n")
     os._exit(CANCELLED)
 
 
 def _wake_main_thread() -> None:
-    """Send SIGINT to the main thread, so that it also leaves a call that waits."""
+    """Send SIGINT to the main thread, which also interrupts a waiting call."""
     main = threading.main_thread().ident
     if sys.platform == "win32" or main is None:
         _thread.interrupt_main()

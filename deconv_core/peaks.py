@@ -1,4 +1,4 @@
-"""The peak of every feature map: its largest activation in an image, and where that is."""
+"""``Peaks``: for each feature map, its largest activation in an image and the location."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from deconv_core.layers import Layer
 
 @dataclass(frozen=True, eq=False)
 class Peaks:
-    """Peaks of maps of one layer in N images: arrays (N, C).
+    """The peaks of C feature maps of one layer in N images: arrays (N, C).
 
     Attributes:
         values: float32, the largest activation of each map.
-        rows: uint8, its row in the map; of equal values the first in reading order.
-        columns: uint8, its column.
+        rows: uint8, the row of its location; of equal values, the first row by row.
+        columns: uint8, the column of its location.
     """
 
     values: npt.NDArray[np.float32]
@@ -28,13 +28,13 @@ class Peaks:
 
     @classmethod
     def of_no_image(cls, channels: int) -> Peaks:
-        """Arrays (0, channels)."""
+        """Peaks without images: arrays (0, channels)."""
         places = np.zeros((0, channels), np.uint8)
         return cls(np.zeros((0, channels), np.float32), places, places)
 
     @classmethod
     def join(cls, parts: Sequence[Peaks], axis: int = 0) -> Peaks:
-        """One after the other: images of the same maps, or with ``axis`` 1 maps of one layer."""
+        """Join the peaks of several groups of images (axis 0) or of maps (axis 1)."""
         return cls(
             np.concatenate([part.values for part in parts], axis),
             np.concatenate([part.rows for part in parts], axis),
@@ -42,16 +42,16 @@ class Peaks:
         )
 
     def select(self, images: Any = slice(None), channels: slice = slice(None)) -> Peaks:
-        """Those of some images (a slice, positions or a mask), of some maps."""
+        """The peaks of some images (a slice, positions or a mask) and some maps."""
         arrays = self.values, self.rows, self.columns
         return Peaks(*(array[images][:, channels] for array in arrays))
 
     def at(self, layer: Layer) -> Peaks:
-        """A convolution's peaks where they are in a layer: in itself, or in the pooling above."""
+        """The peaks of a convolution, located in that layer or in the pooling above it."""
         return Peaks(self.values, layer.place_of(self.rows), layer.place_of(self.columns))
 
     def best_channels(self) -> npt.NDArray[np.int64]:
-        """For each image the position of the best peak; ties by row, column, channel."""
+        """For each image, the channel with the largest peak; ties go by row, column, channel."""
         best = self.values.max(axis=1, keepdims=True)
         where = self.rows.astype(np.int64) * 256 + self.columns
         last = np.iinfo(np.int64).max
@@ -60,5 +60,5 @@ class Peaks:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held."""
+        """Bytes of memory."""
         return self.values.nbytes + self.rows.nbytes + self.columns.nbytes

@@ -1,4 +1,4 @@
-"""How long work says how far it is, and how it is asked to stop."""
+"""Types for long work: how it reports progress, and how it is cancelled."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Protocol
 
 
 class CancelFlag(Protocol):
-    """What a caller sets to stop long work; ``threading.Event`` is one."""
+    """A flag that a caller sets to cancel long work; ``threading.Event`` is one."""
 
     def is_set(self) -> bool:
-        """True once the work should stop."""
+        """True if the work should stop."""
         ...
 
 
 Progress = Callable[[int, int], None]
-"""Called with (done, in all)."""
+"""A function that is called with (done, total)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,12 @@ class ScanProgress:
     """How far a scan is.
 
     Attributes:
-        done: images finished, with those found done.
-        total: images in all.
-        found: images that were done before this scan began.
-        failed: images that could not be read, of those done.
-        images_per_second: of this run, 0 before the first batch.
-        seconds_left: estimate, None before the first batch.
+        done: scanned images, with those of earlier runs.
+        total: number of images.
+        found: images that earlier runs scanned.
+        failed: scanned images that could not be read.
+        images_per_second: rate of this run; 0 before the first batch.
+        seconds_left: estimated time left; None before the first batch.
     """
 
     done: int

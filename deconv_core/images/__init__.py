@@ -1,1 +1,1 @@
-"""Images of a folder: which files they are, and how they become RGB pixels."""
+"""Images: lists the image files of a folder and decodes them to RGB pixels."""

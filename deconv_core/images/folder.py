@@ -1,4 +1,4 @@
-"""An ordered folder of images: which files are images, their ids and labels."""
+"""``ImageFolder``: the images below a folder, with their ids and labels."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from deconv_core.typed_paths import path_argument
 from deconv_core.units import as_stored, label_of
 
 LARGEST_FILE = 512 * 2**20
-"""Bytes of one image file that are still read."""
+"""Size of the largest image file that is read, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageEntry:
-    """One file: its id (posix path below the root), label and path."""
+    """An image file: its id (posix path below the root), label and path."""
 
     image_id: str
     label: str
@@ -43,7 +43,7 @@ class ImageEntry:
 
 @dataclass(frozen=True, slots=True)
 class ImageContent:
-    """What the pixels of an image are made from: its file as it is now, and how it is read."""
+    """What decides the pixels of an image: the state of its file, and the decoding options."""
 
     file: FileState
     resize: Resize
@@ -52,13 +52,13 @@ class ImageContent:
 
 @dataclass(frozen=True, eq=False)
 class SeenImage:
-    """An image as it was when it was read.
+    """A decoded image, as caches keep it.
 
     Attributes:
-        content: what it was made from.
-        pixels: uint8 (224, 224, 3), RGB, not to be written.
+        content: the file state and options that it was decoded with.
+        pixels: uint8 (224, 224, 3), RGB, read-only.
         content_hash: SHA-256 of the file, in hexadecimal digits.
-        note: what is odd about its values, for people, or "".
+        note: a warning about its values (for example nearly black), or "".
     """
 
     content: ImageContent
@@ -68,29 +68,28 @@ class SeenImage:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held."""
+        """Bytes of memory."""
         return self.pixels.nbytes
 
 
 class ImageFolder:
-    """The images below a folder, in the order of their ids.
+    """The images below a folder, sorted by id.
 
-    Hidden files and folders are passed over, and folders that are links unless they are wanted.
-    They and anything else that is passed over are listed in ``skipped``. Files of other types are
-    counted in ``other_files``.
+    Hidden files and folders are skipped, and links to folders unless ``follow_links`` is True.
+    ``skipped`` lists what was skipped. Files of other types are only counted, in ``other_files``.
 
     Attributes:
         root: the folder, absolute, or its address.
-        extensions: the file types taken, in order; None where all are that can be read.
-        wanted_labels: the labels asked for, in order; None where all are taken.
-        follow_links: whether folders that are links are entered.
-        links_unsaid: True if nobody said whether they should be.
+        extensions: the file types of the images, sorted; None for all readable types.
+        wanted_labels: the labels of the images, sorted; None for all labels.
+        follow_links: True if links to folders are followed.
+        links_unsaid: True if the caller did not set ``follow_links``.
         resize: "stretch" or "crop".
         value_range: "type" or "file".
-        skipped: what was passed over, with reasons; a hidden folder is one entry.
-        other_files: extension -> number of files passed over because of it.
-        links: number of folders that are links and were entered.
-        absent_labels: of the labels asked for, those that no image has.
+        skipped: the skipped files and folders with reasons; a hidden folder is one entry.
+        other_files: extension -> number of files of other types.
+        links: number of links to folders that were followed.
+        absent_labels: the wanted labels that no image has.
     """
 
     def __init__(
@@ -108,22 +107,21 @@ class ImageFolder:
 
         Args:
             root: an existing folder, or the address of one ("s3://bucket/photos").
-            extensions: file types to take, with or without dot, in any case; None takes every
-                format Pillow reads.
-            labels: first-level folders to take ("" for files in the root itself), however their
-                letters are composed (é as one character or two); None takes all.
-            resize: how pictures become 224x224.
+            extensions: file types, with or without dot, in any case; None takes every format that
+                Pillow reads.
+            labels: first-level folders to take, "" for files in the root itself; None takes all.
+                An accented letter may be composed as one character or as two.
+            resize: how pictures become 224x224: "stretch" or "crop".
             value_range: how values of more than 8 bits become 8 bits: "type" makes the largest
                 value of their type white, "file" the largest value in the file.
-            within: folders; links are then followed only into one of these. None follows them
-                wherever they lead.
-            follow_links: enter folders that are links, but for those that lead to a folder in
-                which they lie themselves. None is False, but leaves it to an index: a scan goes
-                on with one that was made with links followed only if True or False was given.
+            within: follow links only into these folders; None follows every link.
+            follow_links: follow links to folders, except a link to a folder that contains it. None
+                does not follow them; but a scan that would leave images out of an index because
+                of this stops, and asks for True or False.
 
         Raises:
-            DeconvError: no such folder, an extension that cannot be read, labels that are no list
-                of texts, or another ``resize`` or ``value_range``.
+            DeconvError: there is no such folder, an extension cannot be read, labels are not a
+                list of texts, or ``resize`` or ``value_range`` is not known.
         """
         self.root = location(root)
         if not self.root.is_dir():
@@ -157,29 +155,29 @@ class ImageFolder:
 
     @property
     def labels(self) -> dict[str, int]:
-        """Label -> number of images, in order."""
+        """Label -> number of images, sorted by label."""
         return dict(sorted(Counter(entry.label for entry in self._entries).items()))
 
     @property
     def passed_over(self) -> dict[str, int]:
-        """Kind -> number of what was passed over: file types, then "hidden" and other kinds."""
+        """Kind -> number of skipped files and folders: file types first, then other kinds."""
         return count_kinds(self.skipped, self.other_files)
 
     @property
     def state(self) -> str:
-        """Digits that differ when a folder or the names in it do; content does not count."""
+        """A hash that changes when a folder or a name in it changes, but not with content."""
         return self._listing.state
 
     def is_current(self) -> bool:
-        """True if no folder was changed since it was listed; looks at folders, not into them.
+        """True if no folder changed since it was listed; no folder is listed again.
 
-        False also for a remote store, and while a folder has changed so shortly before that one
-        more change could look the same.
+        It is False for a remote store, and if a folder changed just before it was listed, because
+        another change could then have the same time.
         """
         return self._listing.is_current()
 
     def only(self, positions: Iterable[int]) -> ImageFolder:
-        """The same folder as if it held just these images; with none it is small to send away."""
+        """A copy of this folder with only some images; without any, it is small when pickled."""
         fewer = copy.copy(self)
         fewer._entries = tuple(self._entries[position] for position in positions)
         fewer.skipped, fewer.other_files, fewer._listing = (), Counter(), Listing()
@@ -187,11 +185,11 @@ class ImageFolder:
         return fewer
 
     def position(self, image_id: str) -> int:
-        """Where an id stands in this folder; its letters may be composed in another way.
+        """The position of an image id; its accented letters may be composed in another way.
 
         Raises:
             ImageError: there is no such image.
-            DeconvError: the id is no text.
+            DeconvError: the id is not a text.
         """
         known = self._positions
         text("image_id", image_id, "the id of an image, such as 'dog/1.jpg'")
@@ -203,10 +201,10 @@ class ImageFolder:
         return known[meant[0]]
 
     def content(self, position: int) -> ImageContent:
-        """What the pixels of an image are made from now, told without reading it.
+        """The current file state and decoding options of an image; the file is not read.
 
         Raises:
-            ImageError: its file is gone.
+            ImageError: the file is missing.
         """
         try:
             file = FileState.of(self._entries[position].path)
@@ -217,7 +215,7 @@ class ImageFolder:
         return ImageContent(file, self.resize, self.value_range)
 
     def read(self, position: int) -> Pixels:
-        """The image as uint8 RGB (224, 224, 3).
+        """Read an image as uint8 RGB (224, 224, 3).
 
         Raises:
             ImageError: it cannot be read; the message is the reason.
@@ -226,7 +224,7 @@ class ImageFolder:
         return self.decode(position).pixels
 
     def decode(self, position: int) -> DecodedImage:
-        """The image, its original size and the hash of its content.
+        """Read an image, with its original size and the hash of its content.
 
         Raises:
             ImageError: it cannot be read; the message is the reason.
@@ -236,7 +234,7 @@ class ImageFolder:
         return self.decode_content(read_content(self._entries[position].path))
 
     def decode_content(self, content: bytes) -> DecodedImage:
-        """The bytes of any image file, decoded as those of this folder are.
+        """Decode the bytes of an image file with the options of this folder.
 
         Raises:
             ImageError: they cannot be read; the message is the reason.
@@ -256,7 +254,7 @@ class ImageFolder:
         self._listing = replace(listing, files=[], skipped=[])
 
     def _readable(self, listing: Listing) -> Iterator[ImageEntry]:
-        """The files of the types wanted; the others are counted or told as skipped."""
+        """The files of the wanted types; the others are counted, or added to the skipped ones."""
         for image_id, path in listing.files:
             extension = os.path.splitext(image_id)[1].lower()
             if extension in self._extensions and is_text(image_id):
@@ -292,19 +290,19 @@ def _wanted_extensions(extensions: Iterable[str] | None) -> frozenset[str]:
 
 
 def check_unchanged(image_id: str, now: str, scanned: Mapping[str, str] | None) -> None:
-    """Refuse an image whose file has another SHA-256 than when it was scanned.
+    """Check that the file of an image has the same SHA-256 as when it was scanned.
 
     Args:
-        image_id: which.
-        now: its SHA-256, in hexadecimal digits.
-        scanned: image_id -> SHA-256 at the scan; None does not ask.
+        image_id: the image.
+        now: its current SHA-256, in hexadecimal digits.
+        scanned: image id -> SHA-256 at the scan; None does not check.
 
     Raises:
-        ImageChangedError: it has.
+        ImageChangedError: the file has another SHA-256.
     """
     if scanned is not None and scanned.get(image_id) != now:
         raise ImageChangedError(
-            f"{image_id} is not the image that was scanned: its file holds something else now",
+            f"{image_id} is not the image that was scanned: the content of its file has changed",
             UPDATE,
         )
 
@@ -325,11 +323,11 @@ def _folders(within: Iterable[str | os.PathLike[str]]) -> tuple[Path, ...]:
 
 
 def read_content(path: Location) -> bytes:
-    """The bytes of an image file.
+    """Read the bytes of an image file.
 
     Raises:
         ImageError: it is missing, not a file, empty, or larger than ``LARGEST_FILE``.
-        StorageError: a remote store failed, which says nothing about the image.
+        StorageError: a remote store failed; the image may be fine.
     """
     if isinstance(path, RemotePath):
         return _remote_content(path)

@@ -1,1 +1,1 @@
-"""The index on disk: the peak of every feature map in every image, and questions to it."""
+"""The index: the stored peak of every feature map in every image, and queries on it."""

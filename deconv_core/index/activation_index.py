@@ -1,13 +1,13 @@
-"""Ask an index: which images, and which places in them, activate a layer or a feature map most.
+"""Queries on an index: which locations of which images activate a layer or a feature map most.
 
-An index holds, for every image and every feature map, the peak: the largest activation and its
-location. That is enough for both questions of the field: the top k of one map, and the top k of a
-whole layer (an image's best activation in a layer is the best of its maps' peaks). An image never
-appears twice in an answer, and of images of equal content (copies) only the first by id counts,
-unless every copy is asked for.
+An index stores, for every image and every feature map, the peak: the largest activation and its
+location. This answers two questions: the top k of one map, and the top k of a whole layer (an
+image's largest activation in a layer is the largest of its maps' peaks). An image never appears
+twice in an answer. Of images with equal content (copies) only the first by id counts, unless every
+copy is requested.
 
-Order everywhere: value descending, then image_id, row, column, channel. Nothing here needs a
-network, an image file or torch.
+Results are sorted by value descending, then by image_id, row, column, channel. A query needs no
+network, no image file and no torch.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class ActivationIndex:
     """The stored peaks of a scan, finished or not.
 
     Attributes:
-        manifest: what made the index.
-        total: number of images the scan is to cover; ``len(index.images)`` of them are done.
+        manifest: the settings of the index.
+        total: number of images of the dataset; ``len(index.images)`` of them are scanned.
     """
 
     def __init__(self, folder: IndexFolder, manifest: Manifest, plan: pd.DataFrame) -> None:
@@ -51,18 +51,18 @@ class ActivationIndex:
         self.manifest = manifest
         live = plan[~plan["removed"]]
         self._files = folder.block_files()
-        if manifest.complete:  # needs all its blocks; one that is missing is named when asked for
-            there = {number for file in self._files for number in file.numbers}
-            missing = sorted({int(block) for block in live["block"]} - there)
+        if manifest.complete:  # also the missing blocks, so that reading them raises an error
+            existing = {number for file in self._files for number in file.numbers}
+            missing = sorted({int(block) for block in live["block"]} - existing)
             self._files += [folder.block_file(number) for number in missing]
         self.total = len(live)
         self._planned = PlannedImages(plan, manifest)
-        self._readable: dict[Location, np.ndarray] = {}  # of blocks that were checked: ordinals
+        self._readable: dict[Location, np.ndarray] = {}  # checked block -> ordinals of its images
         self._done = self._done_images(plan)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str] | RemotePath) -> ActivationIndex:
-        """Open an index folder, or the address of one; one whose scan has not finished opens too.
+        """Open an index by its folder or address; an unfinished index can be opened too.
 
         Raises:
             IndexMismatchError: there is no index, or one of another format.
@@ -79,34 +79,34 @@ class ActivationIndex:
 
     @property
     def precision(self) -> str:
-        """What the stored values were computed in: "float32" or "bfloat16"."""
+        """The precision of the stored values: "float32" or "bfloat16"."""
         return self.manifest.compute.precision
 
     @property
     def image_root(self) -> Location:
-        """The folder that was scanned. A relative path is meant from the index folder."""
+        """The folder that was scanned; a relative path starts at the index folder."""
         return self._folder.image_root(self.manifest)
 
     @property
     def complete(self) -> bool:
-        """True once every image was scanned."""
+        """True once every image is scanned."""
         return self.manifest.complete
 
     @cached_property
     def images(self) -> pd.DataFrame:
-        """The images done: image_id, label, width, height (pixels), error ("" when read)."""
+        """The scanned images: image_id, label, width, height (pixels), error ("" if none)."""
         columns = ["image_id", "label", "width", "height", "error"]
         return self._done[columns].reset_index(drop=True)
 
     @cached_property
     def notes(self) -> dict[str, str]:
-        """Image id -> what is odd about its values, of the images that look nearly black or white.
+        """Image id -> note, for images whose values fill little of the range of their type.
 
-        Such an image is right in the range of its type and may be meant in that of its file:
-        ``ImageFolder(value_range="file")``.
+        Such an image looks nearly black or white. If it should be stretched to the values in its
+        file, scan with ``ImageFolder(value_range="file")``.
         """
-        odd = self._done[self._done["note"] != ""]
-        return dict(zip(odd["image_id"].astype(str), odd["note"].astype(str), strict=True))
+        noted = self._done[self._done["note"] != ""]
+        return dict(zip(noted["image_id"].astype(str), noted["note"].astype(str), strict=True))
 
     @cached_property
     def labels(self) -> dict[str, int]:
@@ -116,22 +116,26 @@ class ActivationIndex:
 
     @cached_property
     def dead_maps(self) -> dict[str, int]:
-        """Layer -> how many of its feature maps fire in none of the images done."""
+        """Layer -> number of its feature maps that no scanned image activates."""
         return {name: int(self.maps(name)["dead"].sum()) for name in self.layers}
 
     @property
     def equal_images(self) -> Groups:
-        """The readable images of equal content: a group for each picture that has copies.
+        """Groups of readable images with equal content, as ids in order.
 
-        Ids in order; the first of a group is the one that counts.
+        The first image of a group is the one that counts.
         """
         return self._copies.groups
 
     def copies(self, image_id: str, label: str | None = None) -> tuple[str, ...]:
-        """The other readable images of equal content, in order; only those of a label if given.
+        """The other readable images with the content of an image, in order.
+
+        Args:
+            image_id: the image.
+            label: only copies with this label.
 
         Raises:
-            DeconvError: no such image or label.
+            DeconvError: there is no such image or label.
         """
         meant = None if label is None else self._stored_label(label)
         others = self._copies.others(image_id, meant)
@@ -145,15 +149,16 @@ class ActivationIndex:
     def copies_behind(
         self, top: Sequence[Activation], label: str | None = None, *, copies: bool = False
     ) -> dict[str, tuple[str, ...]] | None:
-        """For each image of an answer that stands for copies: their ids.
+        """The copies of each image in an answer.
 
         Args:
-            top: what ``top`` or ``exact_top`` gave.
-            label: as it was asked.
-            copies: as it was asked.
+            top: the result of ``top`` or ``exact_top``.
+            label: the label of that query.
+            copies: whether that query counted every copy.
 
         Returns:
-            None where every image speaks for itself: there are no copies, or each was counted.
+            Image id -> ids of its copies, without images that have none. None if there are no
+            copies at all, or the query counted every copy.
         """
         if copies or not self.equal_images:
             return None
@@ -161,21 +166,17 @@ class ActivationIndex:
         return {image_id: others for image_id, others in found.items() if others}
 
     def counted(self, label: str | None = None, *, copies: bool = False) -> int:
-        """How many readable images count: with every copy, or each picture once.
+        """The number of readable images: with every copy, or without copies.
 
         Raises:
-            DeconvError: no such label.
+            DeconvError: there is no such label.
         """
         meant = None if label is None else self._stored_label(label)
         total = sum(self.labels.values()) if meant is None else self.labels[meant]
         return total if copies else total - self._copies.repeated(meant)
 
     def content_hashes(self, image_ids: Iterable[str]) -> dict[str, str]:
-        """SHA-256 of the file of each of these images when it was scanned; not of those not done.
-
-        Returns:
-            image_id -> hexadecimal digits.
-        """
+        """Image id -> SHA-256 of the file when it was scanned, without unscanned images."""
         asked = self._done[self._done["image_id"].isin(set(image_ids))]
         return dict(zip(asked["image_id"].tolist(), asked["content_hash"].tolist(), strict=True))
 
@@ -188,21 +189,21 @@ class ActivationIndex:
         *,
         copies: bool = False,
     ) -> list[Activation]:
-        """The k strongest activations, at most one an image, above 0 only.
+        """The k largest activations above 0, at most one per image.
 
         Args:
             layer: a convolution or a pooling.
             channel: one feature map, or None for the whole layer (each image's best map).
             k: at least 1.
-            label: only images of this label.
-            copies: count every copy. Otherwise of images of equal content only the first by id
-                counts, within the label if there is one; ``index.copies`` names the others.
+            label: only images with this label.
+            copies: count every copy. Otherwise only the first by id of images with equal content
+                counts (the first with the label); ``index.copies`` names the others.
 
         Returns:
-            Up to k activations; fewer when fewer images activate it, none for a dead map.
+            Up to k activations; fewer if fewer images activate the map, none for a dead map.
 
         Raises:
-            DeconvError: no such layer, channel or label, or k below 1.
+            DeconvError: there is no such layer, channel or label, or k is below 1.
             IndexDamagedError: a block cannot be read.
         """
         flag("copies", copies)
@@ -225,13 +226,13 @@ class ActivationIndex:
         ]
 
     def peaks(self, layer: str, channel: int) -> pd.DataFrame:
-        """The peak of one feature map in every readable image, copies too.
+        """The peak of one feature map in every readable image, with copies.
 
         Returns:
-            image_id, label, row, column, value; one row an image, in the order of the ids.
+            image_id, label, row, column, value; one row per image, sorted by id.
 
         Raises:
-            DeconvError: no such layer or channel.
+            DeconvError: there is no such layer or channel.
             IndexDamagedError: a block cannot be read.
         """
         best = self.best(layer, whole_number("channel", channel, None), None)
@@ -239,14 +240,14 @@ class ActivationIndex:
         return best.sort_values("image_id")[columns].reset_index(drop=True)
 
     def maps(self, layer: str, label: str | None = None) -> pd.DataFrame:
-        """Every feature map of a layer over the images done, copies too.
+        """Statistics of every feature map of a layer over the readable images, with copies.
 
         Returns:
-            channel, max and mean of the peaks, share of the images that activate it (0 to 1),
-            dead (True when none does); one row a map.
+            channel, max and mean of the peaks, share of the images that activate the map (0 to 1),
+            dead (True if no image does); one row per map.
 
         Raises:
-            DeconvError: no such layer or label.
+            DeconvError: there is no such layer or label.
             IndexDamagedError: a block cannot be read.
         """
         stored = self._stored_layer(layer)
@@ -271,19 +272,19 @@ class ActivationIndex:
     def best(
         self, layer: str, channel: int | None, label: str | None, *, copies: bool = True
     ) -> pd.DataFrame:
-        """One row a readable image: the best activation of one feature map, or of a whole layer.
+        """The largest activation of a feature map or of a layer in every readable image.
 
         Args:
             layer: a convolution or a pooling.
             channel: one feature map, or None for the whole layer.
-            label: only images of this label.
+            label: only images with this label.
             copies: a row for each copy, not only for the first.
 
         Returns:
-            image_id, label, channel, row, column, value, in no particular order.
+            image_id, label, channel, row, column, value; one row per image, not sorted.
 
         Raises:
-            DeconvError: no such layer, channel or label.
+            DeconvError: there is no such layer, channel or label.
             IndexDamagedError: a block cannot be read.
         """
         ordinals, found = self._read(layer, channel, label)
@@ -306,7 +307,7 @@ class ActivationIndex:
         )
 
     def _summarised(self, layer: str, channel: int | None, copies: bool) -> pd.DataFrame | None:
-        """What ``best`` gives, for the strongest images only, from the summary if there is one."""
+        """The rows of ``best`` for the strongest images, from the summary; None without one."""
         stored = self._stored_layer(layer)
         channel = self._checked_channel(layer, channel)
         found = read_top(self._folder, self.manifest, stored, channel)
@@ -335,18 +336,18 @@ class ActivationIndex:
         return self._done.set_index("ordinal")
 
     def _chosen(self, ordinals: np.ndarray, label: str | None, copies: bool = True) -> np.ndarray:
-        """Which of the rows read belong to images still in the dataset, and of the label."""
+        """Mask of the images that are still in the dataset, and have the label."""
         return np.isin(ordinals, self._live(label, copies)["ordinal"].to_numpy())
 
     def _live(self, label: str | None, copies: bool = True) -> pd.DataFrame:
-        """The readable images in the order of their ids: all or of a label, with copies or not."""
+        """The readable images, sorted by id: all or with a label, with or without copies."""
         live = self._done[self._done["error"] == ""]
         if label is not None:
             live = live[live["label"] == self._stored_label(label)]
         return live if copies else live[~is_repeated(live["content_hash"])]
 
     def _stored_label(self, label: str) -> str:
-        """A label as the index has it, however its letters are composed."""
+        """The stored form of a label; its accented letters may be composed in another way."""
         meant = as_stored(text("label", label, "the name of one label"), self.labels)
         if len(meant) != 1:
             known = ", ".join(repr(name) for name in self.labels) or "none"
@@ -354,14 +355,14 @@ class ActivationIndex:
         return meant[0]
 
     def _files_with(self, label: str | None) -> list[BlockFile]:
-        """The block files to read: those of a label only, whose images lie together."""
+        """The block files to read; for a label, only those with its images."""
         if label is None:
             return self._files
         blocks = np.unique(self._live(label)["block"].to_numpy())
         return [file for file in self._files if any(block in file.numbers for block in blocks)]
 
     def _read(self, layer: str, channel: int | None, label: str | None) -> tuple[Ordinals, Peaks]:
-        """Peaks of a layer or one of its channels in the blocks to read; poolings by halving."""
+        """Read the peaks of a layer or one of its channels, of all images or a label's blocks."""
         stored = self._stored_layer(layer)
         channel = self._checked_channel(layer, channel)
         files = self._files_with(label)
@@ -382,22 +383,22 @@ class ActivationIndex:
         return ordinals, found.at(here)
 
     def _check(self, file: BlockFile) -> list[ImageRow]:
-        """What a block learned about its images, once it is known to be whole and in its place."""
+        """Check a block against the manifest and the list of images; return its image rows."""
         rows = check_block(file, self.manifest)
         self._planned.check(file, rows)
         self._readable[file.path] = np.array([row.ordinal for row in rows if not row.error], int)
         return rows
 
     def _done_images(self, plan: pd.DataFrame) -> pd.DataFrame:
-        """Live images whose block is there, with their ordinal."""
+        """The images of the dataset that are scanned, with their ordinals."""
         if self.complete:
             rows = plan.assign(ordinal=np.arange(len(plan)))
         else:
-            learned = [row for file in self._files for row in self._check(file)]
+            scanned = [row for file in self._files for row in self._check(file)]
             columns = ["ordinal", "image_id", "label", "width", "height", "error"]
             columns += ["note", "content_hash"]
             rows = pd.DataFrame(
-                [[getattr(row, name) for name in columns] for row in learned], columns=columns
+                [[getattr(row, name) for name in columns] for row in scanned], columns=columns
             )
             for name in ("removed", "block"):
                 rows[name] = plan[name].to_numpy()[rows["ordinal"].to_numpy(int)]
@@ -405,7 +406,7 @@ class ActivationIndex:
         return live.sort_values("image_id").reset_index(drop=True)
 
     def _checked_channel(self, layer: str, channel: int | None) -> int | None:
-        """The channel as a plain number: one of numpy may be too short to count with."""
+        """Check a channel; return it as an int, because small numpy integers may overflow."""
         if channel is None:
             return None
         channels, number = self.layers[layer].channels, whole_number("channel", channel, None)
@@ -417,7 +418,11 @@ class ActivationIndex:
         return number
 
     def _stored_layer(self, layer: str) -> str:
-        """The convolution whose peaks answer for a layer: itself, or the one below a pooling."""
+        """The layer whose peaks are stored: the layer itself, or the convolution below a pooling.
+
+        Raises:
+            DeconvError: there is no such layer.
+        """
         names = list(self.layers)
         if not isinstance(layer, str) or layer not in names:
             raise DeconvError(

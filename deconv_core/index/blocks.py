@@ -1,4 +1,4 @@
-"""The blocks of an index: the peaks of a few images, and what was learned about each of them."""
+"""Reads and writes the blocks of an index: the peaks of a few images, and a row for each image."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from deconv_core.errors import REPAIR, IndexDamagedError
 from deconv_core.index import limits as index_limits
 from deconv_core.index.manifest import Manifest
 from deconv_core.index.parts import (
-    MISTAKES,
+    READ_ERRORS,
     Identity,
     check_identity,
-    identified,
+    identity_metadata,
 )
 from deconv_core.index.seals import check_seal, sealed
 from deconv_core.layers import Layer
@@ -28,10 +28,10 @@ from deconv_core.peaks import Peaks
 from deconv_core.storage import Location, source
 
 GROUP_CHANNELS = 64
-"""Channels in a row group: what a question about one feature map has to read at least."""
+"""Channels in a row group: the least that a query about one feature map reads."""
 
 Ordinals = npt.NDArray[np.uint32]
-"""Row numbers in the list of images."""
+"""Row numbers of images in the list of images."""
 
 _IMAGES_KEY = b"deconv_images"
 _SCHEMA = pa.schema(
@@ -48,10 +48,17 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class ImageRow:
-    """One image in a scan, and what the scan learned about it.
+    """One image of a scan.
 
-    ``ordinal`` is its row number in the list of images. ``error`` is "" when it was read; ``note``
-    says what is odd about its values, or is "".
+    Attributes:
+        ordinal: its row number in the list of images.
+        image_id: its path relative to the root folder.
+        label: its label.
+        width: width in pixels; 0 before it is read.
+        height: height in pixels; 0 before it is read.
+        error: why it cannot be used, or "".
+        content_hash: SHA-256 of the file; "" before it is read.
+        note: a hint that its values fill little of the range of their type, or "".
     """
 
     ordinal: int
@@ -65,12 +72,12 @@ class ImageRow:
 
     @classmethod
     def planned(cls, ordinal: int, image_id: str, label: str) -> ImageRow:
-        """An image of which nothing was learned yet."""
+        """An image that is not scanned yet."""
         return cls(ordinal, image_id, label, width=0, height=0, error="", content_hash="")
 
     @property
-    def possible(self) -> bool:
-        """False if a stranger's file says what no scan does."""
+    def is_valid(self) -> bool:
+        """True if all values are of the right type and size; a damaged file may hold others."""
         numbers, texts = (
             (self.ordinal, self.width, self.height),
             (self.image_id, self.label, self.error, self.content_hash, self.note),
@@ -82,19 +89,19 @@ class ImageRow:
 
 @dataclass(frozen=True, slots=True)
 class BlockFile:
-    """One file of peaks and the numbers of the blocks in it."""
+    """A block file, and the numbers of the blocks in it."""
 
     path: Location
     numbers: range
 
     @property
     def part(self) -> str:
-        """What the file says it is."""
+        """The part of the index that the file is, as its identity says."""
         return f"blocks {self.numbers.start} to {self.numbers.stop - 1}"
 
 
 def row_groups(layers: Sequence[Layer]) -> list[tuple[str, range]]:
-    """(layer, channels) of each row group of a block, in order."""
+    """Layer and channels of each row group of a block file, in order."""
     return [
         (layer.name, range(first, min(first + GROUP_CHANNELS, layer.channels)))
         for layer in layers
@@ -104,7 +111,7 @@ def row_groups(layers: Sequence[Layer]) -> list[tuple[str, range]]:
 
 
 def open_writer(sink: Any, schema: pa.Schema) -> pq.ParquetWriter:
-    """A writer of tables whose numbers are small and repeat, but for the values."""
+    """A Parquet writer that compresses all columns except the values, which hardly repeat."""
     return pq.ParquetWriter(
         sink,
         schema,
@@ -120,16 +127,17 @@ def block_content(
     manifest: Manifest,
     peaks: Callable[[str], Peaks],
 ) -> bytes:
-    """The bytes of a block, sealed.
+    """The content of a block file, with its seal.
 
     Args:
-        file: where it will lie.
-        images: what was learned about each image of the block, also the unreadable.
-        manifest: of the index; says which layers there are.
-        peaks: gives the peaks (N, C) of the readable images, in order, for a layer's name.
+        file: the block.
+        images: all images of the block, also the unreadable ones.
+        manifest: the manifest of the index, with the layers.
+        peaks: called with the name of a layer; returns the peaks (N, C) of the readable images, in
+            order.
     """
     described = json.dumps([asdict(row) for row in images]).encode()
-    identity = identified(Identity.of(manifest, file.part))
+    identity = identity_metadata(Identity.of(manifest, file.part))
     schema = _SCHEMA.with_metadata({_IMAGES_KEY: described, **identity})
     ordinals = np.array([row.ordinal for row in images if not row.error], np.uint32)
     groups_of_layers = row_groups(manifest.layers)
@@ -143,32 +151,32 @@ def block_content(
 
 
 def check_block(file: BlockFile, manifest: Manifest, *, whole: bool = False) -> list[ImageRow]:
-    """Check that a block is as it was written, and in its place.
+    """Check that a block is not damaged and belongs to an index.
 
     Args:
         file: the block.
-        manifest: of the index it has to belong to.
-        whole: check every byte; otherwise what says how to read the rest, and whose it is.
+        manifest: the manifest of the index.
+        whole: check every byte; otherwise only the footer and the identity.
 
     Returns:
-        What it learned about its images.
+        The rows of its images.
 
     Raises:
         IndexDamagedError: it is missing or damaged.
-        IndexForeignError: it is another block, or one of another index.
+        IndexForeignError: it is another block, or belongs to another index.
     """
     try:
         with file.path.open("rb") as opened:
             check_seal(opened, whole=whole)
         schema = pq.read_schema(source(file.path))
-    except MISTAKES as error:
+    except READ_ERRORS as error:
         raise _damaged(file.path, error) from error
     check_identity(file.path, schema, manifest, file.part)
     return read_block_images(file)
 
 
 def read_block_images(file: BlockFile) -> list[ImageRow]:
-    """What a block learned about its images.
+    """Read the rows of the images in a block.
 
     Raises:
         IndexDamagedError: the block cannot be read.
@@ -177,17 +185,17 @@ def read_block_images(file: BlockFile) -> list[ImageRow]:
     try:
         described = (pq.read_schema(source(path)).metadata or {}).get(_IMAGES_KEY, b"")
         rows = [ImageRow(**row) for row in json.loads(described)]
-        if not all(row.possible for row in rows):
+        if not all(row.is_valid for row in rows):
             raise ValueError("it describes an impossible image")
         return rows
-    except MISTAKES as error:
+    except READ_ERRORS as error:
         raise _damaged(path, error) from error
 
 
 def read_peaks(
     file: BlockFile, layers: Sequence[Layer], layer: str, channel: int | None
 ) -> tuple[Ordinals, Peaks]:
-    """Peaks of one channel of a layer, or of all (``channel`` None), in one block.
+    """Read the peaks of one channel of a layer, or of all channels (None), from one block.
 
     Returns:
         The ordinals of the images, and the peaks in them.
@@ -207,7 +215,7 @@ def read_peaks(
             read = [_read_group(opened, number, here, channels) for number, channels in groups]
         if len({len(ordinals) for ordinals, _ in read}) > 1:
             raise ValueError("its feature maps have different numbers of images")
-    except MISTAKES as error:
+    except READ_ERRORS as error:
         raise _damaged(file.path, error) from error
     ordinals, found = read[0]
     if channel is None:
@@ -219,6 +227,7 @@ def read_peaks(
 def _group_table(
     schema: pa.Schema, layer: str, channels: range, ordinals: np.ndarray, peaks: Peaks
 ) -> pa.Table:
+    """The rows of a row group: the peaks of some channels, sorted by channel and image."""
     here = peaks.select(channels=slice(channels.start, channels.stop))
     count = len(ordinals) * len(channels)
     names = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int8)), pa.array([layer]))
@@ -234,6 +243,7 @@ def _group_table(
 def _read_group(
     file: pq.ParquetFile, number: int, layer: Layer, channels: range
 ) -> tuple[Ordinals, Peaks]:
+    """Read the row group with these channels of a layer."""
     if number >= file.num_row_groups:
         raise ValueError(f"it has no row group {number}")
     table = file.read_row_group(number, columns=["channel", "image", "value", "row", "column"])

@@ -1,7 +1,7 @@
-"""Is an index as it was written? One walk over its files finds what is damaged, exchanged or lost.
+"""Inspects an index: finds files that are damaged, lost, or belong to another index.
 
-A block is sound if every byte is as it was written, if it belongs to this index and this place in
-it, and if its images are those that the list of images has for it.
+A block is correct if no byte was changed, if it belongs to this index and to its place in it, and
+if its images are those that the list of images names for it.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from deconv_core.index.summary import summary_damage
 from deconv_core.storage import Location, RemotePath
 
 Blocks = Mapping[BlockFile, Sequence[ImageRow]]
-"""Block files and what each learned about its images."""
+"""Block files with the rows of their images."""
 Part = Literal["manifest", "images", "block", "summary"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One file of an index that is not as it should be.
+    """One file of an index that is damaged, lost or foreign.
 
     Attributes:
-        part: what the file is in the index.
-        path: where it lies, or should.
-        trouble: "damaged"; "foreign", if it is whole but of another index or another place in it;
-            or "lost".
-        reason: why, and what to do, as a sentence.
+        part: the part of the index that the file is.
+        path: path of the file.
+        trouble: "damaged"; "lost"; or "foreign": not damaged, but from another index or from
+            another place in this one.
+        reason: what is wrong and what to do, as a sentence.
     """
 
     part: Part
@@ -47,21 +47,20 @@ class Finding:
 
     @classmethod
     def of(cls, part: Part, path: Location, error: IndexDamagedError) -> Finding:
-        """What is wrong with a file that could not be read."""
+        """A finding for a file that could not be used because of an error."""
         foreign = isinstance(error, IndexForeignError)
         return cls(part, path, "foreign" if foreign else "damaged", str(error))
 
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """An index, every byte of it read.
+    """The result of an inspection of all files of an index.
 
     Attributes:
-        manifest: what made it.
-        plan: the list of images; None if it cannot be read, or is of another index.
-        blocks: the blocks that are as they were written, also those that hold other images than
-            the list has for them.
-        findings: what is wrong; empty for a whole index.
+        manifest: the manifest.
+        plan: the list of images; None if it cannot be read, or belongs to another index.
+        blocks: the blocks without damage, also those whose images are not the listed ones.
+        findings: the files with a problem; empty for an intact index.
     """
 
     manifest: Manifest
@@ -71,10 +70,10 @@ class Inspection:
 
 
 class PlannedImages:
-    """What the list of images says about every block, ready to be compared with many."""
+    """The list of images, arranged for a quick comparison with many blocks."""
 
     def __init__(self, plan: pd.DataFrame, manifest: Manifest) -> None:
-        """Take a list of images and the manifest it belongs to."""
+        """Arrange a list of images and the manifest it belongs to."""
         self._complete = manifest.complete
         self._blocks = plan["block"].to_numpy(np.int64)
         live = np.flatnonzero(~plan["removed"].to_numpy(bool))
@@ -84,10 +83,10 @@ class PlannedImages:
         self._hashes = plan["content_hash"].to_numpy(object)
 
     def check(self, file: BlockFile, rows: Sequence[ImageRow]) -> None:
-        """Compare the images of a block with the list.
+        """Check that a block holds the images that the list names for it.
 
         Raises:
-            IndexForeignError: they are others.
+            IndexForeignError: it holds other images.
         """
         ordinals = np.array([row.ordinal for row in rows], np.int64)
         first, last = file.numbers.start, file.numbers.stop - 1
@@ -110,10 +109,10 @@ class PlannedImages:
 
 
 def check_index(path: str | os.PathLike[str] | RemotePath) -> tuple[Finding, ...]:
-    """Read every file of an index and say what is wrong; nothing is changed.
+    """Read every file of an index and find what is wrong; nothing is changed.
 
     Raises:
-        IndexMismatchError: there is no index, or one of a format that is not read.
+        IndexMismatchError: there is no index, or its format version is another one.
     """
     folder = IndexFolder(path)
     file = folder.path / "manifest.json"
@@ -128,7 +127,7 @@ def check_index(path: str | os.PathLike[str] | RemotePath) -> tuple[Finding, ...
 
 
 def inspect(folder: IndexFolder, manifest: Manifest) -> Inspection:
-    """Read every file of the index that a manifest describes; nothing is changed."""
+    """Read every file of an index and compare it with the manifest; nothing is changed."""
     blocks, findings = _sound_blocks(folder, manifest)
     try:
         plan = folder.read_plan(manifest)
@@ -147,10 +146,10 @@ def inspect(folder: IndexFolder, manifest: Manifest) -> Inspection:
 def _sound_blocks(
     folder: IndexFolder, manifest: Manifest
 ) -> tuple[dict[BlockFile, list[ImageRow]], list[Finding]]:
-    """Read blocks whole, several at a time, and compare each with its seal.
+    """Check every byte of every block, in threads.
 
     Returns:
-        The images of those that are as they were written, and what is wrong with the others.
+        The image rows of the blocks without damage, and findings about the other blocks.
     """
 
     def read(file: BlockFile) -> list[ImageRow] | Finding:
@@ -169,7 +168,7 @@ def _sound_blocks(
 
 
 def misplaced_blocks(blocks: Blocks, plan: pd.DataFrame, manifest: Manifest) -> list[Finding]:
-    """Blocks whose images are not those that the list of images has for them."""
+    """Findings about blocks whose images are not those that the list of images names."""
     planned, findings = PlannedImages(plan, manifest), []
     for file, rows in blocks.items():
         try:
@@ -180,7 +179,7 @@ def misplaced_blocks(blocks: Blocks, plan: pd.DataFrame, manifest: Manifest) -> 
 
 
 def missing_blocks(folder: IndexFolder, plan: pd.DataFrame) -> list[int]:
-    """Numbers of the blocks that hold images of the dataset and are not there, in order."""
+    """Numbers of the blocks that the dataset needs and that do not exist, in order."""
     needed = {int(block) for block in plan.loc[~plan["removed"], "block"].unique()}
     return sorted(needed - set(folder.done_blocks()))
 

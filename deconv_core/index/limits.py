@@ -1,8 +1,7 @@
-"""What the files of an index may claim.
+"""Limits on the content of index files, because an index may come from somebody else.
 
-An index can come from a stranger, and a few bytes of JSON or Parquet can claim a layer of a billion
-maps or a billion images. Nothing is read that is larger than its file is worth, and what was read
-has to be possible.
+A few bytes of JSON or Parquet can declare a layer with a billion maps, or a billion images. Nothing
+is read if its declared size is too large for the file, and values must be possible.
 """
 
 from __future__ import annotations
@@ -26,19 +25,19 @@ LARGEST_BLOCK = 2**20 - 1
 _VERSION = re.compile(r"[0-9a-f]{0,16}")
 _LONGEST_TEXT = 2**14
 MAX_EXPANSION = 256
-"""Most bytes that one byte of a compressed list becomes; names of images differ more than that."""
+"""Largest allowed ratio of uncompressed to compressed bytes in the list of images."""
 _VALUE_BYTES = 4
 MAX_PEAKS_EXPANSION = 16
-"""Most bytes that one byte of a file of peaks becomes: the file has 4 bytes for each value, which
-has at most 8 in each column (the number and its position in a dictionary)."""
+"""Largest allowed ratio of declared to stored bytes in a file of peaks: the file holds 4 bytes for
+each value, and declares at most 8 in each column (the number and its position in a dictionary)."""
 _ALWAYS_ALLOWED = 2**16
-"""Bytes that the pages of any file may have."""
+"""Declared bytes that are allowed for any file."""
 TEXTS = ("image_id", "label", "error", "note", "content_hash")
 _NUMBERS = ("block", "width", "height")
 
 
 def check_layers(layers: Sequence[Layer]) -> None:
-    """Refuse layers that are not those of a VGG-like chain with this many channels.
+    """Check that layers are those of a VGG-like network.
 
     Raises:
         ValueError: they are not.
@@ -53,31 +52,31 @@ def check_layers(layers: Sequence[Layer]) -> None:
 
 
 def check_settings(summary: str, image_root: str, block_size: int) -> None:
-    """Refuse what would lead out of the index, or into a block without end.
+    """Check settings whose values could lead out of the index folder or use too much memory.
 
     Raises:
         ValueError: one of them is impossible.
     """
     if _VERSION.fullmatch(summary) is None:
-        raise ValueError("the version of its summary is no version")
+        raise ValueError("the version of its summary is not valid")
     if not 1 <= block_size <= LARGEST_BLOCK:
-        raise ValueError(f"it has {block_size} images a block")
+        raise ValueError(f"it has {block_size} images in a block")
     if "\0" in image_root or len(image_root) > _LONGEST_TEXT:
-        raise ValueError("its folder of images cannot be one")
+        raise ValueError("its folder of images is not a valid path")
 
 
-def check_reading(resize: str, value_range: str) -> None:
-    """Refuse ways of reading pictures that there are not.
+def check_decoding(resize: str, value_range: str) -> None:
+    """Check the options for decoding images.
 
     Raises:
-        ValueError: it is one.
+        ValueError: one of them is unknown.
     """
     if resize not in ("stretch", "crop") or value_range not in ("type", "file"):
-        raise ValueError("it reads its images in an unknown way")
+        raise ValueError("its option for resizing or for the value range is unknown")
 
 
 def check_texts(texts: Sequence[str]) -> None:
-    """Refuse texts that are too long to be what they are meant for.
+    """Check that no text is too long.
 
     Raises:
         ValueError: one is.
@@ -90,15 +89,15 @@ def check_texts(texts: Sequence[str]) -> None:
 def open_parquet(
     file: Location | bytes, expansion: int, texts: Sequence[str] = ()
 ) -> Iterator[pq.ParquetFile]:
-    """Open a Parquet file whose footer claims no more than the file can hold.
+    """Open a Parquet file, if its footer declares no more bytes than the file can hold.
 
     Args:
         file: its path or its content.
-        expansion: the most bytes that one byte of the file becomes.
+        expansion: largest allowed ratio of declared bytes to the size of the file.
         texts: columns of texts that may be repeated, read as dictionaries.
 
     Raises:
-        ValueError: it claims more.
+        ValueError: it declares more.
     """
     size = len(file) if isinstance(file, bytes) else file.stat().st_size
     with (
@@ -110,19 +109,19 @@ def open_parquet(
             pre_buffer=True,  # columns that lie side by side are read at once
         ) as opened,
     ):
-        # Of row groups, not of columns: Arrow ends the process over some columns' statistics.
+        # Not the sizes of columns: Arrow aborts the process on the statistics of some columns.
         groups = map(opened.metadata.row_group, range(opened.num_row_groups))
-        claims = [opened.metadata.num_rows, sum(group.total_byte_size for group in groups)]
-        if max(claims) > expansion * size + _ALWAYS_ALLOWED:
-            raise ValueError(f"it claims {max(claims):,} bytes in {size:,}")
+        declared = [opened.metadata.num_rows, sum(group.total_byte_size for group in groups)]
+        if max(declared) > expansion * size + _ALWAYS_ALLOWED:
+            raise ValueError(f"it claims {max(declared):,} bytes in {size:,}")
         yield opened
 
 
 def read_plan_table(content: bytes) -> pa.Table:
-    """Read the list of images: no row and no text larger than the file can hold.
+    """Read the list of images, if its rows and texts are not too large for the file.
 
     Raises:
-        ValueError: it claims more, or a column is missing or of another type.
+        ValueError: they are too large, or a column is missing or has a wrong type.
         pyarrow.ArrowException: it cannot be read.
     """
     size, wanted = len(content), [*TEXTS, *_NUMBERS, "removed"]
@@ -143,12 +142,12 @@ def read_plan_table(content: bytes) -> pa.Table:
     check_column("removed", table["removed"], pa.types.is_boolean)
     blocks = pc.min_max(table["block"]).as_py()
     if table.num_rows and not -1 <= blocks["min"] <= blocks["max"] < 2**31:
-        raise ValueError("it numbers blocks in an impossible way")
+        raise ValueError("it has an impossible block number")
     return table
 
 
 def _text_length(name: str, column: pa.ChunkedArray) -> int:
-    """Letters of a column of text, counting one that is repeated each time."""
+    """Total length of the texts in a column, with repeated texts counted each time."""
     total = 0
     for chunk in column.chunks:
         texts = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
@@ -168,10 +167,15 @@ def _is_long(kind: pa.DataType) -> bool:
 
 
 def check_column(name: str, column: pa.Array | pa.ChunkedArray, wanted: object) -> None:
-    """Refuse a column of another type, or with gaps; ``wanted`` is a type or a test of one.
+    """Check that a column has the right type and no missing values.
+
+    Args:
+        name: name of the column.
+        column: the column.
+        wanted: the type, or a function that checks a type.
 
     Raises:
-        ValueError: it is.
+        ValueError: the type is wrong, or values are missing.
     """
     right = wanted(column.type) if callable(wanted) else column.type == wanted
     if not right or column.null_count:
@@ -179,20 +183,20 @@ def check_column(name: str, column: pa.Array | pa.ChunkedArray, wanted: object) 
 
 
 def check_peak_rows(metadata: pq.FileMetaData, size: int) -> None:
-    """Refuse a file of peaks that claims more rows than it has room for: 4 bytes a value.
+    """Check that a file of peaks has room for its declared rows: 4 bytes per row.
 
     Raises:
-        ValueError: it does.
+        ValueError: it declares too many rows.
     """
     if metadata.num_rows * _VALUE_BYTES > size:
         raise ValueError(f"it claims {metadata.num_rows:,} peaks in {size:,} bytes")
 
 
 def check_peak_columns(table: pa.Table, schema: pa.Schema, layer: Layer) -> None:
-    """Refuse peaks of other types, without a value, or at places that the layer has not.
+    """Check the types of columns of peaks, their locations in the layer, and their values.
 
     Raises:
-        ValueError: they are.
+        ValueError: a type is wrong, a location is outside the layer, or a value is not finite.
     """
     for name in table.column_names:
         check_column(name, table[name], schema.field(name).type)
@@ -206,10 +210,10 @@ def check_peak_columns(table: pa.Table, schema: pa.Schema, layer: Layer) -> None
 
 
 def check_map_columns(table: pa.Table) -> None:
-    """Refuse statistics of feature maps of other types.
+    """Check the types of the columns of statistics.
 
     Raises:
-        ValueError: they are.
+        ValueError: a column is missing or has a wrong type.
     """
     for name, wanted in (
         ("channel", pa.types.is_integer),

@@ -1,4 +1,4 @@
-"""What made an index: network, preprocessing, compute path, layers, folder of images."""
+"""The manifest of an index: network, preprocessing, compute path, layers, folder of images."""
 
 from __future__ import annotations
 
@@ -12,16 +12,24 @@ from deconv_core.index.typed_json import from_json
 from deconv_core.layers import Layer
 
 FORMAT_VERSION = 3
-"""The one format that is written and read."""
+"""The only format that this program writes and reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComputePath:
-    """Everything that decides the bits of a scan; fixed by the first block.
+    """How the peaks of an index are computed: the same for all its blocks.
 
-    ``error_bounds`` holds, for a scan that is not float32, the largest absolute difference from
-    float32 seen on a sample, for each layer, in activation units. ``bits`` stands for what the
-    first computer made of a test batch (``engine.hash_of_results``), "" where nobody asked.
+    Attributes:
+        precision: "float32" or "bfloat16".
+        memory_format: memory layout of the feature maps.
+        device: "cpu", "cuda" or "mps".
+        compiled: whether ``torch.compile`` is used.
+        batch_size: images in a batch.
+        torch_version: version of torch, without its build.
+        error_bounds: for bfloat16, the largest absolute difference from float32 seen on a sample
+            of images, for each layer, in units of the activation.
+        bits: hash of the results of a test batch on the first computer
+            (``engine.hash_of_results``); "" if it was not computed.
     """
 
     precision: str
@@ -36,15 +44,30 @@ class ComputePath:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What made an index.
+    """The settings that an index was made with, and its state.
 
-    ``extensions``, ``labels`` and ``follow_links`` say which files of the folder were taken (None:
-    none were left out); ``resize``, ``value_range`` and ``decoding`` (``DECODING`` of then) how
-    files became pixels. ``passed_over`` counts, by kind, what was not taken when files were listed.
-    ``preprocessing_reason`` says in words why that preprocessing was taken.
-    ``summary`` is the version of the summary that belongs to the images of a finished index.
-    ``key`` is the same in every file of the index and differs from that of an index of other
-    images, or made in another way.
+    Attributes:
+        network: name of the network.
+        fingerprint: hash of its weights and preprocessing.
+        preprocessing: name of the preprocessing.
+        architecture: name of the architecture.
+        layers: the layers, in order.
+        image_root: the folder of images.
+        extensions: file name extensions of the images; None for all.
+        labels: labels of the images; None for all.
+        follow_links: whether links to folders were followed.
+        resize: how images are resized: "stretch" or "crop".
+        value_range: which range of values becomes black to white: "type" or "file".
+        decoding: version of the code that decodes image files (``images.decoding.DECODING``).
+        compute: the compute path.
+        block_size: images in a block.
+        passed_over: kind -> number of skipped files and folders.
+        preprocessing_reason: why this preprocessing was chosen, in words.
+        complete: True once all images are scanned.
+        summary: version of the summary, of a complete index.
+        format_version: version of the index format.
+        key: hash of the settings and of the first list of images; every file of the index stores
+            it, so that files of other indexes are detected.
     """
 
     network: str
@@ -69,21 +92,21 @@ class Manifest:
     key: str = ""
 
     @property
-    def making(self) -> str:
-        """16 hexadecimal digits that stand for what decides the bits of a block."""
+    def settings_hash(self) -> str:
+        """Hash of all settings that affect stored values."""
         compute = {
             k: v for k, v in asdict(self.compute).items() if k not in ("error_bounds", "bits")
         }
         reading = [self.resize, self.value_range, self.decoding]
         return digest([self.fingerprint, self.preprocessing, reading, compute])
 
-    def keyed(self, image_ids: Iterable[str]) -> Manifest:
-        """This manifest with the key of an index that begins with these images."""
-        return replace(self, key=digest([self.making, self.block_size, list(image_ids)]))
+    def with_key(self, image_ids: Iterable[str]) -> Manifest:
+        """This manifest with the key of a new index of these images."""
+        return replace(self, key=digest([self.settings_hash, self.block_size, list(image_ids)]))
 
 
 def digest(content: object) -> str:
-    """16 hexadecimal digits of plain data."""
+    """Hash of JSON data: the first 16 hexadecimal digits of its SHA-256."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -91,25 +114,25 @@ _NAMES = {"format_version", "fingerprint", "layers", "network"}
 
 
 def is_manifest(content: object) -> bool:
-    """True if plain data shows that it is a manifest, of any format and maybe damaged."""
+    """True if JSON data is a manifest, of any format version and maybe damaged."""
     return isinstance(content, dict) and len(_NAMES & content.keys()) >= 2
 
 
-def is_of_another_program(content: object) -> bool:
-    """True if plain data says something, and nothing that a manifest says."""
+def is_foreign(content: object) -> bool:
+    """True if JSON data comes from another program: it has fields, but none of a manifest."""
     return isinstance(content, dict) and bool(content) and not _NAMES & content.keys()
 
 
-def manifest_of(content: object) -> Manifest:
-    """A manifest from plain data.
+def parse_manifest(content: object) -> Manifest:
+    """Convert JSON data to a manifest, and check that its values are possible.
 
     Raises:
-        ValueError: it is none, or claims what no index can be.
+        ValueError: a field is missing, unknown, or has an impossible value.
     """
     manifest = from_json(Manifest, content)
     index_limits.check_layers(manifest.layers)
     index_limits.check_settings(manifest.summary, manifest.image_root, manifest.block_size)
-    index_limits.check_reading(manifest.resize, manifest.value_range)
+    index_limits.check_decoding(manifest.resize, manifest.value_range)
     texts = [manifest.decoding, manifest.preprocessing_reason, *manifest.passed_over]
     index_limits.check_texts([*texts, *(manifest.extensions or ()), *(manifest.labels or ())])
     return manifest

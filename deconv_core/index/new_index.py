@@ -1,9 +1,9 @@
-"""Scan anew: a new index is made beside the one that is there, and then takes its place.
+"""Scan anew: a new index is made beside the old one, and replaces it when it is complete.
 
-``X.anew`` is scanned while ``X`` is still there. When it is whole, ``X`` gets the name
-``.X.0123456789abcdef.deleted``, ``X.anew`` becomes ``X``, and what was moved away is deleted.
-Between any two of these steps a program may be killed: both are whole then, and the next scan or
-the next look finishes what was begun.
+The new index is scanned into ``X.anew`` while the old index ``X`` can still be used. When the new
+one is complete, ``X`` is renamed to ``.X.0123456789abcdef.deleted``, ``X.anew`` is renamed to
+``X``, and the old index is deleted. If the program is killed between two of these steps, both
+folders are still whole, and the next scan finishes the remaining steps.
 """
 
 from __future__ import annotations
@@ -20,36 +20,36 @@ import filelock
 
 from deconv_core.errors import DeconvError, ScanRunningError
 from deconv_core.images.passed_over import made_by_a_system
-from deconv_core.index.folder import IndexFolder, is_of_an_index
+from deconv_core.index.folder import IndexFolder, is_index_file_name
 from deconv_core.index.place import LOCK, check_place
 from deconv_core.storage import Location, scan_lock, written_name
 
-_NAMED = 3
+_NAMED = 3  # the most files that a message names
 
 
 def new_index(path: Path) -> Path:
-    """Where a new index is made while the one at ``path`` is still there."""
+    """The folder where the new index is made that will replace the index at ``path``."""
     return Path(str(IndexFolder(path).anew.path))
 
 
 def begin_new_index(path: Location, image_root: Location) -> tuple[Path, IndexFolder]:
-    """Check that a new index may take the place of what is there.
+    """Check that an index may be replaced by a new one.
 
     Args:
         path: the index folder.
         image_root: the folder of images.
 
     Returns:
-        The folder that will be replaced, no link, and where to scan meanwhile.
+        The folder to replace, with links resolved, and the folder to scan into.
 
     Raises:
-        DeconvError: it may not: an address, something else than an index, or an index with files
-            of others in it, which would be deleted.
+        DeconvError: it may not be replaced: it is an address, is not an index, or holds other
+            files, which would be deleted.
     """
     if not isinstance(path, Path):
         raise DeconvError(
-            f"{path} is an address, where no folder can take the place of another; scan into "
-            "another one (--index)"
+            f"{path} is an address, where a folder cannot replace another; scan into another one "
+            "(--index)"
         )
     place = Path(os.path.realpath(path))
     check_place(IndexFolder(place), image_root)
@@ -57,50 +57,52 @@ def begin_new_index(path: Location, image_root: Location) -> tuple[Path, IndexFo
     return place, IndexFolder(place).anew
 
 
-def take_place(place: Path) -> None:
-    """Put the new index that is beside an index in its place, and delete what was there.
+def replace_index(place: Path) -> None:
+    """Replace an index by the new index beside it, and delete the old one.
 
     Raises:
-        DeconvError: something else lies in the folder now, or one of both is being scanned; both
-            stay as they are.
-        OSError: the folders cannot be renamed; both stay as they are.
+        DeconvError: the folder now holds other files, or a scan is writing to one of the two;
+            nothing is changed.
+        OSError: the folders cannot be renamed; nothing is changed.
     """
     _check_only_an_index(place)
-    exchange(place, new_index(place))
-    delete_left(place)
+    replace_folder(place, new_index(place))
+    delete_replaced(place)
 
 
-def finish(place: Path) -> bool:
-    """Put a whole new index in its place; True if there was one, as a killed program leaves it.
+def finish_replacement(place: Path) -> bool:
+    """Replace an index if there is a complete new index beside it; True if there was one.
+
+    A killed program may leave a complete new index.
 
     Raises:
-        DeconvError, OSError: as ``take_place``.
+        DeconvError, OSError: as ``replace_index``.
     """
     new = IndexFolder(place).anew
-    whole = new.exists() and new.read_manifest().complete
-    if whole:
-        take_place(place)
-    return whole
+    complete = new.exists() and new.read_manifest().complete
+    if complete:
+        replace_index(place)
+    return complete
 
 
-def finish_killed(folder: IndexFolder) -> None:
-    """Finish what a program that was killed while it put a new index in a place left undone.
+def finish_interrupted(folder: IndexFolder) -> None:
+    """Finish a replacement that was interrupted because its program was killed.
 
     Raises:
-        DeconvError, OSError: as ``take_place``.
+        DeconvError, OSError: as ``replace_index``.
     """
     if isinstance(folder.path, Path):
         if not folder.exists() and folder.has_anew():
-            finish(folder.path)
-        delete_left(folder.path)
+            finish_replacement(folder.path)
+        delete_replaced(folder.path)
 
 
-def exchange(path: Path, new: Path) -> None:
-    """Put a folder in the place of another, which ``delete_left`` deletes.
+def replace_folder(path: Path, new: Path) -> None:
+    """Replace a folder by another; the old one is renamed, for ``delete_replaced``.
 
     Raises:
-        ScanRunningError: one of them is being scanned.
-        OSError: they cannot be renamed; both stay as they are.
+        ScanRunningError: a scan is writing to one of them.
+        OSError: they cannot be renamed; nothing is changed.
     """
     before = path.with_name(f".{path.name}.{secrets.token_hex(8)}.deleted")
     with ExitStack() as locks:
@@ -112,7 +114,7 @@ def exchange(path: Path, new: Path) -> None:
                 raise ScanRunningError(
                     f"another process is scanning into {folder}; wait for it or cancel it"
                 ) from None
-        if os.name == "nt":  # an open file keeps its folder from being renamed there
+        if os.name == "nt":  # Windows cannot rename a folder with an open file
             locks.close()
         if os.path.lexists(path):
             os.replace(path, before)
@@ -124,8 +126,8 @@ def exchange(path: Path, new: Path) -> None:
             raise
 
 
-def delete_left(place: Path) -> None:
-    """Delete what was moved away from a place, once something is there again."""
+def delete_replaced(place: Path) -> None:
+    """Delete the old folders that ``replace_folder`` renamed, if the new folder is there."""
     if place.is_dir():
         name = re.compile(rf"\.{re.escape(place.name)}\.[0-9a-f]{{16}}\.deleted")
         for entry in list(os.scandir(place.parent)):
@@ -134,6 +136,7 @@ def delete_left(place: Path) -> None:
 
 
 def _check_only_an_index(place: Path) -> None:
+    """Check that a folder holds nothing but the files of an index."""
     if others := sorted(_other_things(IndexFolder(place))):
         named = ", ".join(map(ascii, others[:_NAMED]))
         more = f" and {len(others) - _NAMED:,} more" if len(others) > _NAMED else ""
@@ -144,9 +147,10 @@ def _check_only_an_index(place: Path) -> None:
 
 
 def _other_things(folder: IndexFolder) -> Iterator[str]:
+    """The names of files and folders that are not part of an index."""
     for below in ("", "blocks/"):
         for name, _ in folder.entries(below.rstrip("/")):
-            own = is_of_an_index(name) or is_of_an_index(written_name(name) or "")
+            own = is_index_file_name(name) or is_index_file_name(written_name(name) or "")
             own = own or name in ((LOCK, "blocks") if not below else ())
             if not (own or made_by_a_system(name)):
                 yield below + name

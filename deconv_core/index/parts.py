@@ -1,4 +1,4 @@
-"""What the Parquet files of an index have in common: a seal, and whose they are."""
+"""What all Parquet files of an index contain: a seal, and the identity of their index."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ from deconv_core.storage import Location
 from deconv_core.whole_files import write_whole
 
 _IDENTITY_KEY = b"deconv_identity"
-MISTAKES = (
+READ_ERRORS = (
     *(OSError, MemoryError, pa.ArrowException, ValueError, TypeError, LookupError, AttributeError),
-    *(ArithmeticError, RuntimeError),  # Arrow's C++ raises some things as they are
+    *(ArithmeticError, RuntimeError),  # Arrow passes on some errors of its C++ code
 )
-"""What reading bytes of any kind can raise."""
+"""Errors that reading a damaged file can raise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """To which index a Parquet file belongs, and as what; all "" where it does not say.
+    """Which index a Parquet file belongs to, and which part of it the file is.
 
-    ``part`` is "blocks 0 to 3", "images" or the kind and version of a summary.
+    Attributes:
+        key: ``Manifest.key`` of the index; "" if the file has no identity.
+        making: ``Manifest.settings_hash`` of the index.
+        part: "blocks 0 to 3", "images", or kind and version of a summary.
     """
 
     key: str = ""
@@ -37,17 +40,17 @@ class Identity:
 
     @classmethod
     def of(cls, manifest: Manifest, part: str) -> Identity:
-        """The identity of a part of the manifest's index."""
-        return cls(manifest.key, manifest.making, part)
+        """The identity of a part of an index."""
+        return cls(manifest.key, manifest.settings_hash, part)
 
 
-def identified(identity: Identity) -> dict[bytes, bytes]:
-    """An identity as the metadata of a Parquet schema."""
+def identity_metadata(identity: Identity) -> dict[bytes, bytes]:
+    """Metadata for a Parquet schema that stores an identity."""
     return {_IDENTITY_KEY: json.dumps(asdict(identity)).encode()}
 
 
-def identity_of(schema: pa.Schema) -> Identity:
-    """The identity in the metadata of a schema; nothing if there is none."""
+def read_identity(schema: pa.Schema) -> Identity:
+    """Read the identity from the metadata of a schema; an empty identity if there is none."""
     stored = (schema.metadata or {}).get(_IDENTITY_KEY)
     try:
         return from_json(Identity, json.loads(stored)) if stored else Identity()
@@ -56,15 +59,16 @@ def identity_of(schema: pa.Schema) -> Identity:
 
 
 def check_identity(path: Location, schema: pa.Schema, manifest: Manifest, part: str) -> None:
-    """Check that a file belongs to the manifest's index, as this part of it.
+    """Check that a file belongs to an index, and is the given part of it.
 
     Raises:
-        IndexForeignError: it is something else.
+        IndexForeignError: it belongs to another index, or is another part.
     """
-    found = identity_of(schema)
+    found = read_identity(schema)
     if found.key != manifest.key:
         raise IndexForeignError(
-            f"{path} does not belong to this index: it or manifest.json is of another", REPAIR
+            f"{path} does not belong to this index: it or manifest.json comes from another index",
+            REPAIR,
         )
     if found.part != part:
         raise IndexForeignError(
@@ -76,6 +80,8 @@ def write_table(path: Location, table: pd.DataFrame, identity: Identity) -> None
     """Write a small table as a sealed Parquet file."""
     buffer = pa.BufferOutputStream()
     content = pa.Table.from_pandas(table, preserve_index=False)
-    content = content.replace_schema_metadata({**content.schema.metadata, **identified(identity)})
+    content = content.replace_schema_metadata(
+        {**content.schema.metadata, **identity_metadata(identity)}
+    )
     pq.write_table(content, buffer, compression="zstd", write_page_checksum=True)
     write_whole(path, sealed(memoryview(buffer.getvalue())))

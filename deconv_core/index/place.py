@@ -1,8 +1,8 @@
-"""Checks where an index may be written: foreign files are never replaced or deleted.
+"""Checks where an index may be written: files of other programs are never replaced or deleted.
 
 A new index needs a new or empty folder, outside the folder of images. A scan continues only in a
 folder that is certainly an index: its manifest proves it, or the metadata that this program writes
-into Parquet files (so that a lost manifest can be made again). Foreign files in it stay.
+into Parquet files (so that a lost manifest can be replaced). Other files in it are kept.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from deconv_core.errors import DeconvError
 from deconv_core.images.passed_over import hidden_place, made_by_a_system
-from deconv_core.index.folder import IndexFolder, is_of_an_index
-from deconv_core.index.parts import MISTAKES
+from deconv_core.index.folder import IndexFolder, is_index_file_name
+from deconv_core.index.parts import READ_ERRORS
 from deconv_core.storage import Location, names_below, source, written_name
 
 LOCK = "scan.lock"
@@ -29,9 +29,9 @@ _ELSEWHERE = "choose a folder that is new or empty"
 
 
 class _Writer(Enum):
-    THIS_PROGRAM = "its metadata says so"
-    ANOTHER = "a whole Parquet file without that"
-    UNKNOWN = "no readable Parquet file"
+    THIS_PROGRAM = "a Parquet file with metadata of this program"
+    ANOTHER = "a Parquet file without such metadata"
+    UNKNOWN = "not a readable Parquet file"
 
 
 def holds_index(folder: IndexFolder) -> bool:
@@ -67,7 +67,7 @@ def check_place(folder: IndexFolder, image_root: Location) -> None:
 
 
 def check_written_here(paths: Iterable[Location]) -> None:
-    """Check that this program wrote the files that will be replaced or deleted.
+    """Check that no other program wrote the files that will be replaced or deleted.
 
     Raises:
         DeconvError: another program wrote one of them.
@@ -80,7 +80,7 @@ def check_written_here(paths: Iterable[Location]) -> None:
 
 
 @contextmanager
-def begun_folder(path: Location) -> Iterator[None]:
+def created_folder(path: Location) -> Iterator[None]:
     """Make a folder; after an error in the block, remove it again if it is empty."""
     if not isinstance(path, Path):
         yield
@@ -106,7 +106,7 @@ def _writer(path: Location) -> _Writer:
     """The program that wrote a Parquet file."""
     try:
         metadata = pq.read_schema(source(path)).metadata or {}
-    except MISTAKES:
+    except READ_ERRORS:
         return _Writer.UNKNOWN
     ours = any(key.startswith(b"deconv_") for key in metadata)
     return _Writer.THIS_PROGRAM if ours else _Writer.ANOTHER
@@ -134,7 +134,7 @@ def _beside(images: Location) -> str:
 
 
 def _other_things(folder: IndexFolder) -> Iterator[str]:
-    """Names in the folder, without those that a scan killed at its start may leave."""
+    """Names in the folder, without those that a scan leaves if it is killed at its start."""
     for name, size in folder.entries():
         empty_lock = name == LOCK and size == 0
         blocks = name == "blocks" and not list(_other_blocks(folder))
@@ -152,4 +152,4 @@ def _other_blocks(folder: IndexFolder) -> Iterator[str]:
 
 
 def _unfinished(name: str) -> bool:
-    return is_of_an_index(written_name(name) or "")
+    return is_index_file_name(written_name(name) or "")

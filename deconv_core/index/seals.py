@@ -28,7 +28,7 @@ class BrokenSealError(ValueError):
 
 
 def sealed(parquet: bytes | memoryview) -> bytes:
-    """A whole Parquet file with a seal before its footer."""
+    """Add a seal before the footer of a Parquet file."""
     content = memoryview(parquet)
     start = len(content) - _END - int.from_bytes(content[-_END:-4], "little")
     pages, rest = content[:start], content[start:]

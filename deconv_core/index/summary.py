@@ -1,9 +1,9 @@
-"""What a finished index knows by heart: the strongest images of every map, and its statistics.
+"""The summary of a finished index: the 100 strongest images and the statistics of every map.
 
-A question about the top k (k up to 100) of a map or of a whole layer then reads a few small row
-groups, whatever the number of images. It is enough for whole layers too: an image among the k best
-of a layer has fewer than k images above it in its own best map. Where images are copies of each
-other, it holds the 100 strongest images and the 100 strongest of those that are not copies.
+With a summary, a query for the top k (k up to 100) of a map or of a layer reads a few small row
+groups, whatever the number of images. This also suffices for a whole layer: fewer than k images
+have a larger peak in the best map of an image among the top k of the layer. If there are copies,
+the summary also holds the 100 strongest images that are not copies.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from deconv_core.index.copies import is_repeated
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.manifest import Manifest
 from deconv_core.index.parts import (
-    MISTAKES,
+    READ_ERRORS,
     Identity,
     check_identity,
-    identified,
+    identity_metadata,
     write_table,
 )
 from deconv_core.index.seals import check_seal, sealed
@@ -45,10 +45,11 @@ from deconv_core.storage import Location, source
 from deconv_core.whole_files import write_whole
 
 KEPT = 100
-"""Images kept of every map; where there are copies, as many again without them."""
+"""Images of every map in the summary; if there are copies, also as many without copies."""
 MERGE_FROM = 64
-"""Block files beyond which a finished scan merges them."""
+"""A finished scan with more block files merges them."""
 MERGED_IMAGES = 4096
+"""Images in a merged block file, at least."""
 
 _TOP_SCHEMA = pa.schema(
     [
@@ -63,10 +64,10 @@ _TOP_SCHEMA = pa.schema(
 
 
 def merge_blocks(folder: IndexFolder, manifest: Manifest) -> None:
-    """Merge the block files of a large index into runs of about 4,096 images.
+    """Merge the block files of a large index into files of about 4,096 images.
 
-    A run is written whole before the files in it are deleted; killed in between, the next scan
-    deletes them.
+    A merged file is complete before the single files are deleted. If the scan is killed between,
+    the next scan deletes them.
     """
     files = folder.block_files()
     if len(files) <= MERGE_FROM:
@@ -96,11 +97,20 @@ def _merge(folder: IndexFolder, manifest: Manifest, run: Sequence[BlockFile]) ->
 
 
 @dataclass(eq=False)
-class _Best:
-    """The strongest images of a layer's maps so far: arrays (at most ``KEPT``, channels).
+class _LayerSummary:
+    """Collects the strongest images and the statistics of the maps of one layer, block by block.
 
-    ``keys`` order by value, then by the rank of the image's id: the bits of a float that is not
-    negative grow with it.
+    Attributes:
+        channels: number of maps.
+        images: number of images so far.
+        highest: largest activation of each map.
+        total: sum of the peaks of each map.
+        active: number of images that activate each map.
+        keys: sort keys of the strongest images (at most ``KEPT``, channels). The high 32 bits are
+            those of the value: they grow with a float that is not negative. The low 32 bits are
+            larger for images whose id comes first.
+        places: ordinal, row and column of the same peaks, packed as ordinal << 16 | row << 8 |
+            column.
     """
 
     channels: int
@@ -119,9 +129,13 @@ class _Best:
         self.places = np.zeros((0, self.channels), np.uint64)
 
     def add(self, ordinals: Ordinals, found: Peaks, counted: np.ndarray, ranks: np.ndarray) -> None:
-        """Add the peaks in those images that are counted.
+        """Add the peaks of a block.
 
-        ``counted`` and ``ranks`` (of the ids) have an entry for every image of the index.
+        Args:
+            ordinals: the images of the block.
+            found: their peaks.
+            counted: for every image of the index, whether it counts.
+            ranks: for every image of the index, the position of its id in the sorted ids.
         """
         chosen = counted[ordinals]
         ordinals, found = ordinals[chosen], found.select(chosen)
@@ -143,21 +157,24 @@ class _Best:
         self.keys, self.places = keys, where
 
 
-def _kept_table(bests: Sequence[_Best], channels: range, copies: np.ndarray) -> pa.Table:
-    """The images that any of the bests keeps of some channels, once, strongest first.
+def _top_table(summaries: Sequence[_LayerSummary], channels: range, copies: np.ndarray) -> pa.Table:
+    """The strongest images of some channels, largest activation first, without repeats.
 
-    Those above 0 only; ``copies`` says of each ordinal whether the image is a copy.
+    Args:
+        summaries: the collected images; an image may be in several.
+        channels: the channels.
+        copies: for every ordinal, whether the image is a copy.
     """
     here = slice(channels.start, channels.stop)
     keys, places = (
         np.concatenate([array[:, here] for array in arrays])
-        for arrays in ([best.keys for best in bests], [best.places for best in bests])
+        for arrays in ([one.keys for one in summaries], [one.places for one in summaries])
     )
     order = np.argsort(keys, axis=0)[::-1]
     keys, places = (np.take_along_axis(array, order, 0) for array in (keys, places))
     values = (keys >> 32).astype(np.uint32).view(np.float32)
     chosen = values > 0
-    chosen[1:] &= keys[1:] != keys[:-1]  # kept by both
+    chosen[1:] &= keys[1:] != keys[:-1]  # in two summaries
     numbers = np.broadcast_to(np.arange(channels.start, channels.stop), keys.shape)
     where = places.T[chosen.T]
     columns: list[np.ndarray] = [
@@ -174,11 +191,11 @@ def _kept_table(bests: Sequence[_Best], channels: range, copies: np.ndarray) -> 
 
 
 def write_summary(folder: IndexFolder, manifest: Manifest, plan: pd.DataFrame) -> str:
-    """Write the summary of all blocks, one layer in memory at a time.
+    """Write the summary of all blocks, with one layer in memory at a time.
 
     Returns:
-        Its version, a hash of the list of images. An index that somebody opened before an update
-        does not find the new version, and answers from its blocks as before.
+        Its version, a hash of the list of images. An index that was opened before an update does
+        not find the new version, and reads its blocks instead.
     """
     layers, live = manifest.layers, ~plan["removed"].to_numpy(bool)
     listed = plan[["image_id", "removed", "content_hash"]].to_csv().encode()
@@ -190,19 +207,21 @@ def write_summary(folder: IndexFolder, manifest: Manifest, plan: pd.DataFrame) -
     buffer = pa.BufferOutputStream()
     maps: list[pd.DataFrame] = []
     groups = row_groups(layers)
-    identity = identified(Identity.of(manifest, f"top-{version}"))
+    identity = identity_metadata(Identity.of(manifest, f"top-{version}"))
     with open_writer(buffer, _TOP_SCHEMA.with_metadata(identity)) as writer:
         for layer in (layer for layer in layers if not layer.is_pool):
-            best, first = _Best(layer.channels), _Best(layer.channels)
+            all_images = _LayerSummary(layer.channels)
+            without_copies = _LayerSummary(layer.channels)
             for file in folder.block_files():
                 ordinals, peaks = read_peaks(file, layers, layer.name, None)
-                best.add(ordinals, peaks, live, ranks)
+                all_images.add(ordinals, peaks, live, ranks)
                 if copies.any():
-                    first.add(ordinals, peaks, originals, ranks)
+                    without_copies.add(ordinals, peaks, originals, ranks)
             for name, channels in groups:
                 if name == layer.name:
-                    writer.write_table(_kept_table([best, first], channels, copies))
-            maps.append(_statistics(layer, best))
+                    table = _top_table([all_images, without_copies], channels, copies)
+                    writer.write_table(table)
+            maps.append(_statistics(layer, all_images))
     write_table(
         folder.path / f"maps-{version}.parquet",
         pd.concat(maps, ignore_index=True),
@@ -213,7 +232,7 @@ def write_summary(folder: IndexFolder, manifest: Manifest, plan: pd.DataFrame) -
 
 
 def drop_summaries(folder: IndexFolder, manifest: Manifest) -> None:
-    """Delete every summary of this index but the manifest's."""
+    """Delete the old summaries of an index: all but the one that the manifest names."""
     for path in folder.parquet_files():
         old = path.stem.startswith(("maps-", "top-")) and not path.stem.endswith(manifest.summary)
         if old and folder.identity(path) == Identity.of(manifest, path.stem):
@@ -221,7 +240,7 @@ def drop_summaries(folder: IndexFolder, manifest: Manifest) -> None:
 
 
 def _copies(plan: pd.DataFrame) -> np.ndarray:
-    """Of each row of the list of images: is it a copy of a readable one with a smaller id?"""
+    """For every row of the list of images: True for a copy of a readable image with smaller id."""
     readable = plan[~plan["removed"].to_numpy(bool) & (plan["error"] == "").to_numpy(bool)]
     ordered = readable.sort_values("image_id")
     found = np.zeros(len(plan), bool)
@@ -229,16 +248,17 @@ def _copies(plan: pd.DataFrame) -> np.ndarray:
     return found
 
 
-def _statistics(layer: Layer, best: _Best) -> pd.DataFrame:
-    count = max(best.images, 1)
+def _statistics(layer: Layer, summary: _LayerSummary) -> pd.DataFrame:
+    """The statistics of the maps of a layer."""
+    count = max(summary.images, 1)
     return pd.DataFrame(
         {
             "layer": layer.name,
             "channel": np.arange(layer.channels),
-            "max": best.highest,
-            "mean": (best.total / count).astype(np.float32),
-            "share": best.active / count,
-            "dead": best.highest <= 0,
+            "max": summary.highest,
+            "mean": (summary.total / count).astype(np.float32),
+            "share": summary.active / count,
+            "dead": summary.highest <= 0,
         }
     )
 
@@ -246,14 +266,14 @@ def _statistics(layer: Layer, best: _Best) -> pd.DataFrame:
 def read_top(
     folder: IndexFolder, manifest: Manifest, layer: str, channel: int | None
 ) -> pd.DataFrame | None:
-    """The images kept of one map, or of all maps of a layer.
+    """Read the strongest images of one map, or of all maps of a layer.
 
     Returns:
-        channel, image (ordinal), value, row, column, copy (True if it has the content of an image
-        with a smaller id); None if there is no summary of the manifest's version.
+        channel, image (ordinal), value, row, column, copy (True if an image with a smaller id has
+        the same content); None if there is no summary of the manifest's version.
 
     Raises:
-        IndexDamagedError: it cannot be read.
+        IndexDamagedError: the summary cannot be read.
     """
     path = folder.path / f"top-{manifest.summary}.parquet"
     if not path.is_file():
@@ -277,16 +297,16 @@ def read_top(
             found: pd.DataFrame = table.to_pandas(ignore_metadata=True)
             if (found["channel"] >= here.channels).any():
                 raise ValueError(f"{layer} has no such feature map")
-    except MISTAKES as error:
+    except READ_ERRORS as error:
         raise _damaged(path, error) from error
     return found if channel is None else found[found["channel"] == channel]
 
 
 def read_maps(folder: IndexFolder, manifest: Manifest, layer: str) -> pd.DataFrame | None:
-    """Statistics of a layer's maps, or None if there is no summary of the manifest's version.
+    """Read the statistics of a layer's maps; None if there is no summary of this version.
 
     Raises:
-        IndexDamagedError: they cannot be read.
+        IndexDamagedError: the summary cannot be read.
     """
     path = folder.path / f"maps-{manifest.summary}.parquet"
     if not path.is_file():
@@ -304,7 +324,7 @@ def read_maps(folder: IndexFolder, manifest: Manifest, layer: str) -> pd.DataFra
         found: pd.DataFrame = table.drop_columns(["layer"]).to_pandas(ignore_metadata=True)
         if found["channel"].tolist() != list(range(channels[layer])):
             raise ValueError(f"it does not have a row for each feature map of {layer}")
-    except MISTAKES as error:
+    except READ_ERRORS as error:
         raise _damaged(path, error) from error
     return found
 
@@ -312,7 +332,11 @@ def read_maps(folder: IndexFolder, manifest: Manifest, layer: str) -> pd.DataFra
 def summary_damage(
     folder: IndexFolder, manifest: Manifest
 ) -> list[tuple[Location, IndexDamagedError]]:
-    """What is wrong with the summary of a finished index, every byte of it: (file, error)."""
+    """Check every byte of the summary of a finished index.
+
+    Returns:
+        The files that are damaged, with the error of each.
+    """
     found = []
     for kind in ("maps", "top"):
         path = folder.path / f"{kind}-{manifest.summary}.parquet"
@@ -324,23 +348,24 @@ def summary_damage(
 
 
 def _check(path: Location, manifest: Manifest, *, whole: bool = False) -> None:
-    """Check a file's seal, and whose it is.
+    """Check the seal and the identity of a file.
 
     Raises:
-        IndexDamagedError: something is wrong with it.
+        IndexDamagedError: the file is missing or damaged.
+        IndexForeignError: it belongs to another index.
     """
     try:
         with path.open("rb") as file:
             check_seal(file, whole=whole)
         schema = pq.read_schema(source(path))
-    except MISTAKES as error:
+    except READ_ERRORS as error:
         raise _damaged(path, error) from error
     check_identity(path, schema, manifest, path.stem)
 
 
 def _damaged(path: object, error: Exception) -> IndexDamagedError:
     return IndexDamagedError(
-        f"{path} is missing or damaged ({error}). Without the file answers come from the blocks, "
-        "more slowly",
+        f"{path} is missing or damaged ({error}). Without this file answers come from the blocks, "
+        "which is slower",
         REPAIR,
     )

@@ -15,7 +15,7 @@ _LARGEST = 2**53
 
 
 def from_json(kind: type[_Made], content: object) -> _Made:
-    """A dataclass from a JSON object.
+    """Convert a JSON object to a dataclass.
 
     Fields may be str, bool, int, float, dict[str, float], dataclasses, tuples of these, and any of
     them or None.

@@ -1,1 +1,1 @@
-"""Output for people: grids, tables, figures, and exports with an offline page."""
+"""Output: grids, tables, figures, and exports with an offline page."""

@@ -57,7 +57,7 @@ Copies = Mapping[str, tuple[str, ...]] | None
 
 @dataclass(frozen=True)
 class Drawn:
-    """The top activations of one map or layer, with the pictures that could be made.
+    """The top activations of one map or layer, with their pictures.
 
     Attributes:
         top: all top activations.

@@ -35,7 +35,7 @@ def new_manifest(run: ScanRun) -> Manifest:
         compute=run.engine.compute_path(network, images, run.precision),
         block_size=run.block_size or BLOCK_SIZE,
     )
-    return manifest.keyed(entry.image_id for entry in images)
+    return manifest.with_key(entry.image_id for entry in images)
 
 
 def check_same_settings(run: ScanRun, manifest: Manifest) -> None:

@@ -77,7 +77,7 @@ def inspect_without_manifest(folder: IndexFolder, manifest: Manifest) -> Inspect
         IndexForeignError: no block was made with these settings; nothing is changed.
     """
     stated = [folder.identity(file.path) for file in folder.all_block_files()]
-    keys = Counter(identity.key for identity in stated if identity.making == manifest.making)
+    keys = Counter(identity.key for identity in stated if identity.making == manifest.settings_hash)
     if keys:
         manifest = replace(manifest, key=keys.most_common(1)[0][0])
     found = inspect(folder, manifest)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from deconv_core.arguments import callbacks, instance, shown, whole_number
 from deconv_core.errors import DeconvError
 from deconv_core.images.folder import ImageFolder
-from deconv_core.images.passed_over import FOLLOW, LINK, passed_over_line
+from deconv_core.images.passed_over import FOLLOW, LINK, skipped_line
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.limits import LARGEST_BLOCK
 from deconv_core.network.network import Network
@@ -99,7 +99,7 @@ def check_run(run: ScanRun) -> None:
         if given not in known:
             raise DeconvError(f"{what} {given!r} is not known; choose {', '.join(known)}")
     if len(run.images) == 0:
-        others = passed_over_line(run.images.passed_over, "")
+        others = skipped_line(run.images.passed_over, "")
         raise DeconvError(
             "; ".join(filter(None, [f"there are no images to scan in {run.images.root}", others])),
             *([FOLLOW] if LINK in run.images.passed_over else []),

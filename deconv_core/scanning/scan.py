@@ -33,8 +33,8 @@ from deconv_core.index.folder import IndexFolder
 from deconv_core.index.inspection import inspect, missing_blocks
 from deconv_core.index.limits import LARGEST_BLOCK
 from deconv_core.index.manifest import Manifest
-from deconv_core.index.new_index import begin_new_index, finish_killed, take_place
-from deconv_core.index.place import begun_folder, check_place
+from deconv_core.index.new_index import begin_new_index, finish_interrupted, replace_index
+from deconv_core.index.place import check_place, created_folder
 from deconv_core.index.summary import drop_summaries, merge_blocks, write_summary
 from deconv_core.network.network import Network
 from deconv_core.progress import CancelFlag, ScanProgress
@@ -126,16 +126,16 @@ def scan(
             place, beside = begin_new_index(folder.path, images.root)
             run = replace(run, folder=beside)
         else:
-            finish_killed(folder)
+            finish_interrupted(folder)
         check_place(run.folder, images.root)
-        with begun_folder(run.folder.path), scan_lock(run.folder.path):
+        with created_folder(run.folder.path), scan_lock(run.folder.path):
             check_place(run.folder, images.root)  # again: it may have changed before the lock
             manifest, plan = _begin(run)
             manifest, plan = _update(run, manifest, plan)
             if _make_missing_blocks(run, manifest, plan):
                 manifest = _finish(run, manifest, plan)
         if anew and manifest.complete:
-            take_place(place)
+            replace_index(place)
             return ActivationIndex.open(place)
     return ActivationIndex.open(run.folder.path)
 

@@ -13,7 +13,7 @@ from deconv_core.errors import CancelledError, DeconvError
 from deconv_core.file_state import FileState
 from deconv_core.images.folder import ImageFolder
 from deconv_core.index.folder import IndexFolder
-from deconv_core.index.new_index import finish, new_index, take_place
+from deconv_core.index.new_index import finish_replacement, new_index, replace_index
 from deconv_core.progress import ScanProgress
 from deconv_core.storage import Location
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
@@ -121,7 +121,7 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
         raise CancelledError("cancelled; finished blocks are kept")
     if order.anew:
         with JobQueue(order.home).locked():
-            take_place(order.index)
+            replace_index(order.index)
 
 
 def finish_new_index(registry: Registry, index_path: Path) -> None:
@@ -133,7 +133,7 @@ def finish_new_index(registry: Registry, index_path: Path) -> None:
     if new_index(index_path).is_dir() and not at_work():
         with suppress(DeconvError, OSError), registry.jobs.locked():
             if not at_work():
-                finish(index_path)
+                finish_replacement(index_path)
 
 
 def finish_what_was_killed(registry: Registry) -> None:

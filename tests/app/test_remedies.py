@@ -107,7 +107,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
                 "{} exists already and is",
             ),
             *("the address of the bucket {} contains", "nothing is chosen; choose at least one"),
-            *("{} is an address, where no folder", "scan a folder into it first"),
+            *("{} is an address, where a folder", "scan a folder into it first"),
             *("choose a folder you may write to", "give another index folder to keep both"),
             *("note: {} values that fill little of their range",),
         ),

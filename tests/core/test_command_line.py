@@ -83,7 +83,7 @@ def test_scan_tells_its_progress_as_json(
     assert (scans[-1]["done"], scans[-1]["failed"]) == (11, 1)
     assert end == {
         **{"event": "end", "complete": True, "images": 11, "failed": 1},
-        **{"passed_over": {".txt": 1}, "message": "passed over: 1 .txt"},
+        **{"passed_over": {".txt": 1}, "message": "skipped: 1 .txt"},
     }
     assert ActivationIndex.open(index).complete
 
@@ -151,8 +151,8 @@ def mixed(photos: Path, tmp_path: Path) -> Path:
 
 
 PASSED_OVER = (
-    "passed over: 5 .heic, 1 without extension, 1 .mov, 3 hidden, 1 link to a folder "
-    "(--follow-links takes links to folders; .heic cannot be read: convert them to JPEG or PNG)"
+    "skipped: 5 .heic, 1 without extension, 1 .mov, 3 hidden, 1 link to a folder "
+    "(--follow-links follows links to folders; .heic cannot be read: convert them to JPEG or PNG)"
 )
 
 
@@ -185,9 +185,7 @@ def test_links_are_followed_on_request_and_remembered(
     assert made.labels == {"cat": 5, "dog": 1}
     top = ["top", index, "--layer", "conv3_2", "--label", "cat", "--out", str(tmp_path / "out")]
     assert main(top) == 0
-    assert "passed over: 5 .heic, 1 without extension, 1 .mov, 3 hidden (" in (
-        capsys.readouterr().out
-    )
+    assert "skipped: 5 .heic, 1 without extension, 1 .mov, 3 hidden (" in (capsys.readouterr().out)
     assert main(arguments) == 0  # as the index has it
     assert main([*arguments, "--update"]) == 0
     kept = ActivationIndex.open(index)
@@ -227,7 +225,7 @@ def test_without_any_image_the_error_says_what_was_passed_over(
     arguments = ["scan", str(tmp_path / "linked"), "--network", weights]
     assert main([*arguments, "--index", str(tmp_path / "index")]) == 1
     said = capsys.readouterr().err
-    assert "passed over: 2 links to folders" in said
+    assert "skipped: 2 links to folders" in said
     assert "follow links to folders (follow_links=True, --follow-links)" in said
 
 
@@ -236,7 +234,7 @@ def test_a_label_that_no_image_has_is_said(
 ) -> None:
     arguments = ["scan", str(photos), "--network", weights, "--progress", "none"]
     assert main([*arguments, "--index", str(tmp_path / "index"), "--labels", "b,dgo"]) == 0
-    assert "no image has the label 'dgo'; taken: 'b'" in capsys.readouterr().out
+    assert "no image has the label 'dgo'; used: 'b'" in capsys.readouterr().out
 
 
 def test_scan_says_which_pictures_are_nearly_black(
@@ -586,18 +584,18 @@ def test_check_names_damage_and_repairs_it(
     assert main(arguments) == 0
     capsys.readouterr()
     assert main(["check", index]) == 0
-    assert f"nothing is wrong with {index}" in capsys.readouterr().out
+    assert f"no errors in {index}" in capsys.readouterr().out
 
     whole = block.read_bytes()
     block.write_bytes(whole[:-9])
     assert main(["check", index]) == 1
     said = capsys.readouterr().err
     assert f"error: block {block} is missing or damaged" in said
-    assert f"{index}: files not as they should be: 1" in said
+    assert f"{index}: files with errors: 1" in said
     assert block.read_bytes() == whole[:-9], "without --repair nothing is changed"
 
     assert main(["check", index, "--repair"]) == 0
-    assert "nothing is wrong" in capsys.readouterr().out
+    assert "no errors in" in capsys.readouterr().out
     assert block.read_bytes() == whole
 
 

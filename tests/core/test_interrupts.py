@@ -169,7 +169,7 @@ def test_a_second_time_ends_it_at_once(
     where = """
 import deconv_core.interrupts as i
 import deconv_core.scanning.engine as m
-i._ASKED = 3600.0  # so that nothing else can end it
+i._SECONDS_TO_STOP = 3600.0  # so that nothing else can end it
 
 def asked(prepared, images, entries, count, cancel):
     print("waiting", file=sys.stderr, flush=True)

@@ -19,7 +19,7 @@ from deconv_core.scanning.scan import scan
 from tests.core import drawings
 
 LAYER = "conv3_1"
-CHANGED = "its file holds something else than when it was scanned"
+CHANGED = "its content has changed since the scan"
 GONE = "it is not in the folder any more"
 
 

@@ -376,9 +376,9 @@ def test_folders_that_are_links_are_entered_on_request(tree: Path, tmp_path_fact
     images = ImageFolder(tree, follow_links=True)
     assert (len(images), images.labels["link"], images.links) == (8, 1, 1)
     assert images.read(images.position("link/bird.png"))[0, 0, 0] == 7
-    assert "link to a folder that it lies in" in images.passed_over
+    assert "link to a folder that contains it" in images.passed_over
     within = ImageFolder(tree, follow_links=True, within=[tree])
-    assert (len(within), within.passed_over["link out of the folders that are offered"]) == (7, 1)
+    assert (len(within), within.passed_over["link out of the allowed folders"]) == (7, 1)
 
 
 def test_links_to_nothing_are_told(tree: Path) -> None:

@@ -126,7 +126,7 @@ def test_a_link_to_where_it_lies_is_not_entered(tmp_path: Path, target: str) -> 
     found = list_files(root, follow_links=True)
     assert names(found) == ["a/b/1.jpg"]
     assert skipped(found) == dict.fromkeys(
-        ["a/b/round", "a/other/back"], "link to a folder that it lies in"
+        ["a/b/round", "a/other/back"], "link to a folder that contains it"
     )
 
 
@@ -137,7 +137,7 @@ def test_a_link_aside_is_entered_and_does_not_lead_back(tmp_path: Path) -> None:
     (root / "a" / "b" / "aside").symlink_to(tmp_path / "away")
     found = list_files(root, follow_links=True)
     assert names(found) == ["a/b/1.jpg", "a/b/aside/2.jpg"]
-    assert skipped(found) == {"a/b/aside/back": "link to a folder that it lies in"}
+    assert skipped(found) == {"a/b/aside/back": "link to a folder that contains it"}
 
 
 def test_two_folders_that_link_to_each_other_end(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_two_folders_that_link_to_each_other_end(tmp_path: Path) -> None:
     found = list_files(tmp_path, follow_links=True)
     assert names(found) == ["a/1.jpg", "a/to b/2.jpg", "b/2.jpg", "b/to a/1.jpg"]
     assert skipped(found) == dict.fromkeys(
-        ["a/to b/to a", "b/to a/to b"], "link to a folder that it lies in"
+        ["a/to b/to a", "b/to a/to b"], "link to a folder that contains it"
     )
 
 
@@ -173,7 +173,7 @@ def test_links_are_followed_only_into_what_is_offered(tmp_path: Path) -> None:
     (tmp_path / "offered" / "more" / "out").symlink_to("../../private")
     found = list_files(root, within=[tmp_path.resolve() / "offered"], follow_links=True)
     assert names(found) == ["in/1.jpg", "twice/1.jpg"]
-    out = "link out of the folders that are offered"
+    out = "link out of the allowed folders"
     assert skipped(found) == {"in/out": out, "out": out, "twice/out": out}
 
 

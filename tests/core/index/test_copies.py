@@ -33,7 +33,7 @@ from deconv_core.index.manifest import ComputePath, Manifest
 from deconv_core.index.summary import KEPT, write_summary
 from deconv_core.layers import POOL, chain_layers
 from deconv_core.peaks import Peaks
-from deconv_core.scanning.plan import learned, plan_rows
+from deconv_core.scanning.plan import plan_rows, with_scan_results
 from deconv_core.units import Activation
 from tests.core import drawings, independent
 from tests.thorough import examples
@@ -114,7 +114,7 @@ def written(path: Path, images: list[Made], *, unfinished: bool = False) -> Acti
             lambda name, read=read: _peaks(name, read),
         )
     if not unfinished:
-        plan = learned(folder, plan)
+        plan = with_scan_results(folder, plan)
         manifest = replace(manifest, complete=True, summary=write_summary(folder, manifest, plan))
     folder.write_plan(plan, manifest)
     folder.write_manifest(manifest)

@@ -14,7 +14,7 @@ from deconv_core.images.folder import ImageFolder
 from deconv_core.index import new_index as module
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.index.inspection import check_index
-from deconv_core.index.new_index import finish, new_index
+from deconv_core.index.new_index import finish_replacement, new_index
 from deconv_core.network.network import Network
 from deconv_core.scanning.scan import scan
 from tests.core import drawings
@@ -58,7 +58,7 @@ def place(both: Path, tmp_path: Path) -> Path:
 
 
 def killed_before(call: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The renames and the deletion of an exchange, counted; a kill before one of them."""
+    """The renames and the deletion of a replacement, counted; a kill before one of them."""
     calls: Iterator[int] = iter(range(100))
 
     def counted(function: object) -> object:
@@ -104,8 +104,8 @@ def test_whoever_comes_after_a_kill_puts_it_right(
     kept = [everything(path) for path in place.parent.iterdir()]
     assert new in kept
     if by == "finish":
-        assert finish(place) is (MOMENTS[moment] < 2)
-        module.delete_left(place)
+        assert finish_replacement(place) is (MOMENTS[moment] < 2)
+        module.delete_replaced(place)
     elif by == "scan --anew":
         assert ActivationIndex.open(scan(other, photos, place, anew=True)._folder.path).complete
     elif MOMENTS[moment] == 0:  # the old one is there, and a plain scan goes on with it
@@ -165,11 +165,11 @@ def test_files_of_others_in_the_index_are_not_deleted(
     with pytest.raises(DeconvError, match="beside the index, which would be deleted with it"):
         scan(other, photos, place, anew=True)
     with pytest.raises(DeconvError, match="beside the index"):
-        finish(place)
+        finish_replacement(place)
     assert (place / name).read_text() == "mine"
     (place / name).unlink()
     assert everything(place) == everything(both / "old")
-    assert finish(place)
+    assert finish_replacement(place)
 
 
 def test_a_folder_that_is_no_index_is_not_replaced(

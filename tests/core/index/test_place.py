@@ -288,7 +288,7 @@ def test_a_table_of_another_program_in_an_index_is_not_replaced(
     else:
         pd.DataFrame({"holiday": ["sea"]}).to_parquet(index / name)
     before = tree(index)
-    with pytest.raises(DeconvError, match=r"not written by this program|of another program"):
+    with pytest.raises(DeconvError, match=r"not written by this program|another program wrote"):
         scan(network, ImageFolder(photos), index)
     assert tree(index) == before
 
