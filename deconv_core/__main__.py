@@ -324,8 +324,8 @@ def _say_notes(index: ActivationIndex) -> None:
         print(f"note: {image_id!a}: {note}")
     several = f"{len(index.notes):,} images have" if len(index.notes) > 1 else "1 image has"
     print(
-        f"note: {several} values that fill little of their range, or are outside it; --value-range "
-        "file, with --anew or another --index, stretches each picture to its own range"
+        f"note: {several} values that fill little of their range, or are outside it; use "
+        "--value-range file, with --anew or another --index, to stretch each picture to its range"
     )
 
 
