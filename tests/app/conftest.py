@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import streamlit as st
 from streamlit.components.v2 import manifest_scanner
-from streamlit.testing.v1 import AppTest
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.testing.v1 import AppTest, app_test, local_script_runner
 
 from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
@@ -30,6 +31,19 @@ PAGES = {
 manifest_scanner.scan_component_manifests = functools.cache(
     manifest_scanner.scan_component_manifests
 )
+# Every run would compile its scripts again, as if they were new. One cache serves all runs.
+SCRIPTS = ScriptCache()
+app_test.ScriptCache = local_script_runner.ScriptCache = lambda: SCRIPTS
+look_often = local_script_runner.require_widgets_deltas
+
+
+def wait_for_run(runner: local_script_runner.LocalScriptRunner, timeout: float) -> None:
+    """Wait for a run to end; AppTest alone looks for that a thousand times a second."""
+    runner._script_thread.join(timeout)
+    look_often(runner, timeout)
+
+
+local_script_runner.require_widgets_deltas = wait_for_run
 
 
 class Home:

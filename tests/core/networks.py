@@ -9,6 +9,8 @@ WIDTHS = (4, 5, 6, 7, 8)
 DEAD = ("conv3_2", 1)
 """The dead feature map of the narrow network."""
 
+SHALLOW: list[int | str] = [4, POOL, 5, POOL, 6]
+
 PLAIN = Preprocessing("plain", 1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), bgr_weights=False)
 
 
@@ -46,6 +48,12 @@ def narrow_network(seed: int = 0) -> Network:
     weight, bias = chain[7]  # conv3_2: two blocks of two convolutions and a pooling, then one more
     weight[DEAD[1]], bias[DEAD[1]] = 0.0, -1.0
     return build_network(f"narrow {seed}", chain, PREPROCESSINGS["torchvision"])
+
+
+def shallow_network(seed: int = 0) -> Network:
+    """Three convolutions and two poolings, 4 to 6 maps wide: for what does not depend on layers."""
+    chain = random_chain(seed, SHALLOW)
+    return build_network(f"shallow {seed}", chain, PREPROCESSINGS["torchvision"])
 
 
 def short_network() -> Network:

@@ -24,9 +24,9 @@ GONE = "it is not in the folder any more"
 
 
 @pytest.fixture(params=["float32", "bfloat16"])
-def index(network: Network, tmp_path: Path, request: pytest.FixtureRequest) -> ActivationIndex:
+def index(shallow: Network, tmp_path: Path, request: pytest.FixtureRequest) -> ActivationIndex:
     root = drawings.save(tmp_path / "photos", {f"{n}.png": drawings.noise(n, 16) for n in range(5)})
-    return scan(network, ImageFolder(root), tmp_path / "index", precision=request.param)
+    return scan(shallow, ImageFolder(root), tmp_path / "index", precision=request.param)
 
 
 def read(zipped: Path, name: str) -> bytes:
@@ -39,18 +39,18 @@ def table(zipped: Path, name: str) -> pd.DataFrame:
 
 
 def test_the_rest_is_exported_and_it_is_said_what_is_missing(
-    network: Network, index: ActivationIndex, tmp_path: Path
+    shallow: Network, index: ActivationIndex, tmp_path: Path
 ) -> None:
     root = tmp_path / "photos"
     chosen = Selection(layers=(LAYER,))
     whole = export(
-        network, ImageFolder(root), index, Selection(layers=(LAYER,)), tmp_path / "a.zip"
+        shallow, ImageFolder(root), index, Selection(layers=(LAYER,)), tmp_path / "a.zip"
     )
     drawings.save(root, {"1.png": drawings.noise(9, 7)})
     (root / "3.png").unlink()
     expected, told = {"1.png": CHANGED, "3.png": GONE}, {}
     made = export(
-        network,
+        shallow,
         ImageFolder(root),
         index,
         chosen,
@@ -89,7 +89,7 @@ def test_the_rest_is_exported_and_it_is_said_what_is_missing(
 
 
 def test_a_map_of_which_no_picture_is_left(
-    network: Network, index: ActivationIndex, tmp_path: Path
+    shallow: Network, index: ActivationIndex, tmp_path: Path
 ) -> None:
     root = tmp_path / "photos"
     best = index.top(LAYER, 0, 1)[0]
@@ -98,34 +98,34 @@ def test_a_map_of_which_no_picture_is_left(
     other = index.top(LAYER, k=1)[0].image_id
     if other == best.image_id or index.precision == "bfloat16":
         chosen = Selection(layers=(LAYER,), units=(best.unit,), k=5)
-    made = export(network, ImageFolder(root), index, chosen, tmp_path / "a.zip")
+    made = export(shallow, ImageFolder(root), index, chosen, tmp_path / "a.zip")
     assert list(json.loads(read(made, "manifest.json"))["left_out"]) == [best.image_id]
 
 
 def test_without_any_picture_there_is_no_zip(
-    network: Network, index: ActivationIndex, tmp_path: Path
+    shallow: Network, index: ActivationIndex, tmp_path: Path
 ) -> None:
     root = tmp_path / "photos"
     drawings.save(root, {f"{n}.png": drawings.noise(n + 50, 7) for n in range(5)})
     with pytest.raises(ImageError, match=r"no picture can be made: .*update the index"):
-        export(network, ImageFolder(root), index, Selection(layers=(LAYER,)), tmp_path / "a.zip")
+        export(shallow, ImageFolder(root), index, Selection(layers=(LAYER,)), tmp_path / "a.zip")
     assert not (tmp_path / "a.zip").exists()
 
 
 def test_a_folder_that_goes_away_ends_the_export(
-    network: Network, index: ActivationIndex, tmp_path: Path
+    shallow: Network, index: ActivationIndex, tmp_path: Path
 ) -> None:
     images = ImageFolder(tmp_path / "photos")
     images.root.rename(tmp_path / "renamed")
     with pytest.raises(DeconvError, match=r"the folder of images .* is gone; bring it back"):
-        export(network, images, index, Selection(layers=(LAYER,)), tmp_path / "a.zip")
+        export(shallow, images, index, Selection(layers=(LAYER,)), tmp_path / "a.zip")
 
 
 def test_answers_alone_are_still_refused(
-    network: Network, index: ActivationIndex, tmp_path: Path
+    shallow: Network, index: ActivationIndex, tmp_path: Path
 ) -> None:
     drawings.save(tmp_path / "photos", {"1.png": drawings.noise(9, 7)})
     images = ImageFolder(tmp_path / "photos")
     if index.precision == "bfloat16":
         with pytest.raises(ImageChangedError):
-            exact_top(network, images, index, LAYER)
+            exact_top(shallow, images, index, LAYER)

@@ -26,10 +26,10 @@ from deconv_core.images.folder import ImageFolder
 from deconv_core.index import summary as index_summary
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.index.inspection import check_index
-from deconv_core.network.sources import load_network, save_features
+from deconv_core.network.sources import save_features
 from deconv_core.scanning.scan import scan
 from tests.core import drawings
-from tests.core.networks import short_network
+from tests.core.networks import shallow_network, short_network
 from tests.faults.indexes import contents, everything
 from tests.faults.moments import Moments, fork
 
@@ -257,14 +257,13 @@ def kill_at_moments(
 
 def _scan(place: Path, kind: Kind) -> None:
     index_summary.MERGE_FROM, index_summary.MERGED_IMAGES = 3, 4
-    network, images = load_network(str(place / "short.safetensors")), ImageFolder(place / "photos")
-    scan(network, images, place / "index", block_size=BLOCK_SIZE, update=kind.update)
+    images = ImageFolder(place / "photos")
+    scan(shallow_network(), images, place / "index", block_size=BLOCK_SIZE, update=kind.update)
 
 
 def _nothing_yet(place: Path) -> None:
     photos = {f"{'ab'[n % 2]}/{n}.png": drawings.noise(n, 4 + n) for n in range(9)}
     drawings.save(place / "photos", photos)
-    save_features(short_network(), place / "short.safetensors")
 
 
 def _changed_images(place: Path) -> None:

@@ -17,7 +17,7 @@ from deconv_core.network.network import Network
 from deconv_core.network.sources import load_network
 from deconv_core.scanning.scan import scan
 from tests.core import drawings
-from tests.core.networks import narrow_network
+from tests.core.networks import shallow_network
 from tests.faults.indexes import contents, everything
 from tests.thorough import one_in
 
@@ -33,10 +33,10 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(network: Network, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(shallow: Network, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index without damage. Do not write to it."""
     path = tmp_path_factory.mktemp("whole")
-    scan(network, ImageFolder(photos), path, block_size=2)
+    scan(shallow, ImageFolder(photos), path, block_size=2)
     assert len(contents(path, "blocks/*.parquet")) == BLOCKS
     return path
 
@@ -45,13 +45,13 @@ def whole(network: Network, photos: Path, tmp_path_factory: pytest.TempPathFacto
 def others(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Indexes that are not this one: of another network, of other images of the same names."""
     home = tmp_path_factory.mktemp("others")
-    scan(narrow_network(seed=1), ImageFolder(photos), home / "network", block_size=2)
+    scan(shallow_network(seed=1), ImageFolder(photos), home / "network", block_size=2)
     changed = shutil.copytree(photos, home / "photos")
     drawings.save(changed, {"a/2.png": drawings.noise(90)})
-    scan(narrow_network(), ImageFolder(changed), home / "content", block_size=2)
+    scan(shallow_network(), ImageFolder(changed), home / "content", block_size=2)
     few = shutil.copytree(photos, home / "few")
     (few / "a/0.png").unlink()
-    scan(narrow_network(), ImageFolder(few), home / "names", block_size=2)
+    scan(shallow_network(), ImageFolder(few), home / "names", block_size=2)
     return {name: home / name for name in ("network", "content", "names")}
 
 
@@ -75,8 +75,8 @@ def copied(whole: Path, undamaged: dict[str, str], tmp_path: Path) -> Iterator[P
 def ask(path: Path) -> None:
     """Use every file of an index: one question to the summary, one to each table in the blocks."""
     index = ActivationIndex.open(path)
-    index.top("conv4_4")
-    index.maps("conv4_4")
+    index.top("conv2_1")
+    index.maps("conv2_1")
     index.peaks("conv1_1", 0)
 
 
@@ -117,17 +117,17 @@ def delete(path: Path) -> None:
 HARMS = [cut, flip_in_the_middle, flip_in_the_footer, flip_in_the_seal, empty, overwrite, delete]
 
 
-def rescanned(network: Network, photos: Path, path: Path, **how: object) -> set[str]:
+def rescanned(shallow: Network, photos: Path, path: Path, **how: object) -> set[str]:
     """Scan again; the names of the blocks that were written."""
     before = {name: (path / name).stat().st_mtime_ns for name in contents(path, "blocks/*.parquet")}
-    scan(network, ImageFolder(photos), path, **how)
+    scan(shallow, ImageFolder(photos), path, **how)
     after = {name: (path / name).stat().st_mtime_ns for name in contents(path, "blocks/*.parquet")}
     return {name for name, changed in after.items() if before.get(name) != changed}
 
 
 @pytest.mark.parametrize("harm", HARMS)
 def test_a_harmed_block_is_named_and_scanned_again_alone(
-    copied: Path, network: Network, photos: Path, harm: Callable[[Path], None]
+    copied: Path, shallow: Network, photos: Path, harm: Callable[[Path], None]
 ) -> None:
     harm(copied / "blocks/000002.parquet")
     before = contents(copied)
@@ -137,13 +137,13 @@ def test_a_harmed_block_is_named_and_scanned_again_alone(
     if harm is not flip_in_the_middle:  # that may be a page no question below reads
         with pytest.raises(IndexDamagedError, match=r"000002\.parquet.*scan the same images"):
             ask(copied)
-    assert rescanned(network, photos, copied) == {"blocks/000002.parquet"}
+    assert rescanned(shallow, photos, copied) == {"blocks/000002.parquet"}
 
 
 @pytest.mark.parametrize("harm", HARMS)
 @pytest.mark.parametrize("kind", ["top", "maps"])
 def test_a_harmed_summary_is_named_and_made_again_from_the_blocks(
-    copied: Path, network: Network, photos: Path, harm: Callable[[Path], None], kind: str
+    copied: Path, shallow: Network, photos: Path, harm: Callable[[Path], None], kind: str
 ) -> None:
     (path,) = copied.glob(f"{kind}-*.parquet")
     harm(path)
@@ -152,12 +152,12 @@ def test_a_harmed_summary_is_named_and_made_again_from_the_blocks(
     if harm in (cut, flip_in_the_footer, empty, overwrite, flip_in_the_seal):
         with pytest.raises(IndexDamagedError, match=path.name):
             ask(copied)
-    assert rescanned(network, photos, copied) == set()
+    assert rescanned(shallow, photos, copied) == set()
 
 
 @pytest.mark.parametrize("harm", HARMS)
 def test_a_harmed_list_of_images_is_named_and_made_again(
-    copied: Path, network: Network, photos: Path, harm: Callable[[Path], None]
+    copied: Path, shallow: Network, photos: Path, harm: Callable[[Path], None]
 ) -> None:
     harm(copied / "images.parquet")
     assert check_index(copied)[0].path.name == "images.parquet"
@@ -165,43 +165,43 @@ def test_a_harmed_list_of_images_is_named_and_made_again(
         IndexDamagedError, match=r"images\.parquet is .*damaged.*scan the same images"
     ):
         ActivationIndex.open(copied)
-    assert rescanned(network, photos, copied) == set()
+    assert rescanned(shallow, photos, copied) == set()
 
 
 @pytest.mark.parametrize("harm", [cut, flip_in_the_middle, empty, overwrite])
 def test_a_harmed_manifest_is_named_and_written_again_by_a_scan(
-    copied: Path, network: Network, photos: Path, harm: Callable[[Path], None]
+    copied: Path, shallow: Network, photos: Path, harm: Callable[[Path], None]
 ) -> None:
     harm(copied / "manifest.json")
     (damage,) = check_index(copied)
     assert damage.path.name == "manifest.json"
     with pytest.raises(IndexDamagedError, match=r"manifest\.json.*put a copy of it back"):
         ActivationIndex.open(copied)
-    assert rescanned(network, photos, copied) == set()
+    assert rescanned(shallow, photos, copied) == set()
 
 
 @pytest.mark.parametrize("lost", [["manifest.json"], ["manifest.json", "images.parquet"]])
 def test_a_lost_manifest_is_written_again_by_the_scan_that_made_it(
-    copied: Path, network: Network, photos: Path, lost: list[str]
+    copied: Path, shallow: Network, photos: Path, lost: list[str]
 ) -> None:
     for name in lost:
         (copied / name).unlink()
     (damage,) = check_index(copied)
     assert "manifest.json is missing; put a copy of it back" in damage.reason
-    assert rescanned(network, photos, copied) == set()
+    assert rescanned(shallow, photos, copied) == set()
 
 
 def test_blocks_without_a_manifest_are_not_lost_to_another_scan(
-    copied: Path, whole: Path, network: Network, photos: Path
+    copied: Path, whole: Path, shallow: Network, photos: Path
 ) -> None:
     (copied / "manifest.json").unlink()
     (copied / "scan.lock").unlink(missing_ok=True)
     before = contents(copied)
-    for other in (narrow_network(seed=1), "demo"):
+    for other in (shallow_network(seed=1), "demo"):
         with pytest.raises(IndexForeignError, match="holds 5 blocks but no readable manifest"):
             scan(load_network(other) if other == "demo" else other, ImageFolder(photos), copied)
     assert {k: v for k, v in contents(copied).items() if k != "scan.lock"} == before
-    scan(network, ImageFolder(photos), copied)
+    scan(shallow, ImageFolder(photos), copied)
 
 
 def test_any_flipped_bit_of_the_manifest_is_noticed(copied: Path) -> None:
@@ -249,7 +249,7 @@ def test_a_flipped_bit_is_noticed_on_use_or_changes_no_answer(copied: Path) -> N
 
 
 def test_exchanged_blocks_are_named_and_scanned_again(
-    copied: Path, network: Network, photos: Path
+    copied: Path, shallow: Network, photos: Path
 ) -> None:
     one, other = (copied / f"blocks/00000{n}.parquet" for n in (1, 3))
     content = one.read_bytes()
@@ -261,12 +261,12 @@ def test_exchanged_blocks_are_named_and_scanned_again(
     ]
     with pytest.raises(IndexForeignError, match="it is blocks 3 to 3, not blocks 1 to 1"):
         ask(copied)
-    assert len(rescanned(network, photos, copied)) == 2
+    assert len(rescanned(shallow, photos, copied)) == 2
 
 
 @pytest.mark.parametrize("other", ["network", "content", "names"])
 def test_a_block_of_another_index_is_named_and_scanned_again(
-    copied: Path, others: dict[str, Path], network: Network, photos: Path, other: str
+    copied: Path, others: dict[str, Path], shallow: Network, photos: Path, other: str
 ) -> None:
     place = "blocks/000000.parquet"
     assert not check_index(others[other])
@@ -276,23 +276,23 @@ def test_a_block_of_another_index_is_named_and_scanned_again(
     assert damage.path == copied / place
     with pytest.raises(IndexForeignError, match=r"000000\.parquet does not"):
         ask(copied)
-    assert rescanned(network, photos, copied) == {place}
+    assert rescanned(shallow, photos, copied) == {place}
 
 
 @pytest.mark.parametrize("other", ["network", "names"])
 def test_a_list_of_images_of_another_index_is_named_and_made_again(
-    copied: Path, others: dict[str, Path], network: Network, photos: Path, other: str
+    copied: Path, others: dict[str, Path], shallow: Network, photos: Path, other: str
 ) -> None:
     shutil.copy(others[other] / "images.parquet", copied / "images.parquet")
     (damage,) = check_index(copied)
     assert damage.trouble == "foreign"
     with pytest.raises(IndexForeignError, match=r"images\.parquet does not belong"):
         ActivationIndex.open(copied)
-    assert rescanned(network, photos, copied) == set()
+    assert rescanned(shallow, photos, copied) == set()
 
 
 def test_a_summary_of_another_index_is_named_and_made_again(
-    copied: Path, others: dict[str, Path], network: Network, photos: Path
+    copied: Path, others: dict[str, Path], shallow: Network, photos: Path
 ) -> None:
     for kind in ("top", "maps"):
         (ours,), (theirs,) = copied.glob(f"{kind}-*"), others["network"].glob(f"{kind}-*")
@@ -302,66 +302,66 @@ def test_a_summary_of_another_index_is_named_and_made_again(
     for question in (lambda i: i.top("conv1_1"), lambda i: i.maps("conv1_1")):
         with pytest.raises(IndexForeignError, match="does not belong"):
             question(ActivationIndex.open(copied))
-    assert rescanned(network, photos, copied) == set()
+    assert rescanned(shallow, photos, copied) == set()
 
 
 def test_a_manifest_of_another_index_is_refused_and_nothing_is_thrown_away(
-    copied: Path, others: dict[str, Path], network: Network, photos: Path
+    copied: Path, others: dict[str, Path], shallow: Network, photos: Path
 ) -> None:
     shutil.copy(others["names"] / "manifest.json", copied / "manifest.json")
     before = contents(copied, "blocks/*")
     with pytest.raises(IndexForeignError, match=r"manifest\.json"):
         ActivationIndex.open(copied)
     with pytest.raises(IndexForeignError, match="come from another index"):
-        scan(network, ImageFolder(photos), copied)
+        scan(shallow, ImageFolder(photos), copied)
     assert contents(copied, "blocks/*") == before
     (copied / "manifest.json").unlink()  # what the message says
-    assert rescanned(network, photos, copied) == set()
+    assert rescanned(shallow, photos, copied) == set()
 
 
-def test_much_damage_at_once(copied: Path, network: Network, photos: Path) -> None:
+def test_much_damage_at_once(copied: Path, shallow: Network, photos: Path) -> None:
     cut(copied / "blocks/000000.parquet")
     delete(copied / "blocks/000004.parquet")
     flip_in_the_footer(copied / "images.parquet")
     delete(next(copied.glob("top-*")))
     named = {damage.path.name for damage in check_index(copied)}
     assert {"000000.parquet", "images.parquet"} <= named
-    assert len(rescanned(network, photos, copied)) == 2
+    assert len(rescanned(shallow, photos, copied)) == 2
 
 
-def test_every_block_damaged(copied: Path, network: Network, photos: Path) -> None:
+def test_every_block_damaged(copied: Path, shallow: Network, photos: Path) -> None:
     for block in (copied / "blocks").iterdir():
         flip_in_the_middle(block)
     assert len(check_index(copied)) == BLOCKS
-    assert len(rescanned(network, photos, copied)) == BLOCKS
+    assert len(rescanned(shallow, photos, copied)) == BLOCKS
 
 
 def test_a_lost_list_of_images_of_an_updated_index_is_made_again_from_the_blocks(
-    network: Network, photos: Path, tmp_path: Path
+    shallow: Network, photos: Path, tmp_path: Path
 ) -> None:
     folder, path = shutil.copytree(photos, tmp_path / "photos"), tmp_path / "index"
-    scan(network, ImageFolder(folder), path, block_size=2)
+    scan(shallow, ImageFolder(folder), path, block_size=2)
     (folder / "a/2.png").unlink()
     drawings.save(folder, {"b/3.png": drawings.noise(60), "c/new.png": drawings.noise(61)})
-    scan(network, ImageFolder(folder), path, update=True)
+    scan(shallow, ImageFolder(folder), path, update=True)
     before = everything(path)
     (path / "images.parquet").unlink()
     with pytest.raises(DeconvError, match=r"0 added, 1 removed, 0 changed"):
-        scan(network, ImageFolder(folder), path)  # the blocks do not know what was left out
-    assert rescanned(network, folder, path, update=True) == set()
+        scan(shallow, ImageFolder(folder), path)  # the blocks do not know what was left out
+    assert rescanned(shallow, folder, path, update=True) == set()
     assert everything(path) == before
     assert not check_index(path)
 
 
 def test_a_damaged_merged_block(
-    network: Network, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shallow: Network, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from deconv_core.index import summary as index_summary
 
     monkeypatch.setattr(index_summary, "MERGE_FROM", 2)
     monkeypatch.setattr(index_summary, "MERGED_IMAGES", 4)
     path = tmp_path / "index"
-    scan(network, ImageFolder(photos), path, block_size=2)
+    scan(shallow, ImageFolder(photos), path, block_size=2)
     before = everything(path)
     assert sorted(contents(path, "blocks/*")) == [
         "blocks/000000-000001.parquet",
@@ -370,13 +370,13 @@ def test_a_damaged_merged_block(
     ]
     flip_in_the_middle(path / "blocks/000002-000003.parquet")
     assert [damage.path.name for damage in check_index(path)] == ["000002-000003.parquet"]
-    rescanned(network, photos, path)
+    rescanned(shallow, photos, path)
     assert everything(path) == before
     assert not check_index(path)
 
 
 def test_a_damaged_block_of_an_unfinished_index(
-    network: Network, photos: Path, whole: Path, tmp_path: Path
+    shallow: Network, photos: Path, whole: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "index"
     shutil.copytree(whole, path)
@@ -388,5 +388,5 @@ def test_a_damaged_block_of_an_unfinished_index(
     cut(path / "blocks/000001.parquet")
     with pytest.raises(IndexDamagedError, match=r"000001\.parquet"):
         ActivationIndex.open(path)
-    assert rescanned(network, photos, path) == {"blocks/000001.parquet", "blocks/000004.parquet"}
+    assert rescanned(shallow, photos, path) == {"blocks/000001.parquet", "blocks/000004.parquet"}
     assert everything(path) == everything(whole)

@@ -35,10 +35,10 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(network: Network, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(shallow: Network, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The index of an undisturbed scan. Do not write to it."""
     path = tmp_path_factory.mktemp("whole")
-    scan(network, ImageFolder(photos), path, block_size=2)
+    scan(shallow, ImageFolder(photos), path, block_size=2)
     return path
 
 
@@ -78,15 +78,15 @@ class FullDisk:
         self._really(file)
 
 
-def test_a_disk_that_is_full_at_any_write(network: Network, photos: Path, tmp_path: Path) -> None:
+def test_a_disk_that_is_full_at_any_write(shallow: Network, photos: Path, tmp_path: Path) -> None:
     images, failures, whole = ImageFolder(photos / "a"), 0, tmp_path / "whole"
-    scan(network, images, whole, block_size=2)
+    scan(shallow, images, whole, block_size=2)
     while True:
         index = tmp_path / f"index{failures}"
         with pytest.MonkeyPatch.context() as patch:
             disk = FullDisk(patch, failures + 1)
             try:
-                scan(network, images, index, block_size=2)
+                scan(shallow, images, index, block_size=2)
             except DeconvError as error:
                 assert "No space left on device. Finished blocks are kept" in str(error)  # noqa: PT017
             else:
@@ -94,7 +94,7 @@ def test_a_disk_that_is_full_at_any_write(network: Network, photos: Path, tmp_pa
         failures += 1
         assert not list(index.rglob("*.part")), "a full disk needs the room"
         finished = contents(index, "blocks/*.parquet")
-        scan(network, images, index, block_size=2)
+        scan(shallow, images, index, block_size=2)
         assert {name: contents(index)[name] for name in finished} == finished
         assert everything(index) == everything(whole)
         assert not check_index(index)
@@ -103,7 +103,7 @@ def test_a_disk_that_is_full_at_any_write(network: Network, photos: Path, tmp_pa
 
 @pytest.mark.parametrize("place", ["", "blocks", "manifest.json", "images.parquet", "scan.lock"])
 def test_something_else_is_in_the_place_of_a_file_or_folder(
-    network: Network, photos: Path, tmp_path: Path, place: str
+    shallow: Network, photos: Path, tmp_path: Path, place: str
 ) -> None:
     """As on a folder one may not write to, which does not stop the administrator."""
     index = tmp_path / "index"
@@ -113,46 +113,46 @@ def test_something_else_is_in_the_place_of_a_file_or_folder(
     else:
         (index / place / "a folder, not a file").mkdir(parents=True)
     with pytest.raises(DeconvError, match=r"cannot write the index at .*choose a folder"):
-        scan(network, ImageFolder(photos), index)
+        scan(shallow, ImageFolder(photos), index)
     assert (index / place).exists()
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the administrator may write")
-def test_a_folder_one_may_not_write_to(network: Network, photos: Path, tmp_path: Path) -> None:
+def test_a_folder_one_may_not_write_to(shallow: Network, photos: Path, tmp_path: Path) -> None:
     index = tmp_path / "index"
     index.mkdir()
     index.chmod(0o500)
     with pytest.raises(DeconvError, match=r"cannot write the index at .*choose a folder"):
-        scan(network, ImageFolder(photos), index)
+        scan(shallow, ImageFolder(photos), index)
 
 
 @pytest.mark.parametrize("done", [2, 6, 10])
 def test_the_index_is_removed_while_it_is_scanned(
-    network: Network, photos: Path, whole: Path, tmp_path: Path, done: int
+    shallow: Network, photos: Path, whole: Path, tmp_path: Path, done: int
 ) -> None:
     images, index = ImageFolder(photos), tmp_path / "index"
     with pytest.raises(DeconvError, match="was removed or replaced while it was being scanned"):
-        scan(network, images, index, block_size=2, progress=once(done, lambda: remove(index)))
+        scan(shallow, images, index, block_size=2, progress=once(done, lambda: remove(index)))
     assert not list(tmp_path.rglob("*.parquet"))
-    scan(network, images, index, block_size=2)
+    scan(shallow, images, index, block_size=2)
     assert everything(index) == everything(whole)
 
 
 @pytest.mark.parametrize("done", [3, 6, 10])
 def test_the_blocks_are_removed_while_it_is_scanned(
-    network: Network, photos: Path, whole: Path, tmp_path: Path, done: int
+    shallow: Network, photos: Path, whole: Path, tmp_path: Path, done: int
 ) -> None:
     images, index = ImageFolder(photos), tmp_path / "index"
     progress = once(done, lambda: remove(index / "blocks"))
     with pytest.raises(DeconvError, match=r"blocks 0.* were deleted while .* scan again"):
-        scan(network, images, index, block_size=2, progress=progress)
+        scan(shallow, images, index, block_size=2, progress=progress)
     assert not ActivationIndex.open(index).complete
-    scan(network, images, index, block_size=2)
+    scan(shallow, images, index, block_size=2)
     assert everything(index) == everything(whole)
 
 
 def test_another_index_is_put_in_its_place(
-    network: Network, photos: Path, tmp_path: Path, copy_of_photos: Path
+    shallow: Network, photos: Path, tmp_path: Path, copy_of_photos: Path
 ) -> None:
     """Removed, and begun again by another process: none of the first one's blocks gets into it."""
     index, few = tmp_path / "index", copy_of_photos
@@ -160,10 +160,10 @@ def test_another_index_is_put_in_its_place(
 
     def replace() -> None:
         remove(index)
-        scan(network, ImageFolder(few), index, block_size=2)
+        scan(shallow, ImageFolder(few), index, block_size=2)
 
     with pytest.raises(DeconvError, match="removed or replaced"):
-        scan(network, ImageFolder(photos), index, block_size=2, progress=once(4, replace))
+        scan(shallow, ImageFolder(photos), index, block_size=2, progress=once(4, replace))
     assert not check_index(index)
     assert len(ActivationIndex.open(index).images) == IMAGES - 1
 
@@ -176,7 +176,7 @@ def remove(folder: Path) -> None:
 
 
 def test_images_that_vanish_while_they_are_scanned(
-    network: Network, copy_of_photos: Path, whole: Path, tmp_path: Path
+    shallow: Network, copy_of_photos: Path, whole: Path, tmp_path: Path
 ) -> None:
     images, index = ImageFolder(copy_of_photos), tmp_path / "index"
     gone = [entry for entry in images if entry.label == "b"][-2:]
@@ -186,22 +186,22 @@ def test_images_that_vanish_while_they_are_scanned(
         for path in saved:
             path.unlink()
 
-    found = scan(network, images, index, block_size=2, progress=once(2, vanish))
+    found = scan(shallow, images, index, block_size=2, progress=once(2, vanish))
     errors = found.images.set_index("image_id")["error"]
     assert [name for name, error in errors.items() if error] == [e.image_id for e in gone]
     assert set(errors[[entry.image_id for entry in gone]]) == {"the file is gone"}
     for path, content in saved.items():  # they come back: an update, as the message says
         path.write_bytes(content)
     with pytest.raises(DeconvError, match=r"2 changed.*--update"):
-        scan(network, images, index)
-    scan(network, images, index, update=True)
+        scan(shallow, images, index)
+    scan(shallow, images, index, update=True)
     updated, expected = ActivationIndex.open(index), ActivationIndex.open(whole)
     assert updated.images.equals(expected.images)
     assert updated.top("conv3_1", k=100) == pytest.approx(expected.top("conv3_1", k=100))
 
 
 def test_images_that_change_between_listing_and_decoding(
-    network: Network, copy_of_photos: Path, tmp_path: Path
+    shallow: Network, copy_of_photos: Path, tmp_path: Path
 ) -> None:
     """The peaks and the hash belong to the same bytes."""
     images, index = ImageFolder(copy_of_photos), tmp_path / "index"
@@ -211,28 +211,28 @@ def test_images_that_change_between_listing_and_decoding(
         drawings.save(copy_of_photos, changed)
         (copy_of_photos / "b/5.png").write_bytes(b"no picture any more")
 
-    scan(network, images, index, block_size=2, progress=once(2, change))
-    scan(network, ImageFolder(copy_of_photos), tmp_path / "after", block_size=2)
+    scan(shallow, images, index, block_size=2, progress=once(2, change))
+    scan(shallow, ImageFolder(copy_of_photos), tmp_path / "after", block_size=2)
     assert everything(index) == everything(tmp_path / "after")
-    scan(network, images, index)  # and nothing has changed since
+    scan(shallow, images, index)  # and nothing has changed since
 
 
 def test_images_that_change_after_they_were_decoded(
-    network: Network, copy_of_photos: Path, tmp_path: Path
+    shallow: Network, copy_of_photos: Path, tmp_path: Path
 ) -> None:
     images, index = ImageFolder(copy_of_photos), tmp_path / "index"
 
     def change() -> None:
         drawings.save(copy_of_photos, {"a/0.png": drawings.noise(70)})
 
-    assert scan(network, images, index, block_size=2, progress=once(4, change)).complete
+    assert scan(shallow, images, index, block_size=2, progress=once(4, change)).complete
     with pytest.raises(DeconvError, match="0 added, 0 removed, 1 changed"):
-        scan(network, images, index)
+        scan(shallow, images, index)
 
 
 @pytest.mark.parametrize("emptied", [False, True])
 def test_the_folder_of_images_is_removed_while_it_is_scanned(
-    network: Network, copy_of_photos: Path, whole: Path, tmp_path: Path, emptied: bool
+    shallow: Network, copy_of_photos: Path, whole: Path, tmp_path: Path, emptied: bool
 ) -> None:
     """A disk that is unplugged leaves no folder, or the empty one it was mounted on."""
     images, index, aside = ImageFolder(copy_of_photos), tmp_path / "index", tmp_path / "aside"
@@ -243,13 +243,13 @@ def test_the_folder_of_images_is_removed_while_it_is_scanned(
             copy_of_photos.mkdir()
 
     with pytest.raises(DeconvError, match=r"folder of images .* was removed .*blocks are kept"):
-        scan(network, images, index, block_size=2, progress=once(4, unplug))
+        scan(shallow, images, index, block_size=2, progress=once(4, unplug))
     kept = contents(index, "blocks/*")
     assert kept
     assert (ActivationIndex.open(index).images["error"] == "").all()
     shutil.rmtree(copy_of_photos, ignore_errors=True)
     aside.rename(copy_of_photos)
-    scan(network, images, index, block_size=2)
+    scan(shallow, images, index, block_size=2)
     assert {name: contents(index)[name] for name in kept} == kept
     assert everything(index) == everything(whole)
 
@@ -258,19 +258,22 @@ def test_the_folder_of_images_is_removed_while_it_is_scanned(
 
 
 def test_four_processes_scan_into_one_index_at_once(
-    popen: Popen, weight_file: Path, photos: Path, tmp_path: Path
+    popen: Popen, shallow: Network, photos: Path, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "deconv_core", "scan", str(photos), "--network"]
-    command += [str(weight_file), "--block-size", "1", "--progress", "none", "--index"]
+    program = (
+        "import sys\n"
+        "from deconv_core import ImageFolder, scan\n"
+        "from tests.core.networks import shallow_network\n"
+        "scan(shallow_network(), ImageFolder(sys.argv[1]), sys.argv[2], block_size=1)\n"
+    )
     alone, shared = tmp_path / "alone", tmp_path / "shared"
-    started = [
-        popen([*command, str(index)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
-        for index in (alone, shared, shared, shared, shared)
-    ]
-    ends = [(child.communicate()[1], child.returncode) for child in started][1:]
+    command = [sys.executable, "-c", program, str(photos), str(shared)]
+    started = [popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    ends = [(child.communicate()[1], child.returncode) for child in started]
     assert [status for _, status in ends].count(0) >= 1
     for words, status in ends:
-        assert status == 0 or "another process is scanning into" in words
+        assert status == 0 or "another process is scanning into" in words, words
+    scan(shallow, ImageFolder(photos), alone, block_size=1)
     assert everything(shared) == everything(alone)
     assert not check_index(shared)
     assert set(contents(shared)) - {"scan.lock"} == set(contents(alone)) - {"scan.lock"}

@@ -18,7 +18,7 @@ from deconv_core.index.new_index import finish_replacement, new_index
 from deconv_core.network.network import Network
 from deconv_core.scanning.scan import scan
 from tests.core import drawings
-from tests.core.networks import narrow_network
+from tests.core.networks import shallow_network
 from tests.faults.indexes import everything
 
 
@@ -34,17 +34,17 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> ImageFolder:
 
 @pytest.fixture(scope="module")
 def other() -> Network:
-    """Another network than ``network``: what it makes is known by its fingerprint."""
-    return narrow_network(seed=5)
+    """Another network than ``shallow``: what it makes is known by its fingerprint."""
+    return shallow_network(seed=5)
 
 
 @pytest.fixture(scope="module")
 def both(
-    network: Network, other: Network, photos: ImageFolder, tmp_path_factory: pytest.TempPathFactory
+    shallow: Network, other: Network, photos: ImageFolder, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A folder with "old" and "new", indexes by two networks. Do not write to it."""
     home = tmp_path_factory.mktemp("both")
-    scan(network, photos, home / "old")
+    scan(shallow, photos, home / "old")
     scan(other, photos, home / "new")
     return home
 
@@ -90,7 +90,7 @@ def test_whoever_comes_after_a_kill_puts_it_right(
     place: Path,
     both: Path,
     photos: ImageFolder,
-    network: Network,
+    shallow: Network,
     other: Network,
     monkeypatch: pytest.MonkeyPatch,
     moment: str,
@@ -109,7 +109,7 @@ def test_whoever_comes_after_a_kill_puts_it_right(
     elif by == "scan --anew":
         assert ActivationIndex.open(scan(other, photos, place, anew=True)._folder.path).complete
     elif MOMENTS[moment] == 0:  # the old one is there, and a plain scan goes on with it
-        scan(network, photos, place)
+        scan(shallow, photos, place)
         assert everything(place) == old
         return
     else:
@@ -149,11 +149,11 @@ def test_where_no_index_is_a_new_one_is_made(
 
 
 def test_a_new_index_that_was_begun_otherwise(
-    place: Path, photos: ImageFolder, network: Network, other: Network
+    place: Path, photos: ImageFolder, shallow: Network, other: Network
 ) -> None:
     del other
     with pytest.raises(IndexMismatchError, match=r"index\.anew cannot be .*delete that folder"):
-        scan(network, photos, place, anew=True)
+        scan(shallow, photos, place, anew=True)
     assert names(place) == ["index", "index.anew"]
 
 

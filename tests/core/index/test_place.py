@@ -19,7 +19,7 @@ from deconv_core.network.network import Network
 from deconv_core.scanning.scan import scan
 from deconv_core.storage import part_name
 from tests.core import drawings
-from tests.core.networks import narrow_network
+from tests.core.networks import shallow_network
 
 OWN_FILES = {
     "manifest.json": b'{"name": "my web app", "icons": []}',
@@ -37,7 +37,7 @@ OWN_FILES = {
 
 @pytest.fixture(scope="module")
 def network() -> Network:
-    return narrow_network()
+    return shallow_network()
 
 
 @pytest.fixture(scope="module")
