@@ -58,12 +58,11 @@ def contents(selection: Selection) -> None:
     rows = [("index.html", "one page with everything, offline")]
     rows += [("manifest.json", "weights, images, settings, locations")]
     rows += [(f"{name}/", inside) for name in folders[:_LISTED]]
-    width = max(len(name) for name, _ in rows) + 3
-    lines = [f"{name:{width}}{what}" for name, what in rows]
+    lines = [f"- `{name}` {what}" for name, what in rows]
     if len(folders) > _LISTED:
-        lines.append(f"and {len(folders) - _LISTED:,} more folders")
+        lines.append(f"- and {len(folders) - _LISTED:,} more folders")
     st.markdown("### In the zip")
-    st.code("\n".join(lines), language=None)
+    st.markdown("\n".join(lines))
 
 
 def _ended(registry: Registry, export: Export) -> None:

@@ -59,6 +59,7 @@ def _layer_picker(choice: Choice) -> str:
         default=_FIRST if _FIRST in names else names[-1],
         required=True,
         key="start_layer",
+        wrap=True,
         label_visibility="collapsed",
     )
     return str(layer)

@@ -1,4 +1,5 @@
 import json
+import re
 import time
 import zipfile
 
@@ -28,7 +29,8 @@ def test_builds_what_was_chosen(home: Home, open_page: OpenPage) -> None:
     progress = export.state.progress
     assert (export.state.status, progress.done, progress.total) == ("done", 3, 3)
     held = zipfile.ZipFile(export.path).namelist()
-    told = [line.split()[0] for line in app.code[0].value.splitlines()]
+    (listed,) = [shown.value for shown in app.markdown if shown.value.startswith("- `index.html`")]
+    told = re.findall(r"^- `(.+)`", listed, re.MULTILINE)
     assert len(told) == 5
     assert all(any(name.startswith(promised) for name in held) for promised in told)
     manifest = json.loads(zipfile.ZipFile(export.path).read("manifest.json"))
