@@ -1,5 +1,7 @@
 """What many tests share: small networks, drawn pictures, and one scan of them."""
 
+from __future__ import annotations
+
 import gc
 import os
 import shutil
@@ -8,23 +10,23 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a core each; torch asks when it is imported
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 if Path("/dev/shm").is_dir() and shutil.disk_usage("/dev/shm").free > 6 * 2**30:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")  # no waiting for a disk
 
-import numpy as np
 import pytest
 
-from deconv_core.images.folder import ImageFolder
-from deconv_core.index.activation_index import ActivationIndex
-from deconv_core.network.network import Network
-from deconv_core.network.sources import load_network, save_features
-from deconv_core.scanning.scan import scan
-from tests.core import drawings, networks
 from tests.warm import Warm
+
+if TYPE_CHECKING:  # with -n the process that deals out the tests need not load torch
+    import numpy as np
+
+    from deconv_core.images.folder import ImageFolder
+    from deconv_core.index.activation_index import ActivationIndex
+    from deconv_core.network.network import Network
 
 SLOW = ("tests/distributed/", "tests/browser/", "tests/faults/")
 """What waits for other processes: begun at once, and each by one of the test processes."""
@@ -63,25 +65,33 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session")
 def network() -> Network:
     """VGG19's chain, 4 to 8 maps wide, random weights; ``networks.DEAD`` is a dead map."""
-    return networks.narrow_network()
+    from tests.core.networks import narrow_network
+
+    return narrow_network()
 
 
 @pytest.fixture(scope="session")
 def shallow() -> Network:
     """Five layers, random weights: scans of it take a third of the time of ``network``."""
-    return networks.shallow_network()
+    from tests.core.networks import shallow_network
+
+    return shallow_network()
 
 
 @pytest.fixture(scope="session")
 def full_width() -> Network:
     """VGG19 of full width with random weights: for the few tests that are worth its slowness."""
+    from deconv_core import load_network
+
     return load_network("random")
 
 
 @pytest.fixture(scope="session")
 def pictures() -> dict[str, np.ndarray]:
     """image_id -> uint8 (224, 224, 3) of the drawn images."""
-    return drawings.drawn()
+    from tests.core.drawings import drawn
+
+    return drawn()
 
 
 @pytest.fixture(scope="session")
@@ -89,6 +99,9 @@ def images(
     pictures: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory
 ) -> ImageFolder:
     """The drawn images as PNG files. Do not write to this folder."""
+    from deconv_core import ImageFolder
+    from tests.core import drawings
+
     return ImageFolder(drawings.save(tmp_path_factory.mktemp("drawn"), pictures))
 
 
@@ -97,6 +110,8 @@ def index(
     network: Network, images: ImageFolder, tmp_path_factory: pytest.TempPathFactory
 ) -> ActivationIndex:
     """The drawn images seen by the narrow network, in blocks of 6. Do not write to its folder."""
+    from deconv_core import scan
+
     return scan(network, images, tmp_path_factory.mktemp("index"), block_size=6)
 
 
@@ -106,12 +121,16 @@ def photographs() -> ImageFolder:
     folder = os.environ.get("DECONV_PHOTOS", "")
     if not folder or not Path(folder).is_dir():
         pytest.skip("set DECONV_PHOTOS to a folder of photographs")
+    from deconv_core import ImageFolder
+
     return ImageFolder(folder)
 
 
 @pytest.fixture(scope="session")
 def weight_file(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The narrow network as a file that the dashboard can be given."""
+    from deconv_core.network.sources import save_features
+
     path = tmp_path_factory.mktemp("weights") / "narrow.safetensors"
     save_features(network, path)
     return path

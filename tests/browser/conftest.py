@@ -2,9 +2,10 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,6 +20,19 @@ from tests.conftest import Popen
 _OWN_404 = ("/_stcore/health", "/_stcore/host-config")  # Streamlit asks for these on deep links
 expect.set_options(timeout=90_000)
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+DESKTOP = {"width": 1280, "height": 800}
+OPENED: list[Page] = []
+"""The pages of the test that runs."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, Any]:
+    """Tell what the pages said when a test failed."""
+    report = yield
+    for page in OPENED if report.failed and report.when == "call" else ():
+        with suppress(BrowserError):
+            report.sections.append((f"page {page.url}", page.inner_text("body", timeout=5000)))
+    return report
 
 
 def chromium() -> str | None:
@@ -39,6 +53,12 @@ def browser() -> Iterator[Browser]:
         opened = playwright.chromium.launch(executable_path=path, args=SWITCHES)
         yield opened
         opened.close()
+
+
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> BrowserContext:
+    """What the pages of all tests share, so that Streamlit's scripts are loaded once."""
+    return browser.new_context(viewport=DESKTOP)
 
 
 @pytest.fixture
@@ -81,19 +101,20 @@ OpenPage = Callable[..., Page]
 
 
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """Open an address in a browser session of its own.
+def open_page(browser: Browser, context: BrowserContext) -> Iterator[OpenPage]:
+    """Open an address in a tab of its own; with ``another_browser`` nothing else is shared either.
 
     At the end of the test no page may have logged an error (but Streamlit's own two), and none may
     have asked another computer for anything.
     """
-    contexts: list[BrowserContext] = []
+    others: list[BrowserContext] = []
     troubles: list[str] = []
 
-    def open_(url: str, **settings: object) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **settings})
-        contexts.append(context)
-        page = context.new_page()
+    def open_(url: str, *, another_browser: bool = False, **settings: object) -> Page:
+        if another_browser or settings:
+            others.append(browser.new_context(**{"viewport": DESKTOP, **settings}))
+        page = (others[-1] if another_browser or settings else context).new_page()
+        OPENED.append(page)
         page.set_default_timeout(90_000)
         page.on("console", lambda message: troubles.extend(_errors(message)))
         page.on("pageerror", lambda error: troubles.append(f"script: {error}"))
@@ -102,9 +123,16 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         return page
 
     yield open_
-    for context in contexts:
+    for page in OPENED:
         with suppress(BrowserError):
-            context.close()
+            page.evaluate("localStorage.clear()")
+        with suppress(BrowserError):
+            page.close()
+    OPENED.clear()
+    context.clear_cookies()
+    for other in others:
+        with suppress(BrowserError):
+            other.close()
     assert not troubles, troubles
 
 

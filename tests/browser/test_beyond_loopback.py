@@ -135,20 +135,20 @@ def test_names_are_text_and_no_path_leaves(
     assert_harmless(page)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_an_image_of_any_name_is_shown_as_text(
-    watched: OpenPage, offering: Offering, name: str
-) -> None:
-    page = watched(offering.url("image", image=f"{LABEL}/{name}"))
-    settled(page)
-    assert_harmless(page)
-    expect(page.get_by_text("Strongest maps").first).to_be_visible()
+def test_images_of_any_names_are_shown_as_text(watched: OpenPage, offering: Offering) -> None:
+    page = watched("about:blank")
+    for name in NAMES:
+        page.goto(offering.url("image", image=f"{LABEL}/{name}"))
+        settled(page)
+        expect(page.get_by_text("Strongest maps").first).to_be_visible()
+        assert_harmless(page)
 
 
 def test_hostile_addresses_are_text(watched: OpenPage, offering: Offering) -> None:
     evil = "<img src=x onerror=window.evil=1> www.evil.example a@evil.example [x](//evil.example)"
+    page = watched("about:blank")
     for page_name in ("layer", "feature_map", "image"):
-        page = watched(offering.url(page_name, layer=evil, map=evil, label=evil, image=evil))
+        page.goto(offering.url(page_name, layer=evil, map=evil, label=evil, image=evil))
         settled(page)
         expect(page.get_by_text("<img src=x onerror").first).to_be_visible()
         assert_harmless(page)
@@ -187,19 +187,21 @@ def test_folders_are_browsed_by_name_and_only_below_what_is_listed(
     assert_harmless(page)
 
 
-@pytest.mark.parametrize(
-    "typed",
-    ["/etc", "listed/../outside", "listed/photos/out", "~root", "/", "..", "LISTED/photos", "\\"],
-)
 def test_other_folders_are_refused_whether_they_exist_or_not(
-    watched: OpenPage, offering: Offering, typed: str
+    watched: OpenPage, offering: Offering
 ) -> None:
     page = watched(offering.server.url())
     settled(page)
     field = page.get_by_label("Folder on this computer")
-    field.fill(typed)
-    field.press("Enter")
-    expect(page.get_by_text("is outside the folders this server offers: listed")).to_be_visible()
+    refused = page.get_by_text("is outside the folders this server offers: listed")
+    outside = ("/etc", "listed/../outside", "listed/photos/out", "~root", "/", "..", "\\")
+    for typed in (*outside, "LISTED/photos"):
+        field.fill(typed)
+        field.press("Enter")
+        expect(refused).to_be_visible()
+        field.fill("")
+        field.press("Enter")
+        expect(refused).to_have_count(0)
 
 
 def test_without_a_list_no_folder_is_offered(open_page: OpenPage, tmp_path: Path) -> None:

@@ -24,13 +24,16 @@ def tiles(page: Page, kind: str) -> object:
     return page.locator(f"section.{kind} .tile")
 
 
-@pytest.mark.parametrize("name", list(SHOWN))
-def test_a_cold_link_opens_the_whole_page(
-    scanned: Scanned,
-    open_page: OpenPage,
-    name: str,
-) -> None:
-    page = open_page(scanned.url(name, layer="conv4_4"))
+def test_a_cold_link_opens_the_whole_page(scanned: Scanned, open_page: OpenPage) -> None:
+    assert_whole(open_page(scanned.url("feature_map", layer="conv4_4")), "feature_map")
+
+
+@pytest.mark.parametrize("name", ["layer", "image", "method"])
+def test_a_link_opens_the_whole_page(shared: Scanned, open_page: OpenPage, name: str) -> None:
+    assert_whole(open_page(shared.url(name, layer="conv4_4")), name)
+
+
+def assert_whole(page: Page, name: str) -> None:
     expect(page.get_by_text(SHOWN[name]).first).to_be_visible()
     sidebar = page.get_by_test_id("stSidebar")
     expect(sidebar.get_by_role("link", name="Feature map")).to_be_visible()
@@ -46,7 +49,7 @@ def test_a_link_shows_the_same_in_another_browser(
     first = open_page(shared.url("feature_map", **asked, scale="99"))
     expect(first.get_by_role("heading", name="Feature map 4 of conv3_1")).to_be_visible()
     expect(tiles(first, "patch").first).to_be_visible()
-    second = open_page(first.url)
+    second = open_page(first.url, another_browser=True)
     expect(second.get_by_text("each tile on its own scale")).to_be_visible()
     expect(tiles(second, "patch")).to_have_count(tiles(first, "patch").count())
     assert second.url == first.url

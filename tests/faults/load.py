@@ -245,6 +245,8 @@ def run_load(
             time.sleep(0.1)
         with ThreadPoolExecutor(1) as alone:  # Playwright leaves a loop running in this thread
             alone.submit(asyncio.run, _load(server, options, findings)).result()
+        if (status := server.process.poll()) is not None:
+            findings.troubles.append(f"the server ended ({status}): {server.log()[-2000:]}")
         scanned = scan_state(registry, index).progress.done
     finally:
         registry.jobs.end(scan_state(registry, index).job_id)
