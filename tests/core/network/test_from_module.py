@@ -36,7 +36,7 @@ def test_every_layer_is_what_the_module_computes(name: str) -> None:
     for layer, expected in zip(names, watched.layers, strict=False):
         assert (expected > 0).any()
         torch.testing.assert_close(seen[layer], expected, rtol=1e-12, atol=1e-13)
-    assert len(names) >= 4
+    assert len(names) >= 3
 
 
 def test_the_module_is_left_as_it_was() -> None:

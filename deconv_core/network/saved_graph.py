@@ -1,0 +1,422 @@
+"""A network in one safetensors file: its graph as JSON in the metadata, its weights as tensors.
+
+Loading executes nothing. Everything that the JSON says is checked: it can name known steps only,
+of earlier values only; shapes are computed anew from the steps, not read; weights must have the
+shapes that their steps ask for, and finite numbers.
+
+::
+
+    metadata
+      deconvnet           "1", the version of this form
+      network             JSON: input_size, mean, deviation, nodes [...], head [...]
+    tensors
+      nodes.0.weight, nodes.0.bias, nodes.7.scale, head.2.weight ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import torch
+from msgspec import Meta, Struct
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from deconv_core.arguments import shown
+from deconv_core.deconvnet_steps import up
+from deconv_core.errors import WeightsError
+from deconv_core.network.graph import (
+    Addition,
+    Affine,
+    AveragePooling,
+    ChannelSlice,
+    Concatenation,
+    Convolution,
+    Graph,
+    MaxPooling,
+    Node,
+    Rectification,
+    ResponseNormalisation,
+    Shape,
+    Step,
+    Unknown,
+    ZeroPadding,
+)
+from deconv_core.network.head import Flattening, Head, HeadStep, Linear, MeanPooling
+from deconv_core.whole_files import whole_file
+
+VERSION = "1"
+MOST_NODES = 5_000
+"""DenseNet-201, the longest of torchvision's, has under 800."""
+MOST_SIDE = 4_096
+"""Pixels of an input along one axis."""
+MOST_NUMBERS = 2**30
+"""Numbers in one value of one image."""
+
+_Count = Annotated[int, Meta(ge=1, le=65_536)]
+_Zero = Annotated[int, Meta(ge=0, le=65_536)]
+_Amount = Annotated[int, Meta(ge=-65_536, le=65_536)]
+_Counts = tuple[_Count, _Count]
+_Zeros = tuple[_Zero, _Zero]
+_Name = Annotated[str, Meta(max_length=200, pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.\-]*)?$")]
+
+
+class _Spec(Struct, frozen=True, forbid_unknown_fields=True, tag_field="step"):
+    pass
+
+
+class _Convolution(_Spec, tag="convolution"):
+    stride: _Counts
+    padding: _Zeros
+    dilation: _Counts
+    groups: _Count
+
+
+class _Affine(_Spec, tag="affine"):
+    pass
+
+
+class _Rectification(_Spec, tag="rectification"):
+    ceiling: Annotated[float, Meta(gt=0)] | None = None
+
+
+class _MaxPooling(_Spec, tag="max pooling"):
+    kernel: _Counts
+    stride: _Counts
+    padding: _Zeros
+    dilation: _Counts
+    ceil_mode: bool
+
+
+class _AveragePooling(_Spec, tag="average pooling"):
+    kernel: _Counts
+    stride: _Counts
+    padding: _Zeros
+    ceil_mode: bool
+    count_padding: bool
+
+
+class _Addition(_Spec, tag="addition"):
+    pass
+
+
+class _Concatenation(_Spec, tag="concatenation"):
+    pass
+
+
+class _ChannelSlice(_Spec, tag="channel slice"):
+    first: _Zero
+    end: _Count
+
+
+class _ZeroPadding(_Spec, tag="zero padding"):
+    left: _Amount
+    right: _Amount
+    top: _Amount
+    bottom: _Amount
+
+
+class _ResponseNormalisation(_Spec, tag="response normalisation"):
+    size: _Count
+    alpha: float
+    beta: float
+    k: float
+
+
+class _Unknown(_Spec, tag="unknown"):
+    name: Annotated[str, Meta(max_length=60, pattern=r"^[A-Za-z0-9_ ]+$")]
+    shape: tuple[_Count, _Count, _Count]
+
+
+_KINDS: tuple[tuple[type[_Spec], Any], ...] = (
+    (_Convolution, Convolution),
+    (_Affine, Affine),
+    (_Rectification, Rectification),
+    (_MaxPooling, MaxPooling),
+    (_AveragePooling, AveragePooling),
+    (_Addition, Addition),
+    (_Concatenation, Concatenation),
+    (_ChannelSlice, ChannelSlice),
+    (_ZeroPadding, ZeroPadding),
+    (_ResponseNormalisation, ResponseNormalisation),
+    (_Unknown, Unknown),
+)
+_TENSORS: Mapping[Any, tuple[str, ...]] = {
+    Convolution: ("weight", "bias"),
+    Affine: ("scale", "shift"),
+    Linear: ("weight", "bias"),
+}
+_StepSpec = (
+    _Convolution
+    | _Affine
+    | _Rectification
+    | _MaxPooling
+    | _AveragePooling
+    | _Addition
+    | _Concatenation
+    | _ChannelSlice
+    | _ZeroPadding
+    | _ResponseNormalisation
+    | _Unknown
+)
+
+
+class _MeanPooling(_Spec, tag="mean pooling"):
+    size: _Counts
+
+
+class _Flattening(_Spec, tag="flattening"):
+    pass
+
+
+class _Linear(_Spec, tag="linear"):
+    pass
+
+
+_HeadSpec = _MeanPooling | _Flattening | _Linear | _Rectification
+_HEAD_KINDS: tuple[tuple[type[_Spec], Any], ...] = (
+    (_MeanPooling, MeanPooling),
+    (_Flattening, Flattening),
+    (_Linear, Linear),
+    (_Rectification, Rectification),
+)
+
+
+class _NodeSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    step: _StepSpec
+    inputs: Annotated[list[_Zero], Meta(min_length=1, max_length=1_000)]
+    path: _Name = ""
+    layer: _Name = ""
+
+
+class _NetworkSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    architecture: _Name
+    input_size: tuple[
+        Annotated[int, Meta(ge=1, le=MOST_SIDE)], Annotated[int, Meta(ge=1, le=MOST_SIDE)]
+    ]
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+    nodes: Annotated[list[_NodeSpec], Meta(min_length=1, max_length=MOST_NODES)]
+    head_value: _Zero = 0
+    head: Annotated[list[_HeadSpec], Meta(max_length=100)] = []
+
+
+@dataclass(frozen=True, eq=False)
+class SavedNetwork:
+    """What a file holds.
+
+    Attributes:
+        architecture: what the network is called, for people.
+        graph: its steps.
+        head: its classifier, or None.
+        mean: of each channel (red, green, blue), of pixels from 0 to 1.
+        deviation: of each channel.
+    """
+
+    architecture: str
+    graph: Graph
+    head: Head | None
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+
+
+def save(network: SavedNetwork, path: Path) -> None:
+    """Write the file; it appears under its name when it is whole.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    tensors: dict[str, Tensor] = {}
+    nodes = []
+    for place, node in enumerate(network.graph.nodes):
+        spec = _spec_of(_KINDS, node.step, f"nodes.{place}", tensors, shape=node.shape)
+        nodes.append(_NodeSpec(spec, list(node.inputs), node.path, node.layer))  # type: ignore[arg-type]
+    head = network.head
+    steps = [
+        _spec_of(_HEAD_KINDS, step, f"head.{place}", tensors)
+        for place, step in enumerate(head.steps if head else ())
+    ]
+    described = _NetworkSpec(
+        network.architecture,
+        network.graph.input_shape[1:],
+        network.mean,
+        network.deviation,
+        nodes,
+        head.value if head else 0,
+        steps,  # type: ignore[arg-type]
+    )
+    metadata = {"deconvnet": VERSION, "network": msgspec.json.encode(described).decode()}
+    with whole_file(path) as part:
+        save_file(tensors, part, metadata)
+
+
+def _spec_of(
+    kinds: Sequence[tuple[type[_Spec], Any]],
+    step: Step | HeadStep,
+    name: str,
+    tensors: dict[str, Tensor],
+    **known: object,
+) -> _Spec:
+    """The JSON of a step; its tensors are put with the others."""
+    spec, kind = next((spec, kind) for spec, kind in kinds if isinstance(step, kind))
+    for part in _TENSORS.get(kind, ()):
+        tensors[f"{name}.{part}"] = getattr(step, part).contiguous()
+    fields = {
+        field: known[field] if field in known else getattr(step, field)
+        for field in spec.__struct_fields__
+    }
+    return spec(**fields)
+
+
+def is_saved(path: Path) -> bool:
+    """True if a file says of itself that it is a saved network; reads its header only."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return "deconvnet" in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
+def load(path: Path) -> SavedNetwork:
+    """Read a file that ``save`` wrote; nothing in it is executed.
+
+    Raises:
+        WeightsError: it is damaged, of another version, or says what cannot be.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            names = set(file.keys())
+            read = _Tensors(path.name, names, file.get_tensor, file.get_slice)
+            return _network(path.name, metadata, read)
+    except SafetensorError as error:
+        raise WeightsError(f"{path.name} is not a whole safetensors file: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Tensors:
+    """The tensors of an open file, each taken once and checked."""
+
+    file: str
+    names: set[str]
+    get: Callable[[str], Tensor]
+    look: Callable[[str], Any]
+
+    def take(self, name: str) -> Tensor:
+        """One tensor in float32, finite."""
+        if name not in self.names:
+            raise WeightsError(f"{self.file} has no tensor {name!r}, which its graph needs")
+        self.names.discard(name)
+        tensor = self.get(name)
+        if not tensor.is_floating_point():
+            raise WeightsError(f"{name} in {self.file} holds {tensor.dtype}; expected numbers")
+        if not bool(torch.isfinite(tensor).all()):
+            raise WeightsError(f"{name} in {self.file} holds values that are not finite")
+        return tensor.float().contiguous()
+
+
+def _network(file: str, metadata: Mapping[str, str], tensors: _Tensors) -> SavedNetwork:
+    if metadata.get("deconvnet") != VERSION:
+        raise WeightsError(
+            f"{file} has version {shown(metadata.get('deconvnet'))} of the form of saved networks; "
+            f"this program reads version {VERSION}: save the network again"
+        )
+    try:
+        described = msgspec.json.decode(metadata.get("network", ""), type=_NetworkSpec)
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+        raise WeightsError(f"the graph in {file} cannot be read: {error}") from error
+    if not all(number > 0 for number in described.deviation):
+        raise WeightsError(f"the deviations in {file} are {described.deviation}; each must be > 0")
+    graph = _graph(file, described, tensors)
+    head = _head(file, described, graph, tensors) if described.head else None
+    if tensors.names:
+        left = ", ".join(sorted(tensors.names)[:3])
+        raise WeightsError(f"{file} holds tensors that its graph does not name: {left}")
+    return SavedNetwork(described.architecture, graph, head, described.mean, described.deviation)
+
+
+def _graph(file: str, described: _NetworkSpec, tensors: _Tensors) -> Graph:
+    shapes: list[Shape] = [(3, *described.input_size)]
+    nodes: list[Node] = []
+    layers: set[str] = set()
+    for place, spec in enumerate(described.nodes):
+        where = f"step {place} of {file}"
+        if any(value > place for value in spec.inputs):
+            raise WeightsError(f"{where} takes a value that is computed later: a circle")
+        if spec.layer in layers:
+            raise WeightsError(f"two layers of {file} are called {spec.layer}")
+        layers.update([spec.layer] if spec.layer else [])
+        step = _step(_KINDS, spec.step, f"nodes.{place}", tensors)
+        below = [shapes[value] for value in spec.inputs]
+        shape = spec.step.shape if isinstance(spec.step, _Unknown) else _shape(where, step, below)
+        shapes.append(shape)
+        nodes.append(Node(step, tuple(spec.inputs), shape, spec.path, spec.layer))
+    if not layers:
+        raise WeightsError(f"the graph in {file} has no layers")
+    return Graph(tuple(nodes), shapes[0])
+
+
+def _step(
+    kinds: Sequence[tuple[type[_Spec], Any]], spec: _Spec, name: str, tensors: _Tensors
+) -> Any:
+    kind = next(kind for known, kind in kinds if isinstance(spec, known))
+    parts = {part: tensors.take(f"{name}.{part}") for part in _TENSORS.get(kind, ())}
+    fields = {f: getattr(spec, f) for f in spec.__struct_fields__ if f != "shape"}
+    return kind(**parts, **fields)
+
+
+def _shape(where: str, step: Step, below: Sequence[Shape]) -> Shape:
+    """What a step puts out, computed on tensors without numbers.
+
+    Raises:
+        WeightsError: it does not fit what it takes.
+    """
+    several = isinstance(step, Addition | Concatenation)
+    if len(below) != 1 and not several:
+        raise WeightsError(f"{where} takes {len(below)} values; expected one")
+    if isinstance(step, Addition) and len(set(below)) > 1:
+        raise WeightsError(f"{where} adds values of other shapes: {sorted(set(below))}")
+    if isinstance(step, ChannelSlice) and not step.first < step.end <= below[0][0]:
+        raise WeightsError(f"{where} takes channels {step.first} to {step.end} of {below[0][0]}")
+    if isinstance(step, Affine) and not step.scale.shape == step.shift.shape == (below[0][0],):
+        raise WeightsError(f"{where} has other channels than the {below[0][0]} that it takes")
+    try:
+        made = up(_without_numbers(step), *(torch.empty(1, *s, device="meta") for s in below))
+    except (RuntimeError, ValueError, IndexError) as error:
+        reason = str(error).partition("\n")[0]
+        raise WeightsError(f"{where} does not fit what it takes: {reason}") from error
+    _, channels, height, width = made.shape
+    if not 0 < channels * height * width <= MOST_NUMBERS:
+        raise WeightsError(
+            f"{where} puts out {channels} x {height} x {width} numbers; at most {MOST_NUMBERS:,}"
+        )
+    return channels, height, width
+
+
+def _without_numbers(step: Step) -> Step:
+    """The same step with weights that have shapes alone."""
+    parts = {name: getattr(step, name).to("meta") for name in _TENSORS.get(type(step), ())}
+    return step if not parts else type(step)(**{**vars(step), **parts})
+
+
+def _head(file: str, described: _NetworkSpec, graph: Graph, tensors: _Tensors) -> Head:
+    if described.head_value > len(graph.nodes):
+        raise WeightsError(f"the head in {file} takes a value that is not there")
+    steps = tuple(
+        _step(_HEAD_KINDS, spec, f"head.{place}", tensors)
+        for place, spec in enumerate(described.head)
+    )
+    head = Head(described.head_value, steps)
+    try:
+        scores = head(torch.zeros(1, *graph.shape(described.head_value)))
+    except (RuntimeError, ValueError, IndexError) as error:
+        reason = str(error).partition("\n")[0]
+        raise WeightsError(f"the head in {file} does not fit its graph: {reason}") from error
+    if scores.dim() != 2:
+        raise WeightsError(f"the head in {file} gives no scores")
+    return head
