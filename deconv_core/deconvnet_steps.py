@@ -249,7 +249,7 @@ class Place:
     channels: tuple[int, ...]
 
 
-def down(
+def down(  # noqa: PLR0911  (a table)
     step: Step, signal: Tensor, at: Place, switches: Tensor | None = None
 ) -> tuple[Tensor, ...]:
     """One step down: the signal for each input, on the window below.

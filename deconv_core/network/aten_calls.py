@@ -79,7 +79,7 @@ def _hashable(given: object) -> bool:
     return not isinstance(given, list | tuple | dict | slice)
 
 
-def step_of(name: str, bound: Bound, channels: int) -> Step:
+def step_of(name: str, bound: Bound, channels: int) -> Step:  # noqa: PLR0911, PLR0912  (a table)
     """The step of a call that takes one value, or a list of them; ``Unknown`` if there is none.
 
     Args:

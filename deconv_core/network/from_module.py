@@ -254,9 +254,11 @@ def fold(nodes: Sequence[Node]) -> tuple[tuple[Node, ...], list[int]]:
         inputs = tuple(moved[value] for value in node.inputs)
         below = kept[inputs[0] - 1] if inputs and inputs[0] else None
         alone = taken.count(node.inputs[0]) == 1 if node.inputs else False
-        if isinstance(node.step, Affine) and below and alone:
-            if isinstance(below.step, Convolution) and inputs[0] == len(kept):
-                kept[-1] = replace(below, step=_folded(below.step, node.step))
+        on_the_last = alone and inputs[0] == len(kept)
+        if isinstance(node.step, Affine) and on_the_last and below is not None:
+            folded = _folded(below.step, node.step)
+            if folded is not None:
+                kept[-1] = replace(below, step=folded)
                 moved.append(len(kept))
                 continue
         kept.append(replace(node, inputs=inputs))
@@ -264,7 +266,10 @@ def fold(nodes: Sequence[Node]) -> tuple[tuple[Node, ...], list[int]]:
     return tuple(kept), moved
 
 
-def _folded(convolution: Convolution, affine: Affine) -> Convolution:
+def _folded(convolution: Step, affine: Affine) -> Convolution | None:
+    """A convolution with an affine step in it; None for steps of other kinds."""
+    if not isinstance(convolution, Convolution):
+        return None
     scale = affine.scale.double()
     weight = convolution.weight.double() * scale.view(-1, 1, 1, 1)
     bias = convolution.bias.double() * scale + affine.shift.double()

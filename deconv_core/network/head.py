@@ -93,7 +93,9 @@ def find_head(
     return call, tuple(steps), frozenset(passed)
 
 
-def _head_step(call: Any, constants: Mapping[Any, Tensor]) -> tuple[HeadStep, ...] | None:
+def _head_step(  # noqa: PLR0911  (a table)
+    call: Any, constants: Mapping[Any, Tensor]
+) -> tuple[HeadStep, ...] | None:
     """The steps of one call of a classifier; None if it belongs to the feature maps."""
     if call.op != "call_function":
         return None

@@ -17,6 +17,7 @@ from deconv_core.deconvnet_steps import (
 from deconv_core.network.from_module import trace
 from deconv_core.network.geometry import fields
 from deconv_core.network.graph import Graph, MaxPooling
+from tests.core.network.architectures import compare
 from tests.core.network.modules import SMALL, lively
 from tests.core.network.rectified_gradients import deconvnet_by_autograd
 
@@ -117,3 +118,11 @@ def test_overlapping_windows_add_where_they_share_a_maximum() -> None:
     whole = Place(Window(0, 0, 1, 3), Window(0, 0, 1, 8), (1, 8), (1,))
     down = unpool(torch.ones(1, 1, 1, 3), switches, whole)
     assert down.flatten().tolist() == [0, 0, 2, 0, 0, 0, 1, 0]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "googlenet", "mobilenet_v2"])
+def test_whole_architectures_equal_rectified_gradients(name: str) -> None:
+    for found in compare(name, 96):
+        assert found.strongest > 0
+        assert found.up < 1e-11
+        assert found.down < 1e-10
