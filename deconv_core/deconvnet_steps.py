@@ -282,7 +282,7 @@ def down(  # noqa: PLR0911  (a table)
         case Addition():
             return (signal,) * len(at.channels)
         case Concatenation():
-            return tuple(signal.split(list(at.channels), 1))
+            return torch.split(signal, list(at.channels), 1)
         case ChannelSlice():
             after = at.channels[0] - step.end
             return (F.pad(signal, (0, 0, 0, 0, step.first, after)),)

@@ -29,7 +29,7 @@ Bound = Mapping[str, Any]
 def name_of(call: Any) -> str:
     """``conv2d`` of ``aten.conv2d.default``, ``relu`` of ``aten.relu_.default``."""
     packet = getattr(call.target, "overloadpacket", None)
-    return (packet.__name__ if packet is not None else call.target.__name__).rstrip("_")
+    return str((call.target if packet is None else packet).__name__).rstrip("_")
 
 
 def in_place(call: Any) -> bool:
@@ -105,14 +105,19 @@ def step_of(name: str, bound: Bound, channels: int) -> Step:  # noqa: PLR0911, P
         case "max_pool2d":
             kernel = _pair(bound["kernel_size"])
             return MaxPooling(
-                *(kernel, _pair(bound["stride"]) if bound["stride"] else kernel),
-                *(_pair(bound["padding"]), _pair(bound["dilation"]), bool(bound["ceil_mode"])),
+                kernel,
+                _pair(bound["stride"]) if bound["stride"] else kernel,
+                _pair(bound["padding"]),
+                _pair(bound["dilation"]),
+                bool(bound["ceil_mode"]),
             )
         case "avg_pool2d" if bound["divisor_override"] is None:
             kernel = _pair(bound["kernel_size"])
             return AveragePooling(
-                *(kernel, _pair(bound["stride"]) if bound["stride"] else kernel),
-                *(_pair(bound["padding"]), bool(bound["ceil_mode"])),
+                kernel,
+                _pair(bound["stride"]) if bound["stride"] else kernel,
+                _pair(bound["padding"]),
+                bool(bound["ceil_mode"]),
                 bool(bound["count_include_pad"]),
             )
         case "cat" if bound["dim"] in (1, -3):
@@ -146,8 +151,12 @@ def _convolution(bound: Bound) -> Step:
             return Unknown("convolution with uneven padding")
         padding = [number // 2 for number in reach] if padding == "same" else 0
     return Convolution(
-        *(weight.contiguous(), bias.contiguous()),
-        *(stride, _pair(padding), dilation, int(bound["groups"])),
+        weight.contiguous(),
+        bias.contiguous(),
+        stride,
+        _pair(padding),
+        dilation,
+        int(bound["groups"]),
     )
 
 

@@ -90,7 +90,7 @@ def split_name(name: str) -> tuple[str, str]:
 def published(architecture: str) -> dict[str, Published]:
     """Name -> weights that torchvision publishes, its default last."""
     kinds = models.get_model_weights(architecture)
-    default = kinds.DEFAULT.name  # type: ignore[attr-defined]
+    default = kinds.DEFAULT.name
     found = {kind.name: _published(kind) for kind in kinds}
     return {**{n: w for n, w in found.items() if n != default}, default: found[default]}
 
@@ -125,8 +125,13 @@ def build(architecture: str, classes: int = 1000, *, meta: bool = False) -> nn.M
             options["transform_input"] = False
     if meta and not architecture.startswith("regnet"):  # it computes its widths on tensors
         with torch.device("meta"):
-            return models.get_model(architecture, weights=None, **options)
-    return models.get_model(architecture, weights=None, **options)
+            return _module(architecture, options)
+    return _module(architecture, options)
+
+
+def _module(architecture: str, options: Mapping[str, Any]) -> nn.Module:
+    made: nn.Module = models.get_model(architecture, weights=None, **options)
+    return made
 
 
 @lru_cache(maxsize=64)

@@ -83,7 +83,9 @@ def find_head(
     results = [call for call in output.all_input_nodes if call not in constants]
     if len(results) != 1:
         return None
-    call, steps, passed = results[0], [], []
+    call = results[0]
+    steps: list[HeadStep] = []
+    passed = []
     while (found := _head_step(call, constants)) is not None:
         steps[:0] = found
         passed.append(call)

@@ -66,7 +66,7 @@ _Zeros = tuple[_Zero, _Zero]
 _Name = Annotated[str, Meta(max_length=200, pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.\-]*)?$")]
 
 
-class _Spec(Struct, frozen=True, forbid_unknown_fields=True, tag_field="step"):
+class _Spec(Struct, forbid_unknown_fields=True, tag_field="step"):
     pass
 
 
@@ -187,14 +187,14 @@ _HEAD_KINDS: tuple[tuple[type[_Spec], Any], ...] = (
 )
 
 
-class _NodeSpec(Struct, frozen=True, forbid_unknown_fields=True):
+class _NodeSpec(Struct, forbid_unknown_fields=True):
     step: _StepSpec
     inputs: Annotated[list[_Zero], Meta(min_length=1, max_length=1_000)]
     path: _Name = ""
     layer: _Name = ""
 
 
-class _NetworkSpec(Struct, frozen=True, forbid_unknown_fields=True):
+class _NetworkSpec(Struct, forbid_unknown_fields=True):
     architecture: _Name
     input_size: tuple[
         Annotated[int, Meta(ge=1, le=MOST_SIDE)], Annotated[int, Meta(ge=1, le=MOST_SIDE)]
