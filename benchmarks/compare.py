@@ -42,7 +42,7 @@ from deconv_core import (
     reconstruct,
     scan,
 )
-from deconv_core.network.network import Convolution
+from deconv_core.graph.steps import Convolution, Rectification
 from deconv_core.reconstruction.whole_image import image_passes
 
 LAYERS = ("conv1_2", "conv2_2", "conv3_4", "conv4_4", "conv5_2", "conv5_4")
@@ -117,10 +117,11 @@ def _bare(network: Network, batches: Sequence[Tensor], dtype: torch.dtype) -> Ca
     last = torch.channels_last
     ready = [batch.to(dtype).contiguous(memory_format=last) for batch in batches]
     steps = [
-        (stage.weight.to(dtype).contiguous(memory_format=last), stage.bias.to(dtype))
-        if isinstance(stage, Convolution)
+        (node.step.weight.to(dtype).contiguous(memory_format=last), node.step.bias.to(dtype))
+        if isinstance(node.step, Convolution)
         else None
-        for stage in network.stages
+        for node in network.graph.nodes
+        if not isinstance(node.step, Rectification)  # with its convolution
     ]
 
     def run() -> None:

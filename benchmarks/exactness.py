@@ -41,7 +41,7 @@ from deconv_core import (
     scan,
 )
 from deconv_core.exact import SAFETY
-from deconv_core.network.network import Convolution
+from deconv_core.graph.steps import Convolution, MaxPooling
 
 TOP = 9
 
@@ -185,13 +185,16 @@ def brute_force(
         pixels = images.read(images.position(name)).transpose(2, 0, 1)[None]
         signal = torch.from_numpy(np.ascontiguousarray(pixels)).float()
         signal = (signal / network.preprocessing.divisor - mean) / deviation
-        for stage in network.stages:
-            if isinstance(stage, Convolution):
-                signal = F.relu(F.conv2d(signal, stage.weight, stage.bias, padding=1))
-                planes = signal[0].flatten(1).numpy()
-                found.setdefault(stage.name, []).append((planes.max(1), planes.argmax(1)))
-            else:
+        for node in network.graph.nodes:
+            step = node.step
+            if isinstance(step, Convolution):
+                signal = F.conv2d(signal, step.weight, step.bias, padding=1)
+            elif isinstance(step, MaxPooling):
                 signal = F.max_pool2d(signal, 2)
+            else:
+                signal = F.relu(signal)
+                planes = signal[0].flatten(1).numpy()
+                found.setdefault(node.layer, []).append((planes.max(1), planes.argmax(1)))
         if number % 50 == 49:
             tell(f"brute force: {number + 1} of {len(names)} images")
     return {

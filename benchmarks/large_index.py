@@ -31,12 +31,11 @@ from deconv_core.index.blocks import ImageRow
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.manifest import ComputePath, Manifest
 from deconv_core.index.summary import merge_blocks, write_summary
-from deconv_core.layers import POOL, Layer, chain_layers
+from deconv_core.layers import Layer
+from deconv_core.network.sources import load_network
 from deconv_core.peaks import Peaks
 from deconv_core.scanning.plan import with_scan_results
 
-FOUR_WIDE: list[int | str] = [512, 512, 512, 512, POOL]
-CHAIN = [64, 64, POOL, 128, 128, POOL, 256, 256, 256, 256, POOL, *FOUR_WIDE, *FOUR_WIDE]
 BLOCK = 256
 ALL_PEAKS, EVERY_BYTE = "all peaks of a map", "check every byte"
 QUESTIONS = {
@@ -76,7 +75,7 @@ def main() -> None:
 
 def write_index(path: Path, count: int, labels: int, listed: int = 0, copies: int = 0) -> None:
     """Write blocks of random peaks and finish the index like a scan; the list may be longer."""
-    folder, layers = IndexFolder(path), chain_layers(CHAIN)
+    folder, layers = IndexFolder(path), tuple(load_network("random").layers.values())
     manifest = _manifest(layers)
     path.mkdir(parents=True)
     rng = np.random.default_rng(0)

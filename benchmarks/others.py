@@ -14,28 +14,29 @@ from captum.attr import NeuronDeconvolution
 from torch import Tensor, nn
 
 from deconv_core import Activation, ImageFolder, Network
-from deconv_core.network.network import Convolution
+from deconv_core.graph.steps import Convolution, MaxPooling
 
 
 def plain_model(network: Network, until: str | None = None) -> nn.Sequential:
-    """The same network as modules, whole or cut off after the ReLU of a layer."""
+    """The same network like VGG as modules, whole or cut off after the ReLU of a layer."""
     modules: list[nn.Module] = []
-    for stage in network.stages:
-        if isinstance(stage, Convolution):
-            outputs, inputs = stage.weight.shape[:2]
+    for node in network.graph.nodes:
+        step = node.step
+        if isinstance(step, Convolution):
+            outputs, inputs = step.weight.shape[:2]
             convolution = nn.Conv2d(inputs, outputs, 3, padding=1)
-            convolution.weight = nn.Parameter(stage.weight.clone())
-            convolution.bias = nn.Parameter(stage.bias.clone())
-            modules += [convolution, nn.ReLU()]
+            convolution.weight = nn.Parameter(step.weight.clone())
+            convolution.bias = nn.Parameter(step.bias.clone())
+            modules.append(convolution)
         else:
-            modules.append(nn.MaxPool2d(2))
-        if stage.name == until:
+            modules.append(nn.MaxPool2d(2) if isinstance(step, MaxPooling) else nn.ReLU())
+        if node.layer == until and until is not None:
             break
     return nn.Sequential(*modules).eval()
 
 
 def inputs_of(network: Network, images: ImageFolder, positions: Sequence[int]) -> Tensor:
-    """Normalised input (N, 3, 224, 224)."""
+    """Normalised input (N, 3, height, width)."""
     pixels = torch.stack([torch.from_numpy(images.read(p).copy()) for p in positions])
     return network.normalise(pixels.permute(0, 3, 1, 2)).contiguous()
 

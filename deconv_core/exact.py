@@ -18,7 +18,7 @@ from deconv_core.errors import ANEW, CancelledError, ImageError, IndexMismatchEr
 from deconv_core.images.decoding import DECODING
 from deconv_core.images.folder import ImageFolder, check_unchanged
 from deconv_core.index.activation_index import TOP, ActivationIndex
-from deconv_core.layers import convolution_of
+from deconv_core.layers import layer_of_peaks
 from deconv_core.network.network import Network
 from deconv_core.progress import CancelFlag
 from deconv_core.reconstruction.cache import ImagePass, ReconstructionCache
@@ -102,7 +102,7 @@ def exact_top(
         network: the network of the index.
         images: the folder that was scanned.
         index: the index, finished or not.
-        layer: a convolution or a pooling.
+        layer: any layer of the network.
         channel: one feature map, or None for the whole layer.
         k: at least 1.
         label: only images with this label.
@@ -134,7 +134,7 @@ def exact_top(
     near = index.best(layer, channel, label, copies=copies).sort_values(
         ["value", "image_id"], ascending=[False, True]
     )
-    error = SAFETY * index.manifest.compute.error_bounds[convolution_of(network.layers, layer)]
+    error = SAFETY * index.manifest.compute.error_bounds[layer_of_peaks(network.layers, layer)]
     names, values = near["image_id"].tolist(), near["value"].to_numpy()
     most, cache = min(len(names), MOST_EXAMINED), cache or ReconstructionCache()
     found: list[Activation] = []

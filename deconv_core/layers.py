@@ -1,16 +1,16 @@
-"""Which pixels a location of a layer can see.
+"""Layers: their shapes, their receptive fields, and which peaks a pooling shares.
 
 On each axis the location ``c`` of a layer sees the pixels
 
     [c * stride + offset,  c * stride + offset + size)
 
 A 3x3 convolution with padding 1 adds one step on both sides; a 2x2 pooling with stride 2 adds one
-step at the end and doubles the stride. Nothing here needs weights or torch.
+step at the end and doubles the stride. ``graph.geometry`` computes them; nothing here needs torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,20 +18,36 @@ from deconv_core.arguments import shown, whole_number
 from deconv_core.errors import DeconvError
 from deconv_core.units import Box
 
-INPUT_SIDE = 224
-"""Height and width, in pixels, of every image the network sees."""
-
-POOL = "pool"
-"""Marks a pooling in a chain of channel numbers: ``(64, 64, POOL, 128, ...)``."""
+INPUT_SIZE = (224, 224)
+"""The usual height and width, in pixels, of the images that a network sees."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceptiveField:
-    """Size, stride and offset in pixels, the same on both axes."""
+    """Size, stride and offset in pixels.
+
+    Attributes:
+        size: along the rows; along the columns too unless ``across`` says otherwise.
+        stride: 0 if every location sees the same pixels: the whole image.
+        offset: of the first location.
+        across: size, stride and offset along the columns where they differ from those along the
+            rows; else None.
+    """
 
     size: int
     stride: int
     offset: int
+    across: tuple[int, ...] | None = None
+
+    @property
+    def width(self) -> int:
+        """Size along the columns."""
+        return self.size if self.across is None else self.across[0]
+
+    @property
+    def sees_all(self) -> bool:
+        """True if every location sees the whole image, as after a pooling over whole planes."""
+        return self.stride == 0
 
     def box(self, row: int, column: int) -> Box:
         """The window of a location, not clipped: it may reach past the image.
@@ -40,62 +56,64 @@ class ReceptiveField:
             DeconvError: a coordinate is not a whole number.
         """
         places = whole_number("row", row, None), whole_number("column", column, None)
-        top, left = (place * self.stride + self.offset for place in places)
-        return Box(top, left, self.size, self.size)
-
-    def after_convolution(self) -> ReceptiveField:
-        """The receptive field of a 3x3 convolution with padding 1 above this layer."""
-        return ReceptiveField(self.size + 2 * self.stride, self.stride, self.offset - self.stride)
-
-    def after_pooling(self) -> ReceptiveField:
-        """The receptive field of a 2x2 pooling with stride 2 above this layer."""
-        return ReceptiveField(self.size + self.stride, 2 * self.stride, self.offset)
+        width, stride, offset = self.across or (self.size, self.stride, self.offset)
+        top = places[0] * self.stride + self.offset
+        return Box(top, places[1] * stride + offset, self.size, width)
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A named layer: the shape of its feature maps, and its receptive field."""
+    """A named layer: the shape of its feature maps, and its receptive field.
+
+    Attributes:
+        name: for example "conv4_4", or the path of a module, "layer2.0.conv1".
+        channels: number of feature maps.
+        height: rows of a feature map.
+        width: columns of a feature map.
+        receptive_field: in pixels of the network's input.
+        is_pool: True for the output of a pooling, False for that of a rectification.
+        pooled_from: the layer whose peaks are also the peaks of this one, in halved rows and
+            columns: that below a pooling of 2x2 cells with stride 2. "" for all others.
+        input_size: height and width of the network's images, in pixels.
+    """
 
     name: str
     channels: int
     height: int
     width: int
     receptive_field: ReceptiveField
+    is_pool: bool = False
+    pooled_from: str = ""
+    input_size: tuple[int, ...] = INPUT_SIZE
 
-    @property
-    def is_pool(self) -> bool:
-        """True for pool1 ... pool5, False for a convolution (taken after its ReLU)."""
-        return self.name.startswith("pool")
+    def box(self, row: int, column: int) -> Box:
+        """The part of the image that a location sees.
+
+        Raises:
+            DeconvError: a coordinate is not a whole number.
+        """
+        return self.receptive_field.box(row, column).clip(*self.input_size)
+
+    def location_at(self, y: int, x: int) -> tuple[int, int]:
+        """Row and column of the location whose receptive field is centred nearest to a pixel."""
+        field = self.receptive_field
+        width, stride, offset = field.across or (field.size, field.stride, field.offset)
+        row = _nearest(y, field.size, field.stride, field.offset, self.height)
+        return row, _nearest(x, width, stride, offset, self.width)
 
     def place_of(self, place: Any) -> Any:
-        """Rows or columns of the convolution's peaks, as locations of this layer.
+        """Rows or columns of peaks of ``pooled_from``, as locations of this layer.
 
-        They are halved for a pooling: the largest value of its map is the largest value of the map
-        below, which lies in one of the four cells under it.
+        They are halved: the largest value of a pooled map is the largest value of the map below,
+        which lies in one of the four cells under it.
         """
-        return place // 2 if self.is_pool else place
+        return place // 2 if self.pooled_from else place
 
 
-def chain_layers(chain: Iterable[int | str]) -> tuple[Layer, ...]:
-    """The named layers of a VGG-like chain, with their geometry.
-
-    Args:
-        chain: for each step in order, the channels of a convolution or ``POOL``.
-
-    Returns:
-        ``conv1_1``, ``conv1_2``, ``pool1``, ``conv2_1``, ... for a 224x224 input.
-    """
-    layers: list[Layer] = []
-    field, side, block, place, channels = ReceptiveField(1, 1, 0), INPUT_SIDE, 1, 0, 3
-    for step in chain:
-        if step == POOL:
-            field, side = field.after_pooling(), side // 2
-            layers.append(Layer(f"pool{block}", channels, side, side, field))
-            block, place = block + 1, 0
-        else:
-            field, channels, place = field.after_convolution(), int(step), place + 1
-            layers.append(Layer(f"conv{block}_{place}", channels, side, side, field))
-    return tuple(layers)
+def _nearest(pixel: int, size: int, stride: int, offset: int, locations: int) -> int:
+    if stride == 0:
+        return 0
+    return min(max((2 * (pixel - offset) - (size - 1) + stride) // (2 * stride), 0), locations - 1)
 
 
 def layer_named(layers: Mapping[str, Layer], name: str) -> Layer:
@@ -110,11 +128,10 @@ def layer_named(layers: Mapping[str, Layer], name: str) -> Layer:
     return layers[name]
 
 
-def convolution_of(layers: Mapping[str, Layer], name: str) -> str:
-    """The convolution with the peaks of a layer: the layer itself, or the one below a pooling.
+def layer_of_peaks(layers: Mapping[str, Layer], name: str) -> str:
+    """The layer whose peaks are stored for a layer: itself, or the one below a 2x2 pooling.
 
     Raises:
         DeconvError: there is no such layer; the message lists all layers.
     """
-    names = list(layers)
-    return names[names.index(name) - 1] if layer_named(layers, name).is_pool else name
+    return layer_named(layers, name).pooled_from or name

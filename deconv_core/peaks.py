@@ -12,19 +12,25 @@ import numpy.typing as npt
 from deconv_core.layers import Layer
 
 
+def place_type(height: int, width: int) -> type[np.unsignedinteger]:
+    """The type of rows and columns in maps of this size: uint8, or uint16 beyond 256."""
+    return np.uint8 if max(height, width) <= 2**8 else np.uint16
+
+
 @dataclass(frozen=True, eq=False)
 class Peaks:
     """The peaks of C feature maps of one layer in N images: arrays (N, C).
 
     Attributes:
         values: float32, the largest activation of each map.
-        rows: uint8, the row of its location; of equal values, the first row by row.
-        columns: uint8, the column of its location.
+        rows: uint8 (uint16 for maps larger than 256), the row of its location; of equal values, the
+            first row by row.
+        columns: of the same type, the column of its location.
     """
 
     values: npt.NDArray[np.float32]
-    rows: npt.NDArray[np.uint8]
-    columns: npt.NDArray[np.uint8]
+    rows: npt.NDArray[np.unsignedinteger]
+    columns: npt.NDArray[np.unsignedinteger]
 
     @classmethod
     def of_no_image(cls, channels: int) -> Peaks:
@@ -47,13 +53,13 @@ class Peaks:
         return Peaks(*(array[images][:, channels] for array in arrays))
 
     def at(self, layer: Layer) -> Peaks:
-        """The peaks of a convolution, located in that layer or in the pooling above it."""
+        """The stored peaks, located in that layer: at the same place, or at half of it."""
         return Peaks(self.values, layer.place_of(self.rows), layer.place_of(self.columns))
 
     def best_channels(self) -> npt.NDArray[np.int64]:
         """For each image, the channel with the largest peak; ties go by row, column, channel."""
         best = self.values.max(axis=1, keepdims=True)
-        where = self.rows.astype(np.int64) * 256 + self.columns
+        where = self.rows.astype(np.int64) * 2**16 + self.columns
         last = np.iinfo(np.int64).max
         chosen: npt.NDArray[np.int64] = np.where(self.values == best, where, last).argmin(axis=1)
         return chosen

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 import deconv_core
-from deconv_core.layers import INPUT_SIDE, Layer
+from deconv_core.layers import INPUT_SIZE, Layer
 from deconv_core.units import Activation, Unit
 from deconv_dashboard.frame import address, messages, pickers
 from deconv_dashboard.frame.choice import whole_number
@@ -31,7 +31,7 @@ def position_of(choice: Choice) -> tuple[int, int] | None:
     """The pixel (x, y) in the address; None if it does not name one."""
     x, comma, y = choice.values.get("position", "").partition(",")
     place = whole_number(x), whole_number(y)
-    return place if comma and all(0 <= number < INPUT_SIDE for number in place) else None
+    return place if comma and all(0 <= number < INPUT_SIZE[0] for number in place) else None
 
 
 def strongest_maps(
@@ -168,8 +168,7 @@ def picture(
     over = st.toggle(f"Feature map {chosen} over the image", value=True, key="show_plane")
     marks = []
     if place is not None:
-        stride = 224 // layer.height
-        box = layer.receptive_field.box(place[1] // stride, place[0] // stride).clip(224, 224)
+        box = layer.box(*layer.location_at(place[1], place[0]))
         marks = [Mark(box.left, box.top, box.width, box.height), Mark(*place)]
     pick_position(
         drawn.overlay_png(shown.seen.pixels, plane if over else None),

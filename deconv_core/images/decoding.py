@@ -17,7 +17,7 @@ from PIL import Image
 
 from deconv_core.images.picture_files import read_picture, readable_formats
 from deconv_core.images.pixel_values import ValueRange
-from deconv_core.layers import INPUT_SIDE
+from deconv_core.layers import INPUT_SIZE
 
 Resize = Literal["stretch", "crop"]
 Pixels = npt.NDArray[np.uint8]
@@ -31,7 +31,7 @@ class DecodedImage:
     """An image as the network sees it.
 
     Attributes:
-        pixels: uint8 (224, 224, 3), RGB.
+        pixels: uint8 (height, width, 3), RGB, of the size that was asked for.
         width: width of the original in pixels, in its EXIF orientation.
         height: height of the original in pixels.
         content_hash: SHA-256 of the file, in hexadecimal digits.
@@ -59,7 +59,10 @@ def content_hash(content: bytes) -> str:
 
 
 def decode_image(
-    content: bytes, resize: Resize = "stretch", value_range: ValueRange = "type"
+    content: bytes,
+    resize: Resize = "stretch",
+    value_range: ValueRange = "type",
+    size: tuple[int, int] = INPUT_SIZE,
 ) -> DecodedImage:
     """Decode the bytes of an image file.
 
@@ -67,24 +70,27 @@ def decode_image(
         content: the bytes.
         resize: "stretch" or "crop".
         value_range: see ``read_picture``.
+        size: height and width, in pixels.
 
     Raises:
         ImageError: the bytes are not a complete picture of a readable format and size.
     """
     picture = read_picture(content, value_range)
-    pixels = np.asarray(picture.drawn(lambda image: _resized(image, resize)), dtype=np.uint8)
+    pixels = np.asarray(picture.drawn(lambda image: _resized(image, resize, size)), dtype=np.uint8)
     return DecodedImage(pixels, picture.width, picture.height, content_hash(content), picture.note)
 
 
-def _resized(image: Image.Image, resize: Resize) -> Image.Image:
-    side = INPUT_SIDE
+def _resized(image: Image.Image, resize: Resize, size: tuple[int, int]) -> Image.Image:
+    height, width = size
     if resize == "stretch":
-        return image.resize((side, side), Image.Resampling.BILINEAR)
-    shorter = 256
-    scale = shorter / min(image.size)
-    width, height = (max(shorter, int(length * scale)) for length in image.size)
-    left, top = round((width - side) / 2), round((height - side) / 2)
+        return image.resize((width, height), Image.Resampling.BILINEAR)
+    # As torchvision does: of an image whose shorter side has 256 pixels, the middle 224.
+    tall, wide = (length * 256 // 224 for length in size)
+    scale = max(wide / image.width, tall / image.height)
+    across = max(wide, int(image.width * scale))
+    down = max(tall, int(image.height * scale))
+    left, top = round((across - width) / 2), round((down - height) / 2)
     # Only the source of the crop is resized, so a strip of 1 x 100,000 does not become enormous.
-    across, down = image.width / width, image.height / height
-    box = (left * across, top * down, (left + side) * across, (top + side) * down)
-    return image.resize((side, side), Image.Resampling.BILINEAR, box=box)
+    x, y = image.width / across, image.height / down
+    box = (left * x, top * y, (left + width) * x, (top + height) * y)
+    return image.resize((width, height), Image.Resampling.BILINEAR, box=box)

@@ -24,6 +24,7 @@ from deconv_core.images.decoding import (
 from deconv_core.images.listing import Listing, as_text, is_text, list_files
 from deconv_core.images.passed_over import LINK_TO_NOTHING, NO_NAME, Skipped, count_kinds
 from deconv_core.images.pixel_values import ValueRange
+from deconv_core.layers import INPUT_SIZE
 from deconv_core.storage import Location, RemotePath, location
 from deconv_core.typed_paths import path_argument
 from deconv_core.units import as_stored, label_of
@@ -56,7 +57,7 @@ class SeenImage:
 
     Attributes:
         content: the file state and options that it was decoded with.
-        pixels: uint8 (224, 224, 3), RGB, read-only.
+        pixels: uint8 (height, width, 3), RGB, read-only.
         content_hash: SHA-256 of the file, in hexadecimal digits.
         note: a warning about its values (for example nearly black), or "".
     """
@@ -214,16 +215,16 @@ class ImageFolder:
             raise ImageError(error.strerror or str(error)) from error
         return ImageContent(file, self.resize, self.value_range)
 
-    def read(self, position: int) -> Pixels:
-        """Read an image as uint8 RGB (224, 224, 3).
+    def read(self, position: int, size: tuple[int, int] = INPUT_SIZE) -> Pixels:
+        """Read an image as uint8 RGB (height, width, 3), of this height and width.
 
         Raises:
             ImageError: it cannot be read; the message is the reason.
             DeconvError: there is no such position.
         """
-        return self.decode(position).pixels
+        return self.decode(position, size).pixels
 
-    def decode(self, position: int) -> DecodedImage:
+    def decode(self, position: int, size: tuple[int, int] = INPUT_SIZE) -> DecodedImage:
         """Read an image, with its original size and the hash of its content.
 
         Raises:
@@ -231,15 +232,15 @@ class ImageFolder:
             DeconvError: there is no such position.
         """
         position = whole_number("position", position, -len(self), len(self) - 1)
-        return self.decode_content(read_content(self._entries[position].path))
+        return self.decode_content(read_content(self._entries[position].path), size)
 
-    def decode_content(self, content: bytes) -> DecodedImage:
+    def decode_content(self, content: bytes, size: tuple[int, int] = INPUT_SIZE) -> DecodedImage:
         """Decode the bytes of an image file with the options of this folder.
 
         Raises:
             ImageError: they cannot be read; the message is the reason.
         """
-        return decode_image(content, self.resize, self.value_range)
+        return decode_image(content, self.resize, self.value_range, size)
 
     def _list(self) -> None:
         listing = list_files(self.root, within=self._within, follow_links=self.follow_links)

@@ -28,7 +28,7 @@ from deconv_core.index.folder import IndexFolder
 from deconv_core.index.inspection import PlannedImages
 from deconv_core.index.manifest import Manifest
 from deconv_core.index.summary import KEPT, read_maps, read_top
-from deconv_core.layers import Layer, convolution_of
+from deconv_core.layers import Layer, layer_of_peaks
 from deconv_core.peaks import Peaks
 from deconv_core.storage import Location, RemotePath
 from deconv_core.units import Activation, Unit, as_stored
@@ -418,7 +418,7 @@ class ActivationIndex:
         return number
 
     def _stored_layer(self, layer: str) -> str:
-        """The layer whose peaks are stored: the layer itself, or the convolution below a pooling.
+        """The layer whose peaks are stored: the layer itself, or the one that it pools.
 
         Raises:
             DeconvError: there is no such layer.
@@ -428,4 +428,4 @@ class ActivationIndex:
             raise DeconvError(
                 f"{shown(layer)} is not a layer of this index; choose one of {', '.join(names)}"
             )
-        return convolution_of(self.layers, layer)
+        return layer_of_peaks(self.layers, layer)

@@ -24,7 +24,7 @@ from deconv_core.index.parts import (
 )
 from deconv_core.index.seals import check_seal, sealed
 from deconv_core.layers import Layer
-from deconv_core.peaks import Peaks
+from deconv_core.peaks import Peaks, place_type
 from deconv_core.storage import Location, source
 
 GROUP_CHANNELS = 64
@@ -34,16 +34,29 @@ Ordinals = npt.NDArray[np.uint32]
 """Row numbers of images in the list of images."""
 
 _IMAGES_KEY = b"deconv_images"
-_SCHEMA = pa.schema(
-    [
-        ("layer", pa.dictionary(pa.int8(), pa.string())),
-        ("channel", pa.uint16()),
-        ("image", pa.uint32()),
-        ("value", pa.float32()),
-        ("row", pa.uint8()),
-        ("column", pa.uint8()),
-    ]
-)
+
+
+def place_column(layers: Sequence[Layer]) -> pa.DataType:
+    """The type of rows and columns in an index: uint8, or uint16 with maps larger than 256."""
+    wide = any(
+        place_type(layer.height, layer.width) is np.uint16
+        for layer in layers
+        if not layer.pooled_from
+    )
+    return pa.uint16() if wide else pa.uint8()
+
+
+def _schema(layers: Sequence[Layer]) -> pa.Schema:
+    return pa.schema(
+        [
+            ("layer", pa.dictionary(pa.int8(), pa.string())),
+            ("channel", pa.uint16()),
+            ("image", pa.uint32()),
+            ("value", pa.float32()),
+            ("row", place_column(layers)),
+            ("column", place_column(layers)),
+        ]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +118,7 @@ def row_groups(layers: Sequence[Layer]) -> list[tuple[str, range]]:
     return [
         (layer.name, range(first, min(first + GROUP_CHANNELS, layer.channels)))
         for layer in layers
-        if not layer.is_pool
+        if not layer.pooled_from
         for first in range(0, layer.channels, GROUP_CHANNELS)
     ]
 
@@ -138,7 +151,7 @@ def block_content(
     """
     described = json.dumps([asdict(row) for row in images]).encode()
     identity = identity_metadata(Identity.of(manifest, file.part))
-    schema = _SCHEMA.with_metadata({_IMAGES_KEY: described, **identity})
+    schema = _schema(manifest.layers).with_metadata({_IMAGES_KEY: described, **identity})
     ordinals = np.array([row.ordinal for row in images if not row.error], np.uint32)
     groups_of_layers = row_groups(manifest.layers)
     buffer = pa.BufferOutputStream()
@@ -212,7 +225,10 @@ def read_peaks(
         with index_limits.open_parquet(file.path, index_limits.MAX_PEAKS_EXPANSION) as opened:
             index_limits.check_peak_rows(opened.metadata, file.path.stat().st_size)
             here = next(found for found in layers if found.name == layer)
-            read = [_read_group(opened, number, here, channels) for number, channels in groups]
+            schema = _schema(layers)
+            read = [
+                _read_group(opened, number, schema, here, channels) for number, channels in groups
+            ]
         if len({len(ordinals) for ordinals, _ in read}) > 1:
             raise ValueError("its feature maps have different numbers of images")
     except READ_ERRORS as error:
@@ -241,13 +257,13 @@ def _group_table(
 
 
 def _read_group(
-    file: pq.ParquetFile, number: int, layer: Layer, channels: range
+    file: pq.ParquetFile, number: int, schema: pa.Schema, layer: Layer, channels: range
 ) -> tuple[Ordinals, Peaks]:
     """Read the row group with these channels of a layer."""
     if number >= file.num_row_groups:
         raise ValueError(f"it has no row group {number}")
     table = file.read_row_group(number, columns=["channel", "image", "value", "row", "column"])
-    index_limits.check_peak_columns(table, _SCHEMA, layer)
+    index_limits.check_peak_columns(table, schema, layer)
     images = table.num_rows // len(channels)
     numbers = table["channel"].to_numpy()
     if table.num_rows and (

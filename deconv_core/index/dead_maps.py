@@ -49,11 +49,11 @@ def layers_with_many_dead_maps(index: ActivationIndex) -> list[DeadMaps]:
 def dead_maps_sentence(index: ActivationIndex, found: Sequence[DeadMaps]) -> str:
     """A warning with the layers and the likely reasons, without a full stop.
 
-    A pooling has the same dead maps as the convolution below it, and is not named separately.
+    A 2x2 pooling has the same dead maps as the layer below it, and is not named separately.
     """
     images = sum(index.labels.values())
-    convolutions = [dead for dead in found if not index.layers[dead.layer].is_pool]
-    layers = ", ".join(map(str, convolutions or found))
+    stored = [dead for dead in found if not index.layers[dead.layer].pooled_from]
+    layers = ", ".join(map(str, stored or found))
     reasons = "; ".join(_likely_reasons(index, images))
     return (
         f"More than a quarter of the feature maps of {layers} never fire in the {images:,} images. "

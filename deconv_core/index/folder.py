@@ -37,6 +37,7 @@ from deconv_core.index import limits as index_limits
 from deconv_core.index.blocks import BlockFile, ImageRow, block_content
 from deconv_core.index.manifest import (
     FORMAT_VERSION,
+    READABLE_VERSIONS,
     Manifest,
     digest,
     is_foreign,
@@ -134,7 +135,7 @@ class IndexFolder:
                     f"there is no index at {self.path}: another program wrote its manifest.json"
                 )
             version, checksum = content["format_version"], content.pop("checksum", "")
-            if version != FORMAT_VERSION:
+            if version not in READABLE_VERSIONS:
                 raise IndexMismatchError(
                     f"the index at {self.path} has format {version!s:.20}; this program reads only "
                     f"format {FORMAT_VERSION}",

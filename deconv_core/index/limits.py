@@ -15,11 +15,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from deconv_core.layers import POOL, Layer, chain_layers
+from deconv_core.layers import Layer
 from deconv_core.storage import Location
 
 MOST_CHANNELS = 2**16
-MOST_LAYERS = 64
+MOST_LAYERS = 2_000
+LARGEST_SIDE = 2**16 - 1
+"""Rows or columns of a feature map, and pixels of an image along one side."""
+_LARGEST_FIELD = 2**24
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,199}")
 LARGEST_BLOCK = 2**20 - 1
 """Images in a block."""
 _VERSION = re.compile(r"[0-9a-f]{0,16}")
@@ -37,18 +41,44 @@ _NUMBERS = ("block", "width", "height")
 
 
 def check_layers(layers: Sequence[Layer]) -> None:
-    """Check that layers are those of a VGG-like network.
+    """Check that layers are possible ones of a network.
 
     Raises:
-        ValueError: they are not.
+        ValueError: they are.
     """
     if not 0 < len(layers) <= MOST_LAYERS:
         raise ValueError(f"it has {len(layers)} layers; possible are 1 to {MOST_LAYERS}")
-    if not all(0 < layer.channels <= MOST_CHANNELS for layer in layers):
+    known: dict[str, Layer] = {}
+    for layer in layers:
+        if _NAME.fullmatch(layer.name) is None or layer.name in known:
+            raise ValueError(f"a layer has the impossible name {layer.name[:40]!a}")
+        _check_shape(layer)
+        if layer.pooled_from:
+            below = known.get(layer.pooled_from)
+            cells = 2 * layer.height, 2 * layer.width
+            alike = below and (below.channels, below.height, below.width) == (
+                layer.channels,
+                *cells,
+            )
+            if not alike or not layer.is_pool or (below and below.pooled_from):
+                raise ValueError(f"{layer.name} does not fit the layer that it pools")
+        known[layer.name] = layer
+    if layers[0].pooled_from:
+        raise ValueError("its first layer pools another")
+
+
+def _check_shape(layer: Layer) -> None:
+    field = layer.receptive_field
+    if not 0 < layer.channels <= MOST_CHANNELS:
         raise ValueError(f"a layer has no feature maps, or more than {MOST_CHANNELS:,}")
-    chain = [POOL if layer.is_pool else layer.channels for layer in layers]
-    if layers[0].is_pool or chain_layers(chain) != tuple(layers) or layers[-1].height < 1:
-        raise ValueError("its layers are not those of a VGG-like network")
+    sides = [layer.height, layer.width, *layer.input_size]
+    if len(sides) != 4 or not all(0 < side <= LARGEST_SIDE for side in sides):
+        raise ValueError(f"{layer.name} has maps of an impossible size")
+    across = field.across or (field.size, field.stride, field.offset)
+    if len(across) != 3 or min(field.size, across[0]) < 1 or min(field.stride, across[1]) < 0:
+        raise ValueError(f"{layer.name} has an impossible receptive field")
+    if max(map(abs, (*across, field.size, field.stride, field.offset))) > _LARGEST_FIELD:
+        raise ValueError(f"{layer.name} has an impossible receptive field")
 
 
 def check_settings(summary: str, image_root: str, block_size: int) -> None:

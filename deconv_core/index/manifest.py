@@ -6,13 +6,16 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from deconv_core.index import limits as index_limits
 from deconv_core.index.typed_json import from_json
 from deconv_core.layers import Layer
 
-FORMAT_VERSION = 3
-"""The only format that this program writes and reads."""
+FORMAT_VERSION = 4
+"""The format that this program writes."""
+READABLE_VERSIONS = (3, FORMAT_VERSION)
+"""Format 3, of networks like VGG only, does not say which layers are poolings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,8 @@ def parse_manifest(content: object) -> Manifest:
     Raises:
         ValueError: a field is missing, unknown, or has an impossible value.
     """
+    if isinstance(content, dict) and content.get("format_version") == 3:
+        content = _with_poolings(content)
     manifest = from_json(Manifest, content)
     index_limits.check_layers(manifest.layers)
     index_limits.check_settings(manifest.summary, manifest.image_root, manifest.block_size)
@@ -136,3 +141,14 @@ def parse_manifest(content: object) -> Manifest:
     texts = [manifest.decoding, manifest.preprocessing_reason, *manifest.passed_over]
     index_limits.check_texts([*texts, *(manifest.extensions or ()), *(manifest.labels or ())])
     return manifest
+
+
+def _with_poolings(content: dict[str, Any]) -> dict[str, Any]:
+    """The content of a manifest of format 3, with what its layers do not say."""
+    layers, below = [], ""
+    for layer in content.get("layers", ()):
+        name = str(layer.get("name", "")) if isinstance(layer, dict) else ""
+        pools = {"is_pool": True, "pooled_from": below} if name.startswith("pool") else {}
+        layers.append({**layer, **pools} if pools else layer)
+        below = name
+    return {**content, "layers": layers, "format_version": FORMAT_VERSION}

@@ -24,6 +24,7 @@ from deconv_core.index.blocks import (
     BlockFile,
     Ordinals,
     open_writer,
+    place_column,
     read_block_images,
     read_peaks,
     row_groups,
@@ -51,16 +52,18 @@ MERGE_FROM = 64
 MERGED_IMAGES = 4096
 """Images in a merged block file, at least."""
 
-_TOP_SCHEMA = pa.schema(
-    [
-        ("channel", pa.uint16()),
-        ("image", pa.uint32()),
-        ("value", pa.float32()),
-        ("row", pa.uint8()),
-        ("column", pa.uint8()),
-        ("copy", pa.bool_()),
-    ]
-)
+
+def _top_schema(layers: Sequence[Layer]) -> pa.Schema:
+    return pa.schema(
+        [
+            ("channel", pa.uint16()),
+            ("image", pa.uint32()),
+            ("value", pa.float32()),
+            ("row", place_column(layers)),
+            ("column", place_column(layers)),
+            ("copy", pa.bool_()),
+        ]
+    )
 
 
 def merge_blocks(folder: IndexFolder, manifest: Manifest) -> None:
@@ -109,7 +112,7 @@ class _LayerSummary:
         keys: sort keys of the strongest images (at most ``KEPT``, channels). The high 32 bits are
             those of the value: they grow with a float that is not negative. The low 32 bits are
             larger for images whose id comes first.
-        places: ordinal, row and column of the same peaks, packed as ordinal << 16 | row << 8 |
+        places: ordinal, row and column of the same peaks, packed as ordinal << 32 | row << 16 |
             column.
     """
 
@@ -146,8 +149,8 @@ class _LayerSummary:
         bits = np.maximum(found.values, 0).view(np.uint32).astype(np.uint64)
         keys = (bits << 32) | (0xFFFFFFFF - ranks[ordinals].astype(np.uint64))[:, None]
         where = (
-            (ordinals.astype(np.uint64) << 16)[:, None]
-            | (found.rows.astype(np.uint64) << 8)
+            (ordinals.astype(np.uint64) << 32)[:, None]
+            | (found.rows.astype(np.uint64) << 16)
             | found.columns
         )
         keys, where = np.concatenate([self.keys, keys]), np.concatenate([self.places, where])
@@ -157,10 +160,13 @@ class _LayerSummary:
         self.keys, self.places = keys, where
 
 
-def _top_table(summaries: Sequence[_LayerSummary], channels: range, copies: np.ndarray) -> pa.Table:
+def _top_table(
+    schema: pa.Schema, summaries: Sequence[_LayerSummary], channels: range, copies: np.ndarray
+) -> pa.Table:
     """The strongest images of some channels, largest activation first, without repeats.
 
     Args:
+        schema: its columns and their types.
         summaries: the collected images; an image may be in several.
         channels: the channels.
         copies: for every ordinal, whether the image is a copy.
@@ -178,15 +184,15 @@ def _top_table(summaries: Sequence[_LayerSummary], channels: range, copies: np.n
     numbers = np.broadcast_to(np.arange(channels.start, channels.stop), keys.shape)
     where = places.T[chosen.T]
     columns: list[np.ndarray] = [
-        *(numbers.T[chosen.T], where >> 16, values.T[chosen.T], (where >> 8) & 255, where & 255),
-        copies[where >> 16],
+        *(numbers.T[chosen.T], where >> 32, values.T[chosen.T]),
+        *((where >> 16) & 0xFFFF, where & 0xFFFF, copies[where >> 32]),
     ]
     return pa.table(
         [
             pa.array(column.astype(kind.to_pandas_dtype()))
-            for column, kind in zip(columns, _TOP_SCHEMA.types, strict=True)
+            for column, kind in zip(columns, schema.types, strict=True)
         ],
-        schema=_TOP_SCHEMA,
+        schema=schema,
     )
 
 
@@ -208,8 +214,9 @@ def write_summary(folder: IndexFolder, manifest: Manifest, plan: pd.DataFrame) -
     maps: list[pd.DataFrame] = []
     groups = row_groups(layers)
     identity = identity_metadata(Identity.of(manifest, f"top-{version}"))
-    with open_writer(buffer, _TOP_SCHEMA.with_metadata(identity)) as writer:
-        for layer in (layer for layer in layers if not layer.is_pool):
+    schema = _top_schema(layers)
+    with open_writer(buffer, schema.with_metadata(identity)) as writer:
+        for layer in (layer for layer in layers if not layer.pooled_from):
             all_images = _LayerSummary(layer.channels)
             without_copies = _LayerSummary(layer.channels)
             for file in folder.block_files():
@@ -219,7 +226,7 @@ def write_summary(folder: IndexFolder, manifest: Manifest, plan: pd.DataFrame) -
                     without_copies.add(ordinals, peaks, originals, ranks)
             for name, channels in groups:
                 if name == layer.name:
-                    table = _top_table([all_images, without_copies], channels, copies)
+                    table = _top_table(schema, [all_images, without_copies], channels, copies)
                     writer.write_table(table)
             maps.append(_statistics(layer, all_images))
     write_table(
@@ -290,10 +297,11 @@ def read_top(
             if file.num_row_groups <= max(numbers):
                 raise ValueError("it lacks feature maps")
             table = file.read_row_groups(numbers)
-            if table.column_names != _TOP_SCHEMA.names:
-                raise ValueError(f"its columns are not {', '.join(_TOP_SCHEMA.names)}")
+            schema = _top_schema(manifest.layers)
+            if table.column_names != schema.names:
+                raise ValueError(f"its columns are not {', '.join(schema.names)}")
             here = next(found for found in manifest.layers if found.name == layer)
-            index_limits.check_peak_columns(table, _TOP_SCHEMA, here)
+            index_limits.check_peak_columns(table, schema, here)
             found: pd.DataFrame = table.to_pandas(ignore_metadata=True)
             if (found["channel"] >= here.channels).any():
                 raise ValueError(f"{layer} has no such feature map")
@@ -312,7 +320,7 @@ def read_maps(folder: IndexFolder, manifest: Manifest, layer: str) -> pd.DataFra
     if not path.is_file():
         return None
     _check(path, manifest)
-    channels = {found.name: found.channels for found in manifest.layers if not found.is_pool}
+    channels = {found.name: found.channels for found in manifest.layers if not found.pooled_from}
     try:
         with index_limits.open_parquet(path, index_limits.MAX_EXPANSION, ["layer"]) as file:
             if file.metadata.num_rows != sum(channels.values()):

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deconv_core.network.graph import (
+from deconv_core.graph.steps import (
     Addition,
     Affine,
     AveragePooling,

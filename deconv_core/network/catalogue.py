@@ -12,7 +12,7 @@ from torch import nn
 from torchvision import models
 
 from deconv_core.errors import DeconvError
-from deconv_core.network.graph import Pair
+from deconv_core.graph.steps import Pair
 
 SUPPORTED = (
     *("alexnet", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19"),

@@ -17,16 +17,7 @@ import torch
 from torch import nn
 
 from deconv_core.errors import DeconvError
-from deconv_core.network.aten_calls import (
-    bind,
-    constants_of,
-    in_place,
-    is_planes,
-    name_of,
-    path_of,
-    step_of,
-)
-from deconv_core.network.graph import (
+from deconv_core.graph.steps import (
     Affine,
     AveragePooling,
     ChannelSlice,
@@ -40,6 +31,15 @@ from deconv_core.network.graph import (
     Step,
     Unknown,
     ZeroPadding,
+)
+from deconv_core.network.aten_calls import (
+    bind,
+    constants_of,
+    in_place,
+    is_planes,
+    name_of,
+    path_of,
+    step_of,
 )
 from deconv_core.network.head import Head, find_head
 from deconv_core.network.layer_names import name_layers
@@ -141,7 +141,7 @@ class _Reader:
             return  # made of constants alone
         elif name_of(call) in _AT_REST:
             self.values[call] = self.values[taken[0]]
-        elif self._normalises(call, taken) or self._slices(call, taken[0]):
+        elif self._normalises(call) or self._slices(call, taken[0]):
             return
         elif is_planes(call):
             self._step(call, taken)
@@ -158,7 +158,7 @@ class _Reader:
     def _take_part(self, call: Any, value: int, part: ChannelSlice) -> None:
         self._add(call, part, (value,))
 
-    def _normalises(self, call: Any, taken: Sequence[Any]) -> bool:
+    def _normalises(self, call: Any) -> bool:
         """Local response normalisation is many calls of one module; the last divides its input."""
         module = self._modules.get(path_of(call))
         if not isinstance(module, nn.LocalResponseNorm):

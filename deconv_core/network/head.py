@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import Tensor
 
+from deconv_core.graph.steps import Pair, Rectification
 from deconv_core.network.aten_calls import bind, is_planes, name_of
-from deconv_core.network.graph import Pair, Rectification
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from deconv_core.network.graph import (
+from deconv_core.graph.steps import (
     Addition,
     Affine,
     AveragePooling,
@@ -27,7 +28,7 @@ def name_layers(nodes: Sequence[Node]) -> tuple[Node, ...]:
     convolution, what a block puts out that of the block, the others their own.
     """
     chain = is_chain(nodes) and all(isinstance(node.step, _PLAIN) for node in nodes)
-    if chain and all(map(_as_in_vgg, nodes)):
+    if is_like_vgg(nodes):
         names = _vgg_names(nodes)
     elif chain:
         names = _chain_names(nodes)
@@ -42,6 +43,17 @@ def name_layers(nodes: Sequence[Node]) -> tuple[Node, ...]:
         taken.add(unique)
         named.append(replace(node, layer=unique))
     return tuple(named)
+
+
+def is_like_vgg(nodes: Sequence[Node]) -> bool:
+    """True for a chain of 3x3 convolutions, each with its ReLU, and of 2x2 poolings."""
+    kinds = [type(node.step) for node in nodes]
+    pairs = all(
+        (kind is Convolution) == (above is Rectification)
+        for kind, above in itertools.pairwise([*kinds, None])
+    )
+    first = bool(kinds) and kinds[0] is not Rectification
+    return first and pairs and is_chain(nodes) and all(map(_as_in_vgg, nodes))
 
 
 def _as_in_vgg(node: Node) -> bool:

@@ -1,81 +1,90 @@
-"""VGG's convolutional stack as a list of named stages, read from its weights.
+"""A network: its graph of steps, its layers, and how pixels become its input.
 
 Activations are taken **after ReLU**; that is said here once and meant everywhere. Colours are RGB
-everywhere: weights that expect BGR have the input channels of conv1_1 reversed when they are
-loaded, so neither the pictures that go in nor the reconstructions that come out are ever swapped.
+everywhere: weights that expect BGR have the input channels of their first convolution reversed when
+they are loaded, so neither the pictures that go in nor the reconstructions that come out are ever
+swapped.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
 from deconv_core.errors import WeightsError
-from deconv_core.layers import INPUT_SIDE, POOL, Layer, chain_layers, layer_named
+from deconv_core.graph.geometry import layers_of
+from deconv_core.graph.steps import (
+    Affine,
+    Convolution,
+    Graph,
+    MaxPooling,
+    Node,
+    Pair,
+    Rectification,
+)
+from deconv_core.layers import INPUT_SIZE, Layer
+from deconv_core.network.head import Head
+from deconv_core.network.layer_names import is_like_vgg, name_layers
 from deconv_core.network.preprocessing import PREPROCESSINGS, Preprocessing, preprocessing_named
 
-
-@dataclass(frozen=True, eq=False)
-class Convolution:
-    """A 3x3 convolution with padding 1 and its ReLU: weight (out, in, 3, 3), bias (out,)."""
-
-    name: str
-    weight: Tensor
-    bias: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class Pooling:
-    """A 2x2 max pooling with stride 2."""
-
-    name: str
-
-
-Stage = Convolution | Pooling
+POOL = "pool"
+"""Marks a pooling in a chain of weights: ``((weight, bias), (weight, bias), POOL, ...)``."""
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A VGG-like convolutional stack, read-only and safe to share between threads.
+    """A convolutional network, read-only and safe to share between threads.
 
     Attributes:
         source: what ``load_network`` was given.
         preprocessing: how pixels become input.
-        stages: convolutions and poolings in order.
-        layers: name -> Layer, in the same order.
-        fingerprint: 16 hex digits of a SHA-256 over names, weights and preprocessing.
+        graph: its steps, without the classifier.
+        layers: name -> Layer, in the order of computing.
+        fingerprint: 16 hex digits of a SHA-256 over steps, names, weights and preprocessing.
+        architecture: for people, for example "VGG19" or "ResNet".
         preprocessing_reason: why this preprocessing is used, in words that follow "because".
+        head: from the last feature maps to class scores; None if unknown.
     """
 
     source: str
     preprocessing: Preprocessing
-    stages: tuple[Stage, ...]
+    graph: Graph
     layers: Mapping[str, Layer]
     fingerprint: str
+    architecture: str
     preprocessing_reason: str = ""
+    head: Head | None = None
 
     @property
-    def architecture(self) -> str:
-        """For example "VGG19" (16 convolutions and the 3 fully connected layers left out)."""
-        return f"VGG{sum(isinstance(stage, Convolution) for stage in self.stages) + 3}"
+    def input_size(self) -> Pair:
+        """Height and width of its images, in pixels."""
+        return self.graph.plane(0)
+
+    @cached_property
+    def unusable(self) -> dict[str, str]:
+        """Layers that lie behind a step without a deconvnet -> the name of that step."""
+        layers, blocked = self.graph.layers, self.graph.blocked
+        return {name: blocked[value] for name, value in layers.items() if value in blocked}
 
     def layer(self, name: str) -> Layer:
         """The layer of this name.
 
         Raises:
-            DeconvError: there is none; the message lists what there is.
+            DeconvError: there is none, or it lies behind a step that has no deconvnet; the message
+                lists what there is.
         """
-        return layer_named(self.layers, name)
+        self.graph.value_of(name)
+        return self.layers[name]
 
-    def stages_to(self, name: str) -> tuple[Stage, ...]:
-        """The stages from the input up to and with the layer of this name."""
-        last = list(self.layers).index(self.layer(name).name)
-        return self.stages[: last + 1]
+    def value_of(self, layer: str) -> int:
+        """The value of the graph that a layer is; errors as of ``layer``."""
+        return self.graph.value_of(layer)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Turn uint8 RGB pixels (N, 3, H, W) into float32 network input of the same shape."""
@@ -84,17 +93,64 @@ class Network:
         return (pixels.float() / self.preprocessing.divisor - mean) / deviation
 
 
+def network_of(
+    source: str,
+    graph: Graph,
+    preprocessing: Preprocessing,
+    reason: str = "",
+    architecture: str = "",
+    head: Head | None = None,
+) -> Network:
+    """Make a network from its graph.
+
+    Args:
+        source: what it is called in manifests.
+        graph: its steps; weights in the channel order of their publication.
+        preprocessing: what the weights expect.
+        reason: why they are taken to expect it.
+        architecture: for people; a chain like VGG is named by its depth.
+        head: its classifier, if known.
+
+    Raises:
+        WeightsError: a number is not finite, there is no layer, or a plane has no location.
+    """
+    if preprocessing.bgr_weights:
+        graph = _colours_reversed(graph)
+    for node in graph.nodes:
+        _check_finite(node)
+        if min(node.shape) < 1:
+            height, width = graph.plane(0)
+            raise WeightsError(f"this network pools a {height}x{width} image away to nothing")
+    layers = layers_of(graph)
+    if not layers:
+        first = next(iter(graph.blocked.values()), "")
+        behind = f": the step {first!r} has no deconvnet" if first else ""
+        raise WeightsError(f"this network has no layer that can be shown{behind}")
+    if like_vgg(graph):
+        architecture = f"VGG{sum(isinstance(n.step, Convolution) for n in graph.nodes) + 3}"
+    return Network(
+        source,
+        preprocessing,
+        graph,
+        MappingProxyType(layers),
+        fingerprint_of(graph, preprocessing),
+        architecture or "network",
+        reason,
+        head,
+    )
+
+
 def build_network(
     source: str,
     chain: Sequence[tuple[Tensor, Tensor] | str],
     preprocessing: Preprocessing,
     reason: str = "",
 ) -> Network:
-    """Make a network from its tensors.
+    """Make a network like VGG from its tensors.
 
     Args:
         source: what it is called in manifests.
-        chain: in order, (weight, bias) of each convolution in its published channel order, or
+        chain: in order, (weight, bias) of each 3x3 convolution in its published channel order, or
             ``POOL``.
         preprocessing: what the weights expect.
         reason: why they are taken to expect it.
@@ -102,29 +158,36 @@ def build_network(
     Raises:
         WeightsError: a shape does not continue the chain, or a value is not finite.
     """
-    layers = chain_layers(
-        s if isinstance(s, str) else int(s[0].shape[0]) if s[0].dim() else 0 for s in chain
-    )
-    stages: list[Stage] = []
-    channels = 3
-    for layer, step in zip(layers, chain, strict=True):
-        if isinstance(step, str):
-            stages.append(Pooling(layer.name))
+    return network_of(source, vgg_graph(chain), preprocessing, reason)
+
+
+def vgg_graph(chain: Sequence[tuple[Tensor, Tensor] | str]) -> Graph:
+    """The graph of a chain of 3x3 convolutions with their ReLUs, and of 2x2 poolings.
+
+    Raises:
+        WeightsError: a shape does not continue the chain.
+    """
+    nodes: list[Node] = []
+    channels, (height, width) = 3, INPUT_SIZE
+    block, place = 1, 1
+    for given in chain:
+        below = (len(nodes),)
+        if isinstance(given, str):
+            height, width = height // 2, width // 2
+            step = MaxPooling((2, 2), (2, 2))
+            nodes.append(Node(step, below, (channels, height, width)))
+            block, place = block + 1, 1
             continue
-        weight, bias = (tensor.detach().to(torch.float32).contiguous() for tensor in step)
-        _check(layer.name, weight, bias, channels)
-        if not stages and preprocessing.bgr_weights:
-            weight = weight.flip(1).contiguous()
-        stages.append(Convolution(layer.name, weight, bias))
-        channels = int(weight.shape[0])
-    if layers and layers[-1].height < 1:
-        raise WeightsError(f"this chain pools a {INPUT_SIDE}x{INPUT_SIDE} image away to nothing")
-    named = MappingProxyType({layer.name: layer for layer in layers})
-    fingerprint = fingerprint_of(stages, preprocessing)
-    return Network(source, preprocessing, tuple(stages), named, fingerprint, reason)
+        weight, bias = (tensor.detach().to(torch.float32).contiguous() for tensor in given)
+        _check_shapes(f"conv{block}_{place}", weight, bias, channels)
+        channels, place = int(weight.shape[0]), place + 1
+        shape = (channels, height, width)
+        nodes.append(Node(Convolution(weight, bias), below, shape))
+        nodes.append(Node(Rectification(), (len(nodes),), shape))
+    return Graph(name_layers(nodes), (3, *INPUT_SIZE))
 
 
-def _check(name: str, weight: Tensor, bias: Tensor, channels: int) -> None:
+def _check_shapes(name: str, weight: Tensor, bias: Tensor, channels: int) -> None:
     expected = f"({weight.shape[0] if weight.dim() else '?'}, {channels}, 3, 3)"
     if weight.dim() != 4 or tuple(weight.shape[1:]) != (channels, 3, 3) or weight.shape[0] < 1:
         raise WeightsError(
@@ -135,34 +198,82 @@ def _check(name: str, weight: Tensor, bias: Tensor, channels: int) -> None:
         raise WeightsError(
             f"the bias of {name} has shape {tuple(bias.shape)}; expected ({weight.shape[0]},)"
         )
-    for what, tensor in (("weight", weight), ("bias", bias)):
+
+
+def _check_finite(node: Node) -> None:
+    match node.step:
+        case Convolution():
+            numbers = {"weight": node.step.weight, "bias": node.step.bias}
+        case Affine():
+            numbers = {"scale": node.step.scale, "shift": node.step.shift}
+        case _:
+            return
+    for what, tensor in numbers.items():
         if not bool(torch.isfinite(tensor).all()):
             raise WeightsError(
-                f"the {what} of {name} holds values that are not finite (NaN or inf)"
+                f"the {what} of {node.path} holds values that are not finite (NaN or inf)"
             )
 
 
-def fingerprint_of(stages: Sequence[Stage], preprocessing: Preprocessing) -> str:
-    """16 hex digits of a SHA-256 over names, weights and preprocessing."""
+def _colours_reversed(graph: Graph) -> Graph:
+    """The same graph for RGB, where its first convolutions expect BGR."""
+    nodes = []
+    for node in graph.nodes:
+        step = node.step
+        if 0 in node.inputs:
+            if not isinstance(step, Convolution) or step.groups != 1:
+                raise WeightsError("BGR weights must begin with a convolution over all colours")
+            step = replace(step, weight=step.weight.flip(1).contiguous())
+        nodes.append(replace(node, step=step))
+    return Graph(tuple(nodes), graph.input_shape)
+
+
+def fingerprint_of(graph: Graph, preprocessing: Preprocessing) -> str:
+    """16 hex digits of a SHA-256 over steps, names, weights and preprocessing."""
     digest = hashlib.sha256(preprocessing.name.encode())
-    for stage in stages:
-        digest.update(f"{stage.name};".encode())
-        if isinstance(stage, Convolution):
-            digest.update(f"{tuple(stage.weight.shape)};".encode())
-            digest.update(stage.weight.numpy().astype("<f4", copy=False).tobytes())
-            digest.update(stage.bias.numpy().astype("<f4", copy=False).tobytes())
+    if like_vgg(graph):
+        _digest_vgg(digest, graph)
+        return digest.hexdigest()[:16]
+    digest.update(repr((preprocessing, graph.input_shape)).encode())
+    for node in graph.nodes:
+        given = {field.name: getattr(node.step, field.name) for field in fields(node.step)}
+        tensors = [given.pop(name) for name in list(given) if isinstance(given[name], Tensor)]
+        kind = type(node.step).__name__
+        digest.update(repr((kind, given, node.inputs, node.shape, node.layer)).encode())
+        for tensor in tensors:
+            _digest_numbers(digest, tensor)
     return digest.hexdigest()[:16]
+
+
+def _digest_vgg(digest: hashlib._Hash, graph: Graph) -> None:
+    """Names and weights only: the rest is the same in all networks like VGG."""
+    for place, node in enumerate(graph.nodes):
+        if isinstance(node.step, Convolution):
+            weight = node.step.weight
+            digest.update(f"{graph.nodes[place + 1].layer};{tuple(weight.shape)};".encode())
+            _digest_numbers(digest, weight)
+            _digest_numbers(digest, node.step.bias)
+        elif isinstance(node.step, MaxPooling):
+            digest.update(f"{node.layer};".encode())
+
+
+def _digest_numbers(digest: hashlib._Hash, numbers: Tensor) -> None:
+    digest.update(numbers.numpy().astype("<f4", copy=False).tobytes())
+
+
+def like_vgg(graph: Graph) -> bool:
+    """True for a chain of 3x3 convolutions with ReLU and 2x2 poolings over the usual input size."""
+    return graph.plane(0) == INPUT_SIZE and is_like_vgg(graph.nodes)
 
 
 __all__ = [
     "POOL",
     "PREPROCESSINGS",
-    "Convolution",
     "Network",
-    "Pooling",
     "Preprocessing",
-    "Stage",
     "build_network",
     "fingerprint_of",
+    "like_vgg",
+    "network_of",
     "preprocessing_named",
 ]

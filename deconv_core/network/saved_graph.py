@@ -28,9 +28,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from deconv_core.arguments import shown
-from deconv_core.deconvnet_steps import up
+from deconv_core.deconvnet import up
 from deconv_core.errors import WeightsError
-from deconv_core.network.graph import (
+from deconv_core.graph.steps import (
     Addition,
     Affine,
     AveragePooling,
@@ -386,7 +386,7 @@ def _shape(where: str, step: Step, below: Sequence[Shape]) -> Shape:
     if isinstance(step, Affine) and not step.scale.shape == step.shift.shape == (below[0][0],):
         raise WeightsError(f"{where} has other channels than the {below[0][0]} that it takes")
     try:
-        made = up(_without_numbers(step), *(torch.empty(1, *s, device="meta") for s in below))
+        made = up(_without_numbers(step), [torch.empty(1, *s, device="meta") for s in below])
     except (RuntimeError, ValueError, IndexError) as error:
         reason = str(error).partition("\n")[0]
         raise WeightsError(f"{where} does not fit what it takes: {reason}") from error

@@ -14,10 +14,10 @@ from safetensors.torch import save_file
 from deconv_core.arguments import callbacks, shown
 from deconv_core.demo import demo_weights
 from deconv_core.errors import CancelledError, PreprocessingUnclearError, WeightsError
+from deconv_core.graph.steps import Convolution
 from deconv_core.home import data_home
-from deconv_core.layers import POOL
 from deconv_core.network.download import download, sha256_of
-from deconv_core.network.network import Convolution, Network, build_network
+from deconv_core.network.network import POOL, Network, build_network
 from deconv_core.network.preprocessing import (
     Expected,
     expected_by,
@@ -100,7 +100,7 @@ def _built(
 
 def _ask_if_unclear(path: Path, network: Network) -> None:
     """Raise an error if something in a file suggests Caffe's preprocessing."""
-    first = next(stage for stage in network.stages if isinstance(stage, Convolution))
+    first = next(n.step for n in network.graph.nodes if isinstance(n.step, Convolution))
     signs = signs_of_caffe(path.name, first.weight.numpy(), first.bias.numpy())
     if signs.reasons:
         raise PreprocessingUnclearError(path.name, signs.reasons, signs.suggested)
@@ -197,13 +197,14 @@ def save_features(network: Network, path: Path, metadata: dict[str, str] | None 
     The file gets its name only when it is complete.
     """
     state: dict[str, torch.Tensor] = {}
-    index = 0
-    for stage in network.stages:
-        if isinstance(stage, Convolution):
+    for index, node in enumerate(network.graph.nodes):  # as torchvision counts: ReLUs too
+        if isinstance(node.step, Convolution):
             flip = network.preprocessing.bgr_weights and index == 0
-            weight = stage.weight.flip(1).contiguous() if flip else stage.weight
-            state |= {f"features.{index}.weight": weight, f"features.{index}.bias": stage.bias}
-        index += 2 if isinstance(stage, Convolution) else 1
+            weight = node.step.weight.flip(1).contiguous() if flip else node.step.weight
+            state |= {
+                f"features.{index}.weight": weight,
+                f"features.{index}.bias": node.step.bias,
+            }
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as part:
         save_file(state, part, {"preprocessing": network.preprocessing.name, **(metadata or {})})

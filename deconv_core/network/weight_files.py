@@ -16,9 +16,9 @@ from safetensors import safe_open
 from torch import Tensor
 
 from deconv_core.errors import WeightsError
-from deconv_core.layers import POOL
 from deconv_core.network.checkpoint import FEATURE
 from deconv_core.network.limited_process import run_limited
+from deconv_core.network.network import POOL
 from deconv_core.progress import CancelFlag
 
 Chain = Sequence[tuple[Tensor, Tensor] | str]

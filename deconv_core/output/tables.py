@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from deconv_core.arguments import listed
-from deconv_core.layers import INPUT_SIDE, Layer, layer_named
+from deconv_core.layers import Layer, layer_named
 from deconv_core.pictures import Reconstruction
 from deconv_core.units import Activation, Box, label_of
 
@@ -103,6 +103,4 @@ def _box(item: Reconstruction | Activation, layers: Mapping[str, Layer] | None) 
         return item.box
     if layers is None:
         return None
-    layer = layer_named(layers, item.unit.layer)
-
-    return layer.receptive_field.box(item.row, item.column).clip(INPUT_SIDE, INPUT_SIDE)
+    return layer_named(layers, item.unit.layer).box(item.row, item.column)

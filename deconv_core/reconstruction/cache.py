@@ -12,10 +12,10 @@ from cachetools import LRUCache
 from deconv_core.arguments import whole_number
 from deconv_core.images.decoding import Pixels
 from deconv_core.images.folder import ImageContent, ImageFolder, SeenImage
-from deconv_core.layers import convolution_of
+from deconv_core.layers import INPUT_SIZE, layer_of_peaks
 from deconv_core.network.network import Network
 from deconv_core.peaks import Peaks
-from deconv_core.reconstruction.switches import Switches
+from deconv_core.reconstruction.switches import Switches, nbytes
 
 _MOST_NOTED = 100_000
 """The most images with recorded work; then all records are deleted."""
@@ -28,7 +28,7 @@ class ImagePass:
     Attributes:
         reached: names of the layers on the way.
         switches: the switches of every pooling on the way.
-        peaks: layer -> peaks, arrays (1, C), of every convolution on the way.
+        peaks: layer -> peaks, arrays (1, C), of every layer on the way that has its own.
         content_hash: SHA-256 of the image's file, in hexadecimal digits; "" if unknown.
     """
 
@@ -38,13 +38,13 @@ class ImagePass:
     content_hash: str = ""
 
     def peaks_of(self, network: Network, layer: str) -> Peaks:
-        """The peaks (1, C) of a convolution or pooling on the way."""
-        return self.peaks[convolution_of(network.layers, layer)].at(network.layers[layer])
+        """The peaks (1, C) of a layer on the way."""
+        return self.peaks[layer_of_peaks(network.layers, layer)].at(network.layers[layer])
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return self.switches.nbytes + sum(peaks.nbytes for peaks in self.peaks.values())
+        return nbytes(self.switches) + sum(peaks.nbytes for peaks in self.peaks.values())
 
 
 class ReconstructionCache:
@@ -72,29 +72,33 @@ class ReconstructionCache:
         """Bytes held now."""
         return int(self._kept.currsize)
 
-    def image(self, images: ImageFolder, position: int) -> SeenImage:
-        """The decoded image, from the cache or from its file.
+    def image(
+        self, images: ImageFolder, position: int, size: tuple[int, int] = INPUT_SIZE
+    ) -> SeenImage:
+        """The decoded image of this height and width, from the cache or from its file.
 
         Raises:
             ImageError: it cannot be read.
         """
         content = images.content(position)
-        kept = self._get(content)
+        kept = self._get((content, size))
         if isinstance(kept, SeenImage):
             return kept
-        decoded = images.decode(position)
+        decoded = images.decode(position, size)
         decoded.pixels.setflags(write=False)
         seen = SeenImage(content, decoded.pixels, decoded.content_hash, decoded.note)
-        self._put(content, seen)
+        self._put((content, size), seen)
         return seen
 
-    def pixels(self, images: ImageFolder, position: int) -> Pixels:
+    def pixels(
+        self, images: ImageFolder, position: int, size: tuple[int, int] = INPUT_SIZE
+    ) -> Pixels:
         """The pixels of ``image``.
 
         Raises:
             ImageError: it cannot be read.
         """
-        return self.image(images, position).pixels
+        return self.image(images, position, size).pixels
 
     def image_pass(self, network: Network, content: ImageContent, layer: str) -> ImagePass | None:
         """The cached pass over an image that reached ``layer``, or None."""

@@ -24,17 +24,17 @@ from deconv_core.arguments import (
     whole_number,
 )
 from deconv_core.errors import ANEW, UPDATE, CancelledError, DeconvError, IndexMismatchError
+from deconv_core.graph.geometry import share_of_work
 from deconv_core.images.decoding import Pixels
 from deconv_core.images.folder import ImageFolder, SeenImage, check_unchanged
-from deconv_core.layers import INPUT_SIDE, Layer
+from deconv_core.layers import INPUT_SIZE, Layer
 from deconv_core.network.network import Network
 from deconv_core.pictures import Reconstruction
 from deconv_core.progress import CancelFlag
 from deconv_core.reconstruction.cache import ImagePass, ReconstructionCache
 from deconv_core.reconstruction.switches import Switches
-from deconv_core.reconstruction.whole_image import image_passes
-from deconv_core.reconstruction.windowed_passes import ascend, descend
-from deconv_core.reconstruction.windows import share_of_work
+from deconv_core.reconstruction.whole_image import image_passes, pass_image
+from deconv_core.reconstruction.windowed_passes import ascend, descend, windows_keep_bits
 from deconv_core.units import Activation, Unit
 
 FLOAT32_TOLERANCE = 1e-4
@@ -43,7 +43,7 @@ BFLOAT16_TOLERANCE = 0.1
 
 _WHOLE_IMAGE_FROM = 0.6
 """Work on supports in an image, as a share of a whole pass, from which that pass is made."""
-_BATCH_PIXELS = 9 * INPUT_SIDE**2
+_BATCH_PIXELS = 9 * INPUT_SIZE[0] * INPUT_SIZE[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,8 @@ def reconstruct(
             raise CancelledError(f"stopped after {len(pictures)} of {len(activations)}")
         batch = [activations[place] for place in places]
         layer = network.layers[batch[0].unit.layer]
-        seen = [kept.image(images, images.position(found.image_id)) for found in batch]
+        size = network.input_size
+        seen = [kept.image(images, images.position(found.image_id), size) for found in batch]
         for activation, image in zip(batch, seen, strict=True):
             check_unchanged(activation.image_id, image.content_hash, scanned)
         seeds = _seeds(network, images, layer, batch, seen, kept)
@@ -148,8 +149,9 @@ def _batches(network: Network, activations: Sequence[Activation]) -> Iterator[li
     """Places of activations that can go together: one layer, a bounded number of pixels."""
     for name in dict.fromkeys(activation.unit.layer for activation in activations):
         places = [place for place, a in enumerate(activations) if a.unit.layer == name]
-        field = network.layers[name].receptive_field
-        size = max(1, min(64, _BATCH_PIXELS // min(field.size, INPUT_SIDE) ** 2))
+        field, (height, width) = network.layers[name].receptive_field, network.input_size
+        pixels = min(field.size, height) * min(field.width, width)
+        size = max(1, min(64, _BATCH_PIXELS // pixels))
         for first in range(0, len(places), size):
             yield places[first : first + size]
 
@@ -163,8 +165,10 @@ def _seeds(
     cache: ReconstructionCache,
 ) -> list[_Seed]:
     """Switches and recomputed value of each activation, from the cache or by a pass up."""
-    if cache.max_bytes > 0:
-        share = share_of_work(network, layer.name)
+    graph, top = network.graph, network.value_of(layer.name)
+    windowed = windows_keep_bits(graph, top)
+    if windowed and cache.max_bytes > 0:
+        share = share_of_work(graph, top)
         contents = {a.image_id: image.content for a, image in zip(batch, seen, strict=True)}
         worth = [
             images.position(image_id)
@@ -179,15 +183,41 @@ def _seeds(
         if passed is not None and value is not None:
             seeds[place] = _Seed(value, passed.switches)
     unknown = [place for place in range(len(batch)) if place not in seeds]
-    if unknown:
+    if windowed and unknown:
         places = [(batch[place].row, batch[place].column) for place in unknown]
         pixels = [seen[place].pixels for place in unknown]
         values, switches = ascend(network, layer, pixels, places)
         for place, answers, recorded in zip(unknown, values.numpy(), switches, strict=True):
             seeds[place] = _Seed(float(answers[batch[place].unit.channel]), recorded)
+    elif unknown:
+        seeds |= _seeds_of_whole_images(network, layer, batch, seen, unknown, cache)
     for place, seed in seeds.items():
         _check_value(batch[place], seed.value)
     return [seeds[place] for place in range(len(batch))]
+
+
+def _seeds_of_whole_images(
+    network: Network,
+    layer: Layer,
+    batch: Sequence[Activation],
+    seen: Sequence[SeenImage],
+    unknown: Sequence[int],
+    cache: ReconstructionCache,
+) -> dict[int, _Seed]:
+    """The same where windows would give other bits: each image passes whole, once."""
+    seeds: dict[int, _Seed] = {}
+    by_image: dict[str, list[int]] = {}
+    for place in unknown:
+        by_image.setdefault(batch[place].image_id, []).append(place)
+    for places in by_image.values():
+        image = seen[places[0]]
+        passed, maps = pass_image(network, image.pixels, layer.name, image.content_hash)
+        cache.keep_pass(network, image.content, passed)
+        for place in places:
+            found = batch[place]
+            value = float(maps[found.unit.channel, found.row, found.column])
+            seeds[place] = _Seed(value, passed.switches)
+    return seeds
 
 
 def _known_value(
@@ -225,7 +255,7 @@ def _pictures(
     pixels: Sequence[Pixels],
 ) -> list[Reconstruction]:
     """Take activations of one layer down and cut everything to the receptive field."""
-    signal, square = descend(
+    signal, where = descend(
         network,
         layer,
         [activation.unit.channel for activation in batch],
@@ -235,10 +265,10 @@ def _pictures(
     )
     pictures = []
     for activation, image, plane, (top, left) in zip(
-        batch, pixels, signal.numpy(), square.starts, strict=True
+        batch, pixels, signal.numpy(), where.starts, strict=True
     ):
         window = layer.receptive_field.box(activation.row, activation.column)
-        box = window.clip(INPUT_SIDE, INPUT_SIDE)
+        box = window.clip(*network.input_size)
         cut = plane[:, box.top - top : box.bottom - top, box.left - left : box.right - left]
         patch = image[box.top : box.bottom, box.left : box.right].copy()
         pictures.append(Reconstruction(activation, window, box, cut.copy(), patch))

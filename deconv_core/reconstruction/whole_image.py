@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
 from deconv_core.deconvnet import convnet_pass
+from deconv_core.graph.steps import MaxPooling
 from deconv_core.images.decoding import Pixels
 from deconv_core.images.folder import ImageFolder
-from deconv_core.network.network import Convolution, Network
+from deconv_core.network.network import Network
 from deconv_core.peaks import Peaks
 from deconv_core.reconstruction.cache import ImagePass, ReconstructionCache
-from deconv_core.reconstruction.switches import Switches
+from deconv_core.reconstruction.switches import PackedCodes, bits_of, pack
 from deconv_core.scanning.compute import to_batch
 from deconv_core.scanning.peak_search import find_peaks
 
@@ -36,47 +36,53 @@ def image_passes(
     for position in dict.fromkeys(positions):
         passed = cache.image_pass(network, images.content(position), layer)
         if passed is None:
-            seen = cache.image(images, position)
-            (passed,) = pass_images(network, [seen.pixels], layer)
-            passed = replace(passed, content_hash=seen.content_hash)
+            seen = cache.image(images, position, network.input_size)
+            passed, _ = pass_image(network, seen.pixels, layer, seen.content_hash)
             cache.keep_pass(network, seen.content, passed)
         found[position] = passed
     return [found[position] for position in positions]
 
 
 def feature_maps(network: Network, pixels: Pixels, layer: str) -> npt.NDArray[np.float32]:
-    """All feature maps (C, H, W) of a layer for one image, uint8 (224, 224, 3).
+    """All feature maps (C, H, W) of a layer for one image, uint8 (height, width, 3).
 
     Raises:
         DeconvError: the network has no such layer.
     """
     inputs = network.normalise(to_batch([pixels]).contiguous())
-    return convnet_pass(network, inputs, layer).feature_maps[0].numpy()
+    return convnet_pass(network.graph, inputs, layer).feature_maps[0].numpy()
 
 
-def pass_images(network: Network, pixels: Sequence[Pixels], layer: str) -> list[ImagePass]:
-    """The reference pass over whole images (each uint8 (224, 224, 3)) up to a layer.
+def pass_image(
+    network: Network, pixels: Pixels, layer: str, content_hash: str = ""
+) -> tuple[ImagePass, Tensor]:
+    """The reference pass over a whole image, uint8 (height, width, 3), up to a layer.
 
-    A pooling directly above the layer is included: it costs almost nothing.
+    A pooling with the peaks of the layer is included: it costs almost nothing.
+
+    Returns:
+        The pass, and the layer's feature maps (C, H, W).
     """
-    stages = network.stages_to(layer)
-    above = network.stages[len(stages) : len(stages) + 1]
-    if above and not isinstance(above[0], Convolution):
-        stages = (*stages, *above)
-    found: dict[str, Peaks] = {}
+    last = next((n for n, at in network.layers.items() if at.pooled_from == layer), layer)
+    peaks: dict[str, Peaks] = {}
+    reached: list[str] = []
+    maps: dict[str, Tensor] = {}
 
     def watch(name: str, feature_maps: Tensor) -> None:
-        found[name] = find_peaks(feature_maps)
+        reached.append(name)
+        if not network.layers[name].pooled_from:
+            peaks[name] = find_peaks(feature_maps)
+        if name == layer:
+            maps[name] = feature_maps[0]
 
-    reached = frozenset(stage.name for stage in stages)
-    passes = []
-    for picture in pixels:  # one by one, so that a layer's output stays in the processor's cache
-        passed = convnet_pass(
-            network,
-            network.normalise(to_batch([picture]).contiguous()),
-            stages[-1].name,
-            watch,
-        )
-        codes = [code[0] for code in passed.switches]
-        passes.append(ImagePass(reached, Switches.pack(codes), dict(found)))
-    return passes
+    inputs = network.normalise(to_batch([pixels]).contiguous())
+    passed = convnet_pass(network.graph, inputs, last, watch)
+    switches = {place: _packed(network, place, made) for place, made in passed.switches.items()}
+    return ImagePass(frozenset(reached), switches, peaks, content_hash), maps[layer]
+
+
+def _packed(network: Network, place: int, codes: Tensor) -> PackedCodes:
+    step = network.graph.nodes[place].step
+    assert isinstance(step, MaxPooling)
+    bits = bits_of(step)
+    return PackedCodes(pack(codes[0], bits), codes.shape[-1], bits)

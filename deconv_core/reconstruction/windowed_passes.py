@@ -1,11 +1,12 @@
 """Both passes, only on the support of one activation.
 
-``ascend`` and ``descend`` are ``convnet_pass`` and ``deconvnet_pass`` on the squares of
-``windows``, with the same steps. Beyond the borders of the image, filters see zeros.
+``ascend`` and ``descend`` are ``convnet_pass`` and ``deconvnet_pass`` on the rectangles of
+``graph.geometry.supports``, with the same walks. Beyond the borders of the image, filters see
+zeros.
 
 The way up is the reference path (float32, NCHW), which makes the switches; it gives the same bits
-as the whole image. The way down has channels last in memory: it is faster, and differs only by
-rounding.
+as the whole image (``windows_keep_bits``). The way down has channels last in memory: it is faster,
+and differs only by rounding.
 
 Small planes pass for all items of a batch together, because every call rearranges the weights.
 Large planes pass for a few items at a time, so that they stay in the processor's cache.
@@ -13,30 +14,31 @@ Large planes pass for a few items at a time, so that they stay in the processor'
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import Tensor
 
-from deconv_core.deconvnet import (
-    deconvnet_pass,
-    filter_down,
-    filter_one_down,
-    filter_up,
-    pool,
-    rectify,
-    unpool,
-)
+from deconv_core.deconvnet import Windows, filter_one_down, move, walk_down, walk_up
+from deconv_core.graph.geometry import Place, Support, reached, supports
+from deconv_core.graph.steps import Convolution, Graph, MaxPooling, Rectification
 from deconv_core.images.decoding import Pixels
 from deconv_core.layers import Layer
-from deconv_core.network.network import Convolution, Network, Pooling, Stage
-from deconv_core.reconstruction.switches import Switches, crops, pack
-from deconv_core.reconstruction.windows import Place, Support, cut, move, supports
+from deconv_core.network.network import Network
+from deconv_core.reconstruction.switches import PackedCodes, Switches, bits_of, crops, pack
 
 _TOGETHER = 2**21
 """Largest signal, in numbers of all items together, that passes in one call."""
+
+
+def windows_keep_bits(graph: Graph, value: int) -> bool:
+    """True if a window of the way up gives the same bits as the whole image.
+
+    torch chooses the kernel of a 1x1 convolution by the size of its input.
+    """
+    steps = (graph.nodes[place].step for place in graph.needed(value))
+    return not any(isinstance(step, Convolution) and step.kernel == (1, 1) for step in steps)
 
 
 @torch.inference_mode()
@@ -48,56 +50,62 @@ def ascend(
     Args:
         network: the network.
         layer: the layer.
-        pixels: uint8 (224, 224, 3) of each image.
+        pixels: uint8 (H, W, 3) of each image.
         places: the location in each image.
 
     Returns:
         All activations (N, C) at those locations, and the switches of each item's support.
     """
-    stages = network.stages_to(layer.name)
-    squares = supports(stages, layer, places)
-    signal, codes = _up(network, stages, squares, pixels)
-    poolings = [
-        (stage, above)
-        for stage, above in zip(stages, squares[1:], strict=True)
-        if isinstance(stage, Pooling)
-    ]
-    channels = tuple(network.layer(stage.name).channels for stage, _ in poolings)
-    switches = [
-        Switches(
-            tuple(packed[item] for packed in codes),
-            channels,
-            tuple(above.starts[item] for _, above in poolings),
-        )
+    graph, value = network.graph, network.value_of(layer.name)
+    lies = supports(graph, value, places)
+    values, packed = _up(network, value, graph.needed(value), lies, pixels)
+    steps = [graph.nodes[place].step for place in packed]
+    bits = {
+        place: bits_of(step)
+        for place, step in zip(packed, steps, strict=True)
+        if isinstance(step, MaxPooling)
+    }
+    switches: list[Switches] = [
+        {
+            place: PackedCodes(
+                codes[item], graph.shape(place + 1)[0], bits[place], lies[place + 1].starts[item]
+            )
+            for place, codes in packed.items()
+        }
         for item in range(len(places))
     ]
-    return signal[..., 0, 0], switches
+    return values[value][..., 0, 0], switches
 
 
 def _up(
-    network: Network, stages: Sequence[Stage], squares: Sequence[Support], pixels: Sequence[Pixels]
-) -> tuple[Tensor, list[Tensor]]:
-    """Walk pictures up through these stages: feature maps, and packed codes of each pooling."""
-    large = len(stages)  # the first ``large`` stages take a few items at a time
-    while large and len(pixels) <= _few(network, stages[large - 1], squares[large - 1]):
+    network: Network,
+    value: int,
+    places: Sequence[int],
+    lies: Windows,
+    pixels: Sequence[Pixels],
+) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+    """Walk pictures up through these nodes: the signals left, and packed codes of each pooling."""
+    graph = network.graph
+    large = len(places)  # the first ``large`` nodes take a few items at a time
+    while large and len(pixels) <= _few(graph, places[large - 1], lies):
         large -= 1
+    packed: dict[int, Tensor] = {}
     if large:
         parts = [
-            _up(network, stages[:large], [s.part(some) for s in squares[: large + 1]], pixels[some])
-            for some in _parts(len(pixels), _few(network, stages[large - 1], squares[large - 1]))
+            _up(network, value, places[:large], _part(lies, some), pixels[some])
+            for some in _parts(len(pixels), _few(graph, places[large - 1], lies))
         ]
-        signal = torch.cat([part for part, _ in parts])
-        recorded = [torch.cat(codes) for codes in zip(*(c for _, c in parts), strict=True)]
+        values = _together([signals for signals, _ in parts])
+        packed |= _together([codes for _, codes in parts])
     else:
-        signal, recorded = network.normalise(cut(pixels, squares[0])), []
-    sides = itertools.pairwise(squares[large:])
-    for stage, (below, above) in zip(stages[large:], sides, strict=True):
-        if isinstance(stage, Convolution):
-            signal = rectify(_filter_up(signal, stage, below, above))
-        else:
-            signal, codes = pool(signal)
-            recorded.append(pack(codes))
-    return signal, recorded
+        values = {0: network.normalise(cut(pixels, lies[0]))}
+
+    def watch(place: int, _: Tensor, codes: Tensor | None) -> None:
+        step = graph.nodes[place].step
+        if codes is not None and isinstance(step, MaxPooling):
+            packed[place] = pack(codes, bits_of(step))
+
+    return walk_up(graph, places[large:], values, lies, graph.last_use(value), watch), packed
 
 
 @torch.inference_mode()
@@ -120,77 +128,76 @@ def descend(
         switches: the switches of each item, for its support or for the whole image.
 
     Returns:
-        Signed pixels (N, 3, side, side), and their square of the input.
+        Signed pixels (N, 3, height, width), and their rectangle of the input.
     """
-    stages = network.stages_to(layer.name)
-    squares = supports(stages, layer, places)
+    graph, value = network.graph, network.value_of(layer.name)
+    lies = supports(graph, value, places)
     signal = torch.tensor(values).view(-1, 1, 1, 1)
-    top = stages[-1]
-    if isinstance(top, Convolution):
-        filtered = filter_one_down(signal, channels, top)
-        signal = _on_the_plane(filtered, squares[-1], squares[-2])
-        stages, squares = stages[:-1], squares[:-1]
+    nodes = graph.needed(value)
+    top = graph.nodes[value - 1]
+    below = graph.nodes[top.inputs[0] - 1] if top.inputs[0] else top
+    if isinstance(top.step, Rectification) and isinstance(below.step, Convolution):
+        taken = below.inputs[0]
+        filtered = filter_one_down(signal, channels, below.step)
+        around = reached(below.step, lies[top.inputs[0]], graph.plane(taken))
+        signal, value = move(filtered, around, lies[taken]), taken
+        nodes = [place for place in nodes if place < value]
     else:
-        signal = signal * F.one_hot(torch.tensor(channels), layer.channels)[..., None, None]
+        chosen = torch.nn.functional.one_hot(torch.tensor(channels), layer.channels)
+        signal = signal * chosen[..., None, None]
     signal = signal.contiguous(memory_format=torch.channels_last)
-    return _down(network, signal, stages, squares, switches), squares[0]
+    return _down(graph, nodes, {value: signal}, lies, switches), lies[0]
 
 
 def _down(
-    network: Network,
-    signal: Tensor,
-    stages: Sequence[Stage],
-    squares: Sequence[Support],
+    graph: Graph,
+    places: Sequence[int],
+    signals: dict[int, Tensor],
+    lies: Windows,
     switches: Sequence[Switches],
 ) -> Tensor:
-    """Walk signals down through these stages; where they fill the plane, one image at a time."""
-    pooled = [
-        above
-        for stage, above in zip(stages, squares[1:], strict=True)
-        if isinstance(stage, Pooling)
-    ]
-    for place in reversed(range(len(stages))):
-        stage, below, above = stages[place], squares[place], squares[place + 1]
-        few = 1 if above.whole else _few(network, stage, below)
-        if len(signal) > few:
-            left, sides = stages[: place + 1], squares[: place + 2]
-            parts = [
-                _down(network, signal[some], left, [s.part(some) for s in sides], switches[some])
-                for some in _parts(len(signal), few)
-            ]
-            return torch.cat(parts)
-        if above.whole:
-            codes = [crops(switches, n, at.starts, at.side) for n, at in enumerate(pooled)]
-            return deconvnet_pass(network, signal, codes, stage.name)
-        signal = rectify(signal)
-        if isinstance(stage, Convolution):
-            signal = _on_the_plane(filter_down(signal, stage, padding=0), above, below)
-        else:
-            pooled.pop()
-            signal = unpool(signal, crops(switches, len(pooled), above.starts, above.side))
-    return signal
+    """Walk signals down through these nodes; where they fill the plane, one image at a time."""
+    left = len(places)
+    while left and len(switches) <= _few_down(graph, places[left - 1], lies):
+        left -= 1
+    signals = walk_down(
+        graph, places[left:], signals, lies, lambda place: crops(switches, place, lies[place + 1])
+    )
+    if not left:
+        return signals[0]
+    parts = []
+    for some in _parts(len(switches), _few_down(graph, places[left - 1], lies)):
+        cut_out = {value: signal[some] for value, signal in signals.items()}
+        parts.append(_down(graph, places[:left], cut_out, _part(lies, some), switches[some]))
+    return torch.cat(parts)
 
 
-def _few(network: Network, stage: Stage, below: Support) -> int:
-    """The number of items that pass a stage at a time."""
-    return max(1, _TOGETHER // (network.layer(stage.name).channels * below.side**2))
+def _few(graph: Graph, place: int, lies: Windows) -> int:
+    """The number of items that pass a node at a time."""
+    node = graph.nodes[place]
+    return max(1, _TOGETHER // (node.shape[0] * lies[node.inputs[0]].area))
+
+
+def _few_down(graph: Graph, place: int, lies: Windows) -> int:
+    return 1 if lies[place + 1].whole else _few(graph, place, lies)
 
 
 def _parts(count: int, few: int) -> Iterator[slice]:
     return (slice(first, first + few) for first in range(0, count, few))
 
 
-def _filter_up(signal: Tensor, stage: Convolution, below: Support, above: Support) -> Tensor:
-    """Filter from the square below to the square above."""
-    if above.whole:
-        return filter_up(signal, stage)
-    around = above.around()
-    if around != below:  # an edge of the plane is near: beyond it the filter sees zeros
-        signal = move(signal, below, around)
-    return filter_up(signal, stage, padding=0)
+def _part(lies: Windows, items: slice) -> Windows:
+    return {value: support.part(items) for value, support in lies.items()}
 
 
-def _on_the_plane(signal: Tensor, above: Support, below: Support) -> Tensor:
-    """A filtered signal without the part beyond the plane."""
-    around = above.around()
-    return signal if around == below else move(signal, around, below)
+def _together(parts: Sequence[dict[int, Tensor]]) -> dict[int, Tensor]:
+    return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+
+
+def cut(pixels: Sequence[Pixels], where: Support) -> Tensor:
+    """The rectangles of pictures (H, W, 3) as uint8 (N, 3, height, width), contiguous."""
+    found = np.empty((len(pixels), 3, where.height, where.width), np.uint8)
+    for item, (image, (row, column)) in enumerate(zip(pixels, where.starts, strict=True)):
+        window = image[row : row + where.height, column : column + where.width]
+        found[item] = window.transpose(2, 0, 1)
+    return torch.from_numpy(found)

@@ -58,7 +58,8 @@ def scan_block(
     size = prepared.compute.batch_size
     failed = 0
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        for place, (row, pixels) in enumerate(_decode_ahead(pool, images, planned, 2 * size)):
+        decoded = _decode_ahead(pool, images, prepared.network.input_size, planned, 2 * size)
+        for place, (row, pixels) in enumerate(decoded):
             if cancel is not None and cancel.is_set():
                 return None
             if pixels is None:
@@ -80,7 +81,11 @@ def scan_block(
 
 
 def _decode_ahead(
-    pool: ThreadPoolExecutor, images: ImageFolder, planned: Sequence[ImageRow], ahead: int
+    pool: ThreadPoolExecutor,
+    images: ImageFolder,
+    size: tuple[int, int],
+    planned: Sequence[ImageRow],
+    ahead: int,
 ) -> Iterator[tuple[ImageRow, Pixels | None]]:
     """Decode images in threads, in order, at most ``ahead`` images before they are needed."""
     waiting: deque[Future[tuple[ImageRow, Pixels | None]]] = deque()
@@ -88,7 +93,7 @@ def _decode_ahead(
     try:
         while True:
             for row in upcoming:
-                waiting.append(pool.submit(_decode, row, images))
+                waiting.append(pool.submit(_decode, row, images, size))
                 if len(waiting) >= ahead:
                     break
             if not waiting:
@@ -99,12 +104,14 @@ def _decode_ahead(
             future.cancel()
 
 
-def _decode(row: ImageRow, images: ImageFolder) -> tuple[ImageRow, Pixels | None]:
+def _decode(
+    row: ImageRow, images: ImageFolder, size: tuple[int, int]
+) -> tuple[ImageRow, Pixels | None]:
     """Complete the row of an image, and return its pixels, or None if it cannot be read."""
     content = b""
     try:
         content = read_content(images.root / row.image_id)
-        decoded = images.decode_content(content)
+        decoded = images.decode_content(content, size)
     except ImageError as error:
         hashed = content_hash(content) if content else ""
         return replace(row, error=str(error), content_hash=hashed), None
@@ -135,7 +142,7 @@ def _scan_batch(
 
 
 def _join_batches(prepared: ScanNetwork, parts: list[dict[str, Peaks]]) -> dict[str, Peaks]:
-    layers = [layer for layer in prepared.network.layers.values() if not layer.is_pool]
+    layers = [layer for layer in prepared.network.layers.values() if not layer.pooled_from]
     return {
         layer.name: Peaks.join(
             [Peaks.of_no_image(layer.channels), *(part[layer.name] for part in parts)]

@@ -7,20 +7,21 @@ float32, so that a picture does not depend on the machine.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import Tensor
 
+from deconv_core.deconvnet import up
 from deconv_core.errors import DeconvError, ImageError
+from deconv_core.graph.steps import Affine, Convolution, Graph, Rectification
 from deconv_core.images.decoding import Pixels
 from deconv_core.images.folder import ImageFolder
 from deconv_core.index.manifest import ComputePath
-from deconv_core.network.network import Convolution, Network
+from deconv_core.network.network import Network
 from deconv_core.peaks import Peaks
 from deconv_core.scanning.peak_search import locate, peaks_at
 
@@ -36,59 +37,84 @@ _SAMPLE_SIZE = 8
 _DEVICE_TOLERANCE = 1e-3
 """Largest allowed difference of a device from the CPU, as a share of a layer's highest peak."""
 
-Step = tuple[Tensor, Tensor] | None
-"""Weight and bias of a convolution, or None for a pooling."""
-Walk = Callable[[Tensor, Sequence[Step]], list[tuple[Tensor, Tensor]]]
+Walk = Callable[[Graph, Sequence[int], Tensor], list[tuple[Tensor, Tensor]]]
 
 
-def walk(signal: Tensor, steps: Sequence[Step]) -> list[tuple[Tensor, Tensor]]:
-    """Run all steps; return value and flat index (N, C) of the peaks after each convolution."""
-    found = []
-    for step in steps:
-        if step is None:
-            signal = F.max_pool2d(signal, 2)
-        else:
-            signal = F.conv2d(signal, *step, padding=1).relu_()
-            found.append(locate(signal))
+def walk(graph: Graph, stored: Sequence[int], inputs: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Run the graph; return value and flat index (N, C) of the peaks of each stored value."""
+    last_use, values, found = graph.last_use(*stored), {0: inputs}, []
+    wanted = frozenset(stored)
+    for place in graph.needed(*stored):
+        node = graph.nodes[place]
+        signals = [values[taken] for taken in node.inputs]
+        for taken in node.inputs:
+            if last_use[taken] == place:
+                values.pop(taken, None)
+        if isinstance(node.step, Rectification) and node.inputs[0] in values:
+            signals = [signals[0].clone()]  # others take it as it is
+        values[place + 1] = up(node.step, signals)
+        if place + 1 in wanted:
+            found.append(locate(values[place + 1]))
+        if place + 1 not in last_use:
+            del values[place + 1]
     return found
+
+
+def _laid_out(graph: Graph, device: torch.device, dtype: torch.dtype) -> Graph:
+    """The graph with its numbers on a device, in a precision, filters with channels last."""
+    nodes = []
+    for node in graph.nodes:
+        step = node.step
+        if isinstance(step, Convolution):
+            weight = step.weight.to(device, dtype).to(memory_format=torch.channels_last)
+            step = replace(step, weight=weight, bias=step.bias.to(device, dtype))
+        elif isinstance(step, Affine):
+            scale, shift = step.scale.to(device, dtype), step.shift.to(device, dtype)
+            step = replace(step, scale=scale, shift=shift)
+        nodes.append(replace(node, step=step))
+    return Graph(tuple(nodes), graph.input_shape)
 
 
 @dataclass(frozen=True, eq=False)
 class ScanNetwork:
-    """A network with its weights on the device and in the memory layout of a compute path."""
+    """A network with its weights on the device and in the memory layout of a compute path.
+
+    Attributes:
+        network: the network as loaded.
+        compute: the compute path.
+        graph: the network's graph, on the device.
+        stored: layers with peaks of their own -> their values in the graph.
+        walk: ``walk``, or the same compiled.
+    """
 
     network: Network
     compute: ComputePath
-    steps: tuple[Step, ...]
+    graph: Graph
+    stored: Mapping[str, int]
     walk: Walk
 
     @classmethod
     def prepare(cls, network: Network, compute: ComputePath) -> ScanNetwork:
         """Copy the weights to the device; the network itself does not change."""
-        device, dtype = torch.device(compute.device), _dtype(compute)
-        steps = tuple(
-            (
-                stage.weight.to(device, dtype).to(memory_format=torch.channels_last),
-                stage.bias.to(device, dtype),
-            )
-            if isinstance(stage, Convolution)
-            else None
-            for stage in network.stages
-        )
+        graph = _laid_out(network.graph, torch.device(compute.device), _dtype(compute))
+        stored = {
+            name: network.value_of(name)
+            for name, layer in network.layers.items()
+            if not layer.pooled_from
+        }
         compiled: Walk = torch.compile(walk) if compute.compiled else walk
-        return cls(network, compute, steps, compiled)
+        return cls(network, compute, graph, stored, compiled)
 
     @torch.inference_mode()
     def peaks(self, pixels: Tensor) -> dict[str, Peaks]:
-        """Peaks of every convolution for uint8 RGB pixels (N, 3, 224, 224)."""
+        """Peaks of every stored layer for uint8 RGB pixels (N, 3, height, width)."""
         signal = self.network.normalise(pixels.to(self.compute.device)).to(_dtype(self.compute))
         signal = signal.contiguous(memory_format=torch.channels_last)
-        layers = [layer for layer in self.network.layers.values() if not layer.is_pool]
         with _full_float32(self.compute.device):
-            found = self.walk(signal, self.steps)
+            found = self.walk(self.graph, list(self.stored.values()), signal)
         return {
-            layer.name: peaks_at(highest, where, layer.width)
-            for layer, (highest, where) in zip(layers, found, strict=True)
+            name: peaks_at(*peaks, *self.graph.plane(value))
+            for (name, value), peaks in zip(self.stored.items(), found, strict=True)
         }
 
 
@@ -129,7 +155,7 @@ def choose_compute(
     bfloat16 = replace(float32, precision="bfloat16")
     if precision == "float32" or (precision == "auto" and len(images) <= MAX_FLOAT32_IMAGES):
         return float32
-    sample = _sample(images)
+    sample = _sample(images, network.input_size)
     if not sample:
         return float32
     if precision == "auto" and _speedup(network, sample, float32, bfloat16) < _MIN_SPEEDUP:
@@ -149,7 +175,7 @@ def _choose_device(network: Network, images: ImageFolder, device: str) -> str:
             "or 'auto' to use what there is"
         )
     for name in ("cuda", "mps") if device == "auto" else (device,):
-        sample = _sample(images) if device_available(name) else []
+        sample = _sample(images, network.input_size) if device_available(name) else []
         if not sample:
             continue
         problem = _device_problem(network, sample[0], name)
@@ -197,13 +223,13 @@ def _dtype(compute: ComputePath) -> torch.dtype:
     return torch.bfloat16 if compute.precision == "bfloat16" else torch.float32
 
 
-def _sample(images: ImageFolder) -> list[Pixels]:
+def _sample(images: ImageFolder, size: tuple[int, int]) -> list[Pixels]:
     """A few readable images, spread over the folder."""
     found: list[Pixels] = []
     step = max(1, len(images) // (2 * _SAMPLE_SIZE))
     for position in range(0, len(images), step):
         try:
-            found.append(images.read(position))
+            found.append(images.read(position, size))
         except ImageError:
             continue
         if len(found) == _SAMPLE_SIZE:

@@ -21,7 +21,6 @@ from deconv_core.images.folder import ImageFolder
 from deconv_core.index.blocks import ImageRow
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.manifest import ComputePath, Manifest
-from deconv_core.layers import INPUT_SIDE
 from deconv_core.network.network import Network
 from deconv_core.progress import CancelFlag
 from deconv_core.scanning.block import Block, scan_block
@@ -204,7 +203,7 @@ def hash_of_results(prepared: ScanNetwork) -> str:
     in bfloat16 it is the same with 1 to 8 threads, but differs between AVX2, AVX-512 and AVX-512
     with BF16.
     """
-    shape = (prepared.compute.batch_size, 3, INPUT_SIDE, INPUT_SIDE)
+    shape = (prepared.compute.batch_size, 3, *prepared.network.input_size)
     noise = torch.randint(
         0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import Tensor
 
-from deconv_core.peaks import Peaks
+from deconv_core.peaks import Peaks, place_type
 
 
 def find_peaks(feature_maps: Tensor) -> Peaks:
-    """The peaks of feature maps (N, C, H, W) of any floating type, with H and W at most 256."""
-    return peaks_at(*locate(feature_maps), feature_maps.shape[-1])
+    """The peaks of feature maps (N, C, H, W) of any floating type, with H and W at most 65,536."""
+    return peaks_at(*locate(feature_maps), *feature_maps.shape[2:])
 
 
 def locate(feature_maps: Tensor) -> tuple[Tensor, Tensor]:
@@ -32,11 +31,11 @@ def locate(feature_maps: Tensor) -> tuple[Tensor, Tensor]:
     return pooled.flatten(1), where.flatten(1)
 
 
-def peaks_at(highest: Tensor, where: Tensor, width: int) -> Peaks:
-    """Convert the result of ``locate`` to peaks, for maps of this width."""
-    places = where.cpu().numpy()
+def peaks_at(highest: Tensor, where: Tensor, height: int, width: int) -> Peaks:
+    """Convert the result of ``locate`` to peaks, for maps of this size."""
+    places, kind = where.cpu().numpy(), place_type(height, width)
     return Peaks(
         highest.float().cpu().numpy(),
-        (places // width).astype(np.uint8),
-        (places % width).astype(np.uint8),
+        (places // width).astype(kind),
+        (places % width).astype(kind),
     )

@@ -244,7 +244,7 @@ def _prepare_checked(network: Network, compute: ComputePath, task: ScanTask) -> 
             f"a worker has torch {torch_version()}, the index torch {compute.torch_version}; "
             "install the same version on every node"
         )
-    fingerprint = fingerprint_of(network.stages, network.preprocessing)
+    fingerprint = fingerprint_of(network.graph, network.preprocessing)
     if fingerprint != task.manifest.fingerprint:
         raise IndexMismatchError(
             f"the network arrived at a worker as {fingerprint}, not as {task.manifest.fingerprint}"

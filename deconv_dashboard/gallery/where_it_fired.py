@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import streamlit as st
 
 from deconv_core.errors import DeconvError
-from deconv_core.layers import INPUT_SIDE
 from deconv_core.units import Activation
 from deconv_dashboard.frame import address
 from deconv_dashboard.frame.shell import escape
@@ -23,8 +22,7 @@ _NAMED = 5
 def where_it_fired(choice: Choice, picked: answers.Picked) -> None:
     """Draw the image with the receptive field, the map over the image, and the reconstruction."""
     activation = picked.activation
-    field = choice.layers[activation.unit.layer].receptive_field
-    box = field.box(activation.row, activation.column).clip(INPUT_SIDE, INPUT_SIDE)
+    box = choice.layers[activation.unit.layer].box(activation.row, activation.column)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"### Where it fired: rank {picked.rank}", width="stretch")
         st.page_link(

@@ -7,7 +7,6 @@ import numpy.typing as npt
 from PIL import Image
 
 from deconv_core.images.decoding import Pixels
-from deconv_core.layers import INPUT_SIDE
 
 _SHOWN = 448
 _HOT = np.array([255.0, 122.0, 26.0])
@@ -24,7 +23,7 @@ def plane_over(pixels: Pixels, plane: npt.NDArray[np.float32]) -> Image.Image:
     Location (row, column) covers the pixels [row * stride, (row + 1) * stride) and the same for
     columns: the centre of its receptive field. Full orange is the largest activation in this image.
     """
-    stride = INPUT_SIDE // plane.shape[0]
+    stride = pixels.shape[0] // plane.shape[0]
     strength = plane / plane.max() if plane.max() > 0 else np.zeros_like(plane)
     cover = np.kron(strength, np.ones((stride, stride)))[..., None] * 0.9
     grey = pixels.astype(np.float64) @ np.array([0.299, 0.587, 0.114])

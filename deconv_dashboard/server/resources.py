@@ -459,12 +459,12 @@ def strongest(
         _seen: the image.
         image: what it was made from.
     """
-    from deconv_core.reconstruction.whole_image import pass_images  # loads torch
+    from deconv_core.reconstruction.whole_image import pass_image  # loads torch
 
     del network, image
     last = list(_network.layers)[-1]
     rows = []
-    for name, peaks in pass_images(_network, [_seen.pixels], last)[0].peaks.items():
+    for name, peaks in pass_image(_network, _seen.pixels, last)[0].peaks.items():
         channel = int(peaks.values[0].argmax())
         place = int(peaks.rows[0, channel]), int(peaks.columns[0, channel])
         rows.append((name, channel, float(peaks.values[0, channel]), *place))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-
 from deconv_core.deconvnet_steps import (
     Place,
     Trace,
@@ -14,9 +13,10 @@ from deconv_core.deconvnet_steps import (
     max_pool,
     unpool,
 )
+
+from deconv_core.graph.geometry import fields
+from deconv_core.graph.steps import Graph, MaxPooling
 from deconv_core.network.from_module import trace
-from deconv_core.network.geometry import fields
-from deconv_core.network.graph import Graph, MaxPooling
 from tests.core.network.architectures import compare
 from tests.core.network.modules import SMALL, lively
 from tests.core.network.rectified_gradients import deconvnet_by_autograd

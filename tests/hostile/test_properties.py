@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from deconv_core.reconstruction.windows import supports
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
@@ -24,7 +25,6 @@ from deconv_core.index.typed_json import from_json
 from deconv_core.layers import POOL, chain_layers
 from deconv_core.network.network import Network
 from deconv_core.output.selection import parse_units
-from deconv_core.reconstruction.windows import supports
 from deconv_core.typed_paths import file_address_path, typed_path, unwrapped
 from deconv_core.units import Unit
 from deconv_dashboard.folder_rules import FolderRules, without_paths

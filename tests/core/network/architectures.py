@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+from deconv_core.deconvnet_steps import Window, ascend, descend
 from torch import Tensor
 
-from deconv_core.deconvnet_steps import Window, ascend, descend
 from deconv_core.network.catalogue import build
 from deconv_core.network.from_module import trace
 from tests.core.network.modules import lively

@@ -6,12 +6,12 @@ import copy
 
 import pytest
 import torch
+from deconv_core.deconvnet_steps import ascend
 from torch import Tensor, nn
 
-from deconv_core.deconvnet_steps import ascend
 from deconv_core.errors import DeconvError
+from deconv_core.graph.steps import Affine, Unknown
 from deconv_core.network.from_module import trace
-from deconv_core.network.graph import Affine, Unknown
 from tests.core.network.modules import SMALL, Chain, Gated, Residual, lively
 from tests.core.network.rectified_gradients import RectifiedGradients
 
@@ -107,7 +107,7 @@ def test_a_network_without_a_classifier_has_no_head() -> None:
 
 def test_layers_behind_a_gate_name_what_is_in_the_way() -> None:
     graph = trace(Gated(), (16, 16)).graph
-    assert {name: graph.in_the_way(value) for name, value in graph.layers.items()} == {
+    assert {name: graph.blocked.get(value, "") for name, value in graph.layers.items()} == {
         "conv1": "",
         "conv3": "silu",
     }
@@ -131,7 +131,7 @@ class Shuffled(nn.Module):
 
 def test_what_leaves_the_planes_and_comes_back_is_in_the_way_too() -> None:
     graph = trace(Shuffled(), (16, 16)).graph
-    assert [graph.in_the_way(value) for value in graph.layers.values()] == ["", "view"]
+    assert [graph.blocked.get(value, "") for value in graph.layers.values()] == ["", "view"]
     assert sum(isinstance(node.step, Unknown) for node in graph.nodes) == 1
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from deconv_core.reconstruction.windows import Support, share_of_work
 
 from deconv_core import Network, load_network
 from deconv_core.layers import Layer, ReceptiveField
@@ -10,7 +11,6 @@ from deconv_core.network.network import Convolution
 from deconv_core.reconstruction import windowed_passes as support_passes
 from deconv_core.reconstruction.switches import crops
 from deconv_core.reconstruction.windowed_passes import ascend, descend
-from deconv_core.reconstruction.windows import Support, share_of_work
 from tests.core import independent
 
 PLACES = {"conv2_2": [(0, 0), (111, 50)], "conv3_4": [(55, 55), (0, 20), (30, 31)]}

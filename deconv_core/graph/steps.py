@@ -19,11 +19,14 @@ The steps are data. What they do on the way up and on the way down stands in ``d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from torch import Tensor
+
+from deconv_core.arguments import shown
+from deconv_core.errors import DeconvError
 
 Pair = tuple[int, int]
 """Along the rows and along the columns."""
@@ -180,31 +183,56 @@ class Graph:
         """Channels, height and width of a value."""
         return self.nodes[value - 1].shape if value else self.input_shape
 
+    def plane(self, value: int) -> Pair:
+        """Height and width of a value."""
+        return self.shape(value)[1:]
+
     @cached_property
     def layers(self) -> dict[str, int]:
         """Name of each layer -> the value that it is."""
         return {node.layer: place + 1 for place, node in enumerate(self.nodes) if node.layer}
 
-    def needed(self, value: int) -> list[int]:
-        """The nodes that a value depends on, in the order of computing."""
-        wanted = {value}
-        for place in range(value - 1, -1, -1):
+    def value_of(self, layer: str) -> int:
+        """The value that a layer is.
+
+        Raises:
+            DeconvError: there is no such layer, or it depends on a step without a deconvnet.
+        """
+        usable = [name for name, value in self.layers.items() if value not in self.blocked]
+        if not isinstance(layer, str) or layer not in self.layers:
+            raise DeconvError(
+                f"{shown(layer)} is not a layer of this network; choose one of {', '.join(usable)}"
+            )
+        if step := self.blocked.get(self.layers[layer]):
+            raise DeconvError(
+                f"{layer} lies behind the step {step!r}, which has no deconvnet; layers before it: "
+                f"{', '.join(usable) or 'none'}"
+            )
+        return self.layers[layer]
+
+    def needed(self, *values: int) -> list[int]:
+        """The nodes that some values depend on, in the order of computing."""
+        wanted = set(values)
+        for place in range(max(values) - 1, -1, -1):
             if place + 1 in wanted:
                 wanted.update(self.nodes[place].inputs)
-        return [place for place in range(value) if place + 1 in wanted]
+        return [place for place in range(max(values)) if place + 1 in wanted]
 
-    def consumers(self, places: Iterable[int]) -> dict[int, list[int]]:
-        """Value -> those of the nodes that take it; a node that takes it twice stands twice."""
-        found: dict[int, list[int]] = {}
-        for place in places:
-            for value in self.nodes[place].inputs:
-                found.setdefault(value, []).append(place)
+    def last_use(self, *values: int) -> dict[int, int]:
+        """Value -> the last node that takes it on the way to some values."""
+        places = self.needed(*values)
+        return {taken: place for place in places for taken in self.nodes[place].inputs}
+
+    @cached_property
+    def blocked(self) -> dict[int, str]:
+        """Value -> the first step without a deconvnet that it depends on, for those that do."""
+        found: dict[int, str] = {}
+        for place, node in enumerate(self.nodes):
+            if isinstance(node.step, Unknown):
+                found[place + 1] = node.step.name
+            elif names := [found[value] for value in node.inputs if value in found]:
+                found[place + 1] = names[0]
         return found
-
-    def in_the_way(self, value: int) -> str:
-        """The first step without a deconvnet that a value depends on, or ""."""
-        steps = (self.nodes[place].step for place in self.needed(value))
-        return next((step.name for step in steps if isinstance(step, Unknown)), "")
 
 
 def is_chain(nodes: Sequence[Node]) -> bool:
