@@ -70,7 +70,7 @@ def feature_maps(
     for first in range(0, len(drawings), BATCH):
         pictures = [np.asarray(drawing.image) for drawing in drawings[first : first + BATCH]]
         pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
-        convnet_pass(network, network.normalise(pixels), layers[-1], keep)
+        convnet_pass(network.graph, network.normalise(pixels), layers[-1], keep)
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 

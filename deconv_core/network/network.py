@@ -179,10 +179,11 @@ def vgg_graph(chain: Sequence[tuple[Tensor, Tensor] | str]) -> Graph:
             block, place = block + 1, 1
             continue
         weight, bias = (tensor.detach().to(torch.float32).contiguous() for tensor in given)
-        _check_shapes(f"conv{block}_{place}", weight, bias, channels)
+        name = f"conv{block}_{place}"
+        _check_shapes(name, weight, bias, channels)
         channels, place = int(weight.shape[0]), place + 1
         shape = (channels, height, width)
-        nodes.append(Node(Convolution(weight, bias), below, shape))
+        nodes.append(Node(Convolution(weight, bias), below, shape, name))
         nodes.append(Node(Rectification(), (len(nodes),), shape))
     return Graph(name_layers(nodes), (3, *INPUT_SIZE))
 

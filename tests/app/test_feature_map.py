@@ -10,12 +10,12 @@ from PIL import Image
 
 from deconv_core import ImageFolder, Network, Scale, Unit, compose_grid, reconstruct
 from deconv_core.index.activation_index import ActivationIndex
-from deconv_core.layers import chain_layers
 from deconv_core.network.sources import VGG19_CHAIN
 from deconv_dashboard.gallery import downloads
 from deconv_dashboard.gallery import tour as stories
 from deconv_dashboard.wording import shortened
 from tests.app.conftest import OpenPage, address, words
+from tests.core.independent import chain_layers
 from tests.core.networks import DEAD
 
 

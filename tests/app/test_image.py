@@ -34,7 +34,7 @@ def test_the_strongest_map_of_every_layer(
 
     inputs = network.normalise(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None])
     for layer in ("conv1_1", "conv3_4", "conv5_4"):
-        maps = convnet_pass(network, inputs, layer).feature_maps[0]
+        maps = convnet_pass(network.graph, inputs, layer).feature_maps[0]
         np.testing.assert_allclose(table.loc[layer, "value"], float(maps.max()), rtol=1e-5)
 
 

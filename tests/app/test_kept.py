@@ -132,7 +132,7 @@ def replace_index(shelf: Shelf, tmp_path: Path) -> None:
 
 def maps_of(network: Network, pixels: np.ndarray, layer: str = LAYER) -> np.ndarray:
     inputs = network.normalise(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None])
-    return convnet_pass(network, inputs, layer).feature_maps[0].numpy()
+    return convnet_pass(network.graph, inputs, layer).feature_maps[0].numpy()
 
 
 def same(png: bytes, pixels: np.ndarray) -> bool:

@@ -1,17 +1,20 @@
 """The slow and simple reference that the tests compare the program with.
 
-Nothing here calls the program's passes, peaks, switches or geometry; only ``network.stages`` is
-read, for the weights.
+Nothing here calls the program's passes, peaks, switches or geometry; only the graph is read, for
+the weights. All of it is for networks like VGG.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from deconv_core.network.network import Convolution, Network
+from deconv_core.graph.steps import Convolution, MaxPooling
+from deconv_core.layers import Layer, ReceptiveField
+from deconv_core.network.network import Network
 
 LAYERS = (
     *("conv1_1", "conv1_2", "pool1", "conv2_1", "conv2_2", "pool2"),
@@ -46,6 +49,48 @@ GEOMETRY = {
 }
 
 
+POOL = "pool"
+"""Marks a pooling in a chain of channel numbers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A 3x3 convolution with its ReLU, or a 2x2 pooling."""
+
+    name: str
+    weight: Tensor | None = None
+    bias: Tensor | None = None
+
+
+def stages(network: Network) -> list[Stage]:
+    """The stages of a network like VGG, in order."""
+    found, nodes = [], network.graph.nodes
+    for place, node in enumerate(nodes):
+        if isinstance(node.step, Convolution):
+            found.append(Stage(nodes[place + 1].layer, node.step.weight, node.step.bias))
+        elif isinstance(node.step, MaxPooling):
+            found.append(Stage(node.layer))
+    return found
+
+
+def chain_layers(chain: Iterable[int | str]) -> tuple[Layer, ...]:
+    """The layers of a network like VGG with so many channels, their geometry by the definition."""
+    layers: list[Layer] = []
+    size, stride, offset, side, block, place, channels = 1, 1, 0, 224, 1, 0, 3
+    for step in chain:
+        if step == POOL:
+            below = layers[-1].name
+            size, stride, side = size + stride, 2 * stride, side // 2
+            field = ReceptiveField(size, stride, offset)
+            layers.append(Layer(f"pool{block}", channels, side, side, field, True, below))
+            block, place = block + 1, 0
+        else:
+            size, offset, channels, place = size + 2 * stride, offset - stride, int(step), place + 1
+            field = ReceptiveField(size, stride, offset)
+            layers.append(Layer(f"conv{block}_{place}", channels, side, side, field))
+    return tuple(layers)
+
+
 def normalised(network: Network, pixels: np.ndarray) -> Tensor:
     """Input (N, 3, H, W) from pixels (N, H, W, 3), by the published recipe."""
     values = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float()
@@ -63,8 +108,8 @@ def feature_maps(
 ) -> dict[str, Tensor]:
     """The maps of the layers up to one, after ReLU; ``lay_out`` sets type and memory layout."""
     signal, found = lay_out(inputs), {}
-    for stage in network.stages:
-        if isinstance(stage, Convolution):
+    for stage in stages(network):
+        if stage.weight is not None:
             weight, bias = lay_out(stage.weight), stage.bias.to(inputs.dtype)
             signal = torch.clamp(F.conv2d(signal, weight, bias.to(signal.dtype), padding=1), min=0)
         else:
@@ -85,8 +130,8 @@ def window_of(layer: str, row: int, column: int) -> tuple[int, int, int, int]:
 def whole(network: Network, inputs: Tensor, layer: str) -> tuple[Tensor, list[Tensor]]:
     """Feature maps (N, C, H, W) of a layer and torch's own switches below it."""
     signal, switches = inputs, []
-    for stage in network.stages:
-        if isinstance(stage, Convolution):
+    for stage in stages(network):
+        if stage.weight is not None:
             signal = F.conv2d(signal, stage.weight, stage.bias, padding=1).clamp(min=0)
         else:
             signal, where = F.max_pool2d(signal, 2, return_indices=True)
@@ -105,15 +150,15 @@ def reconstructions(
 ) -> tuple[list[float], np.ndarray]:
     """Activations of one image (1, 3, H, W), and what each gives on it all: (N, 3, H, W)."""
     signal, switches = whole(network, inputs, layer)
-    names = [stage.name for stage in network.stages]
-    walked = list(network.stages[: names.index(layer) + 1])
+    names = [stage.name for stage in stages(network)]
+    walked = list(stages(network)[: names.index(layer) + 1])
     values = [float(signal[0, channel, row, column]) for channel, row, column in places]
     down = torch.zeros((len(places), *signal.shape[1:]))
     for seed, value, (channel, row, column) in zip(down, values, places, strict=True):
         seed[channel, row, column] = value
     while walked:
         stage = walked.pop()
-        if isinstance(stage, Convolution):
+        if stage.weight is not None:
             down = F.conv_transpose2d(down.clamp(min=0), stage.weight, padding=1)
         else:
             down = F.max_unpool2d(down, switches.pop().expand(len(places), -1, -1, -1), 2)
@@ -124,8 +169,8 @@ def torch_model(network: Network) -> tuple[nn.Sequential, dict[str, nn.Module]]:
     """The network as an ordinary model, for Captum; and the module that ends each layer."""
     modules: list[nn.Module] = []
     ends: dict[str, nn.Module] = {}
-    for stage in network.stages:
-        if isinstance(stage, Convolution):
+    for stage in stages(network):
+        if stage.weight is not None:
             made = nn.Conv2d(stage.weight.shape[1], stage.weight.shape[0], 3, padding=1)
             made.weight.data, made.bias.data = stage.weight.clone(), stage.bias.clone()
             modules += [made, nn.ReLU(inplace=False)]

@@ -2,8 +2,7 @@
 
 import torch
 
-from deconv_core.layers import POOL
-from deconv_core.network.network import PREPROCESSINGS, Network, Preprocessing, build_network
+from deconv_core.network.network import POOL, PREPROCESSINGS, Network, Preprocessing, build_network
 
 WIDTHS = (4, 5, 6, 7, 8)
 DEAD = ("conv3_2", 1)

@@ -130,9 +130,9 @@ def test_from_a_bfloat16_index_each_image_is_passed_once_for_all_maps(
 ) -> None:
     approximate = scan(network, images, tmp_path / "index", precision="bfloat16")
     passed: list[int] = []
-    made = image_passes.pass_images
+    made = image_passes.pass_image
     monkeypatch.setattr(
-        image_passes, "pass_images", lambda *asked: (passed.append(1), made(*asked))[1]
+        image_passes, "pass_image", lambda *asked: (passed.append(1), made(*asked))[1]
     )
     units = tuple(Unit("conv2_1", channel) for channel in range(4))
     export(network, images, approximate, Selection(units, k=2), tmp_path / "out.zip")

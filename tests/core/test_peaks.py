@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from deconv_core.layers import chain_layers
 from deconv_core.peaks import Peaks
+from tests.core.independent import chain_layers
 
 
 def peaks(values: list[list[float]]) -> Peaks:

@@ -11,26 +11,26 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from deconv_core.reconstruction.windows import supports
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from deconv_core.errors import DeconvError
+from deconv_core.graph.geometry import layers_of, supports
 from deconv_core.images.decoding import readable_extensions
 from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.index.blocks import ImageRow
 from deconv_core.index.manifest import Manifest
 from deconv_core.index.typed_json import from_json
-from deconv_core.layers import POOL, chain_layers
-from deconv_core.network.network import Network
+from deconv_core.network.network import Network, vgg_graph
 from deconv_core.output.selection import parse_units
 from deconv_core.typed_paths import file_address_path, typed_path, unwrapped
 from deconv_core.units import Unit
 from deconv_dashboard.folder_rules import FolderRules, without_paths
 from deconv_dashboard.frame.choice import escape, whole_number
 from deconv_dashboard.upload.names import name_fault, safe_parts
-from tests.core.independent import LAYERS
+from tests.core.independent import LAYERS, POOL
+from tests.core.networks import random_chain
 from tests.thorough import examples
 
 anything = st.text(st.characters(exclude_categories=())) | st.text(
@@ -246,14 +246,14 @@ def test_a_support_holds_all_that_a_location_sees_and_lies_inside(
 ) -> None:
     found = network.layers[layer]
     place = (row % found.height, column % found.width)
-    stages = network.stages_to(layer)
-    below, *above = supports(stages, found, [place, (0, 0), (found.height - 1, found.width - 1)])
-    for support in (below, *above):
+    places = [place, (0, 0), (found.height - 1, found.width - 1)]
+    lies = supports(network.graph, network.value_of(layer), places)
+    for support in lies.values():
         for top, left in support.starts:
-            assert 0 <= top <= support.plane - support.side
-            assert 0 <= left <= support.plane - support.side
+            assert 0 <= top <= support.plane[0] - support.height
+            assert 0 <= left <= support.plane[1] - support.width
     box = found.receptive_field.box(*place).clip(224, 224)
-    (top, left), side = below.starts[0], below.side
+    (top, left), side = lies[0].starts[0], lies[0].height
     assert top <= box.top
     assert left <= box.left
     assert box.bottom <= top + side
@@ -271,7 +271,7 @@ def test_a_support_holds_all_that_a_location_sees_and_lies_inside(
 def test_a_box_inside_the_input_is_never_empty_and_holds_its_own_pixel(
     chain: list[int | str], row: int, column: int
 ) -> None:
-    layer = chain_layers(chain)[-1]
+    layer = list(layers_of(vgg_graph(random_chain(0, chain))).values())[-1]
     row, column = row % layer.height, column % layer.width
     stride = layer.receptive_field.stride
     box = layer.receptive_field.box(row, column).clip(224, 224)

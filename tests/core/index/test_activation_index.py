@@ -1,5 +1,7 @@
 """Questions to an index against brute force over all images, and what happens to damaged files."""
 
+import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -434,11 +436,32 @@ def test_a_damaged_list_of_images_is_named(copied: Path) -> None:
 def test_another_format_is_refused(copied: Path, version: int) -> None:
     manifest = copied / "manifest.json"
     text = manifest.read_text()
-    assert '"format_version": 3' in text
-    manifest.write_text(text.replace('"format_version": 3', f'"format_version": {version}'))
+    assert '"format_version": 4' in text
+    manifest.write_text(text.replace('"format_version": 4', f'"format_version": {version}'))
     for ask in (ActivationIndex.open, check_index):
         with pytest.raises(IndexMismatchError, match=rf"has format {version}.*images anew"):
             ask(copied)
+
+
+def test_format_3_which_knows_networks_like_vgg_only_is_read(
+    copied: Path, index: ActivationIndex
+) -> None:
+    path = copied / "manifest.json"
+    content = json.loads(path.read_text())
+    content.pop("checksum")
+    content["format_version"] = 3
+    for layer in content["layers"]:
+        for name in ("is_pool", "pooled_from", "input_size"):
+            del layer[name]
+        del layer["receptive_field"]["across"]
+    plain = json.dumps(content, sort_keys=True).encode()
+    content["checksum"] = hashlib.sha256(plain).hexdigest()[:16]
+    path.write_text(json.dumps(content))
+    again = ActivationIndex.open(copied)
+    assert again.layers == index.layers
+    for layer in index.layers:
+        assert again.top(layer) == index.top(layer)
+    assert not check_index(copied)
 
 
 def test_no_index_is_an_error(tmp_path: Path) -> None:

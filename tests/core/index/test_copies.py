@@ -31,14 +31,13 @@ from deconv_core.index.copies import (
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.manifest import ComputePath, Manifest
 from deconv_core.index.summary import KEPT, write_summary
-from deconv_core.layers import POOL, chain_layers
 from deconv_core.peaks import Peaks
 from deconv_core.scanning.plan import plan_rows, with_scan_results
 from deconv_core.units import Activation
 from tests.core import drawings, independent
 from tests.thorough import examples
 
-LAYERS = chain_layers((3, POOL, 2))
+LAYERS = independent.chain_layers((3, independent.POOL, 2))
 BLOCK = 4
 
 Question = tuple[str, int | None, int, str | None, bool]

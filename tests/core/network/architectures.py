@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from deconv_core.deconvnet_steps import Window, ascend, descend
 from torch import Tensor
 
+from deconv_core.deconvnet import convnet_pass
 from deconv_core.network.catalogue import build
 from deconv_core.network.from_module import trace
 from tests.core.network.modules import lively
 from tests.core.network.rectified_gradients import RectifiedGradients, deconvnet_by_autograd
+from tests.core.pictures import strongest, windowed_picture
 
 ARCHITECTURES = (
     *("alexnet", "vgg16_bn", "resnet18", "resnet50", "resnext50_32x4d", "googlenet"),
@@ -59,28 +60,19 @@ def compare(architecture: str, side: int) -> Iterator[Compared]:
     names = list(graph.layers)
     differences: list[float] = []
 
-    def watch(value: int, signal: Tensor) -> None:
-        if layer := graph.nodes[value - 1].layer:
-            expected = watched.layers[names.index(layer)]
-            differences.append(float((signal - expected).abs().max() / expected.abs().max()))
+    def watch(layer: str, signal: Tensor) -> None:
+        expected = watched.layers[names.index(layer)]
+        differences.append(float((signal - expected).abs().max() / expected.abs().max()))
 
     for number in (1, len(names) // 2, len(names) - 1):
-        value = graph.layers[names[number]]
-        passed = ascend(graph, image, value, watch)
-        width = graph.shape(value)[2]
-        channel = int(passed.feature_maps.amax((0, 2, 3)).argmax())
-        row, column = divmod(int(passed.feature_maps[0, channel].argmax()), width)
-        signal = torch.zeros(1, graph.shape(value)[0], 1, 1, dtype=torch.float64)
-        signal[0, channel] = passed.feature_maps[0, channel, row, column]
-        found, window = descend(graph, signal, value, passed, window=Window(row, column, 1, 1))
-        _, expected = deconvnet_by_autograd(module, image, number, channel, row, column)
-        rows = slice(window.top, window.top + window.height)
-        columns = slice(window.left, window.left + window.width)
-        picture = torch.zeros_like(expected)
-        picture[:, :, rows, columns] = found
-        strongest = float(expected.abs().max())
-        difference = float((picture - expected).abs().max()) / strongest
-        yield Compared(names[number], max(differences), difference, strongest)
+        layer = names[number]
+        passed = convnet_pass(graph, image, layer, watch)
+        place = strongest(passed.feature_maps)
+        picture = windowed_picture(graph, passed, layer, *place)
+        _, expected = deconvnet_by_autograd(module, image, number, *place)
+        largest = float(expected.abs().max())
+        difference = float((picture - expected).abs().max()) / largest
+        yield Compared(layer, max(differences), difference, largest)
 
 
 def main() -> None:

@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from deconv_core.errors import DeconvError, WeightsError
-from deconv_core.layers import POOL
-from deconv_core.network.network import PREPROCESSINGS, Network, build_network
+from deconv_core.network.network import POOL, PREPROCESSINGS, Network, build_network
 from tests.core import drawings, independent, networks
-from tests.core.independent import LAYERS
+from tests.core.independent import LAYERS, stages
 
 TORCHVISION, CAFFE = PREPROCESSINGS["torchvision"], PREPROCESSINGS["caffe"]
 
@@ -28,11 +27,6 @@ def test_layers_have_the_sides_of_the_maps_torch_makes(
     for name, maps in independent.feature_maps(network, inputs).items():
         layer = network.layers[name]
         assert maps.shape[1:] == (layer.channels, layer.height, layer.width)
-
-
-def test_stages_to_a_layer_end_with_it(network: Network) -> None:
-    assert [stage.name for stage in network.stages_to("pool1")] == ["conv1_1", "conv1_2", "pool1"]
-    assert len(network.stages_to("pool5")) == 21
 
 
 def test_torchvision_preprocessing_is_torchvisions(network: Network) -> None:
@@ -59,7 +53,7 @@ def test_weights_that_expect_blue_first_are_turned_round_in_conv1_1_only() -> No
     # Three maps wide, so that later layers have three channels below them too.
     chain = networks.random_chain(1, [3, 3, POOL, 3])
     network = build_network("caffe", chain, CAFFE)
-    for place, (stage, step) in enumerate(zip(network.stages, chain, strict=True)):
+    for place, (stage, step) in enumerate(zip(stages(network), chain, strict=True)):
         if isinstance(step, str):
             continue
         expected = step[0][:, [2, 1, 0]] if place == 0 else step[0]
@@ -106,7 +100,7 @@ def test_an_unknown_layer_lists_what_there_is(network: Network) -> None:
     ):
         network.layer("fc6")
     with pytest.raises(DeconvError, match="'relu1_1'"):
-        network.stages_to("relu1_1")
+        network.value_of("relu1_1")
 
 
 def test_a_chain_that_pools_everything_away_is_refused() -> None:

@@ -10,9 +10,9 @@ from safetensors.torch import load_file, save_file
 from deconv_core import ActivationIndex, DeconvError, ImageFolder, Network, load_network, scan
 from deconv_core.demo import demo_index, demo_weights
 from deconv_core.errors import PreprocessingUnclearError, WeightsError
-from deconv_core.network.network import Convolution
 from deconv_core.network.preprocessing import expected_by
 from tests.core import drawings
+from tests.core.independent import stages
 from tests.core.weight_writers import State, caffe_arrays, features, python2_npy
 
 # As printed by programs that read the releases: conv1_1 of Caffe's VGG19 and VGG16.
@@ -55,8 +55,7 @@ def released(biases: list[float], corner: list[float]) -> State:
 
 def first_map(network: Network) -> np.ndarray:
     pixels = torch.from_numpy(drawings.noise(4)).permute(2, 0, 1)[None]
-    stage = network.stages[0]
-    assert isinstance(stage, Convolution)
+    stage = stages(network)[0]
     inputs = network.normalise(pixels)
     return torch.nn.functional.conv2d(inputs, stage.weight, stage.bias).numpy()
 

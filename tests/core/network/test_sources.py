@@ -14,9 +14,10 @@ from safetensors.torch import save_file
 
 from deconv_core import load_network
 from deconv_core.errors import DeconvError, WeightsError
-from deconv_core.network.network import Convolution, Network
+from deconv_core.network.network import Network
 from deconv_core.network.sources import save_features
 from tests.conftest import Run
+from tests.core.independent import stages
 from tests.core.weight_writers import (
     CAFFE_NAMES,
     TORCHVISION_NUMBERS,
@@ -42,7 +43,7 @@ def with_classifier() -> State:
 
 def assert_is_features(network: Network, state: State | None = None) -> None:
     state = state or features()
-    convolutions = [stage for stage in network.stages if isinstance(stage, Convolution)]
+    convolutions = [stage for stage in stages(network) if stage.weight is not None]
     assert [stage.name for stage in convolutions] == list(CAFFE_NAMES)
     for number, stage in zip(TORCHVISION_NUMBERS, convolutions, strict=True):
         assert torch.equal(stage.weight, state[f"features.{number}.weight"])
@@ -123,7 +124,7 @@ def test_other_floating_types_become_float32(tmp_path: Path, dtype: torch.dtype)
     expected = {name: t.to(dtype).float() for name, t in features().items()}
     network = load_network(tmp_path / "a.pth")
     assert_is_features(network, expected)
-    assert network.stages[0].weight.dtype == torch.float32
+    assert stages(network)[0].weight.dtype == torch.float32
 
 
 def test_the_preprocessing_can_be_overridden_and_is_part_of_the_fingerprint(
@@ -135,7 +136,7 @@ def test_the_preprocessing_can_be_overridden_and_is_part_of_the_fingerprint(
     assert (implied.preprocessing.name, caffe.preprocessing.name) == ("torchvision", "caffe")
     assert implied.fingerprint != caffe.fingerprint
     first = features()["features.0.weight"]
-    assert torch.equal(caffe.stages[0].weight, first[:, [2, 1, 0]])
+    assert torch.equal(stages(caffe)[0].weight, first[:, [2, 1, 0]])
 
 
 def test_what_is_saved_loads_as_it_was(tmp_path: Path) -> None:
@@ -151,7 +152,7 @@ def test_what_is_saved_loads_as_it_was(tmp_path: Path) -> None:
 def test_the_random_network_is_vgg19_of_full_width_and_always_the_same() -> None:
     network = load_network("random")
     assert sum(layer.channels for layer in network.layers.values() if not layer.is_pool) == 5504
-    convolutions = [stage for stage in network.stages if isinstance(stage, Convolution)]
+    convolutions = [stage for stage in stages(network) if stage.weight is not None]
     numbers = sum(stage.weight.numel() + stage.bias.numel() for stage in convolutions)
     assert numbers == 20_024_384  # torchvision's VGG19 without its classifier
     assert load_network("random").fingerprint == network.fingerprint
@@ -181,7 +182,7 @@ def test_the_originals_npy_sees_what_the_original_saw(tmp_path: Path) -> None:
     network = load_network(tmp_path / "vgg19.npy")
     red_green_blue = torch.tensor([200, 150, 110], dtype=torch.uint8).view(1, 3, 1, 1)
     inputs = network.normalise(red_green_blue)
-    stage = network.stages[0]
+    stage = stages(network)[0]
     found = torch.nn.functional.conv2d(inputs, stage.weight, stage.bias, padding=1).flatten()
     assert found.tolist() == pytest.approx([110 - 103.939, 150 - 116.779, 200 - 123.68, 0])
 

@@ -17,7 +17,7 @@ from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.network.network import Network
 from deconv_core.reconstruction.cache import ReconstructionCache
 from deconv_core.reconstruction.reconstruct import reconstruct
-from deconv_core.reconstruction.whole_image import pass_images
+from deconv_core.reconstruction.whole_image import pass_image
 from deconv_core.scanning.scan import scan
 from tests.core import drawings
 from tests.core.networks import narrow_network
@@ -44,9 +44,9 @@ def test_the_least_recently_used_goes_first(
     read: list[int] = []
     really = ImageFolder.decode
 
-    def counted(folder: ImageFolder, position: int) -> DecodedImage:
+    def counted(folder: ImageFolder, position: int, size: tuple[int, int]) -> DecodedImage:
         read.append(position)
-        return really(folder, position)
+        return really(folder, position, size)
 
     monkeypatch.setattr(ImageFolder, "decode", counted)
     cache = ReconstructionCache(2 * PICTURE_BYTES)
@@ -63,7 +63,7 @@ def test_kept_pictures_cannot_be_written(images: ImageFolder) -> None:
 
 def test_a_pass_is_found_up_to_where_it_reached(network: Network, images: ImageFolder) -> None:
     cache = ReconstructionCache()
-    (passed,) = pass_images(network, [images.read(0)], "conv2_2")
+    passed, _ = pass_image(network, images.read(0), "conv2_2")
     cache.keep_pass(network, images.content(0), passed)
     assert cache.image_pass(network, images.content(0), "conv1_1") is passed
     assert cache.image_pass(network, images.content(0), "pool2") is passed
@@ -74,7 +74,7 @@ def test_a_pass_is_found_up_to_where_it_reached(network: Network, images: ImageF
 
 def test_keeping_the_same_again_counts_once(network: Network, images: ImageFolder) -> None:
     cache = ReconstructionCache()
-    (passed,) = pass_images(network, [images.read(0)], "pool5")
+    passed, _ = pass_image(network, images.read(0), "pool5")
     cache.keep_pass(network, images.content(0), passed)
     once = cache.nbytes
     cache.keep_pass(network, images.content(0), passed)

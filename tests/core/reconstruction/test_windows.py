@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from deconv_core.reconstruction.windows import Support, share_of_work
 
 from deconv_core import Network, load_network
-from deconv_core.layers import Layer, ReceptiveField
-from deconv_core.network.network import Convolution
+from deconv_core.graph.geometry import Support, reached, share_of_work, supports
+from deconv_core.graph.steps import Addition, Convolution, Graph, MaxPooling, Node
 from deconv_core.reconstruction import windowed_passes as support_passes
 from deconv_core.reconstruction.switches import crops
 from deconv_core.reconstruction.windowed_passes import ascend, descend
@@ -32,10 +31,11 @@ def check_bits(network: Network, picture: np.ndarray, layer: str, places: list) 
         values, kept = ascend(network, network.layers[layer], [picture] * len(batch), batch)
         for item, (row, column) in enumerate(batch):
             assert torch.equal(values[item], maps[0, :, row, column])
-            for pooling, (top, left) in enumerate(kept[item].starts):
-                side = kept[item].packed[pooling].shape[0]
-                expected = codes[pooling][top : top + side, left : left + side]
-                (made,) = crops([kept[item]], pooling, [(top, left)], side)
+            for (place, recorded), plane in zip(kept[item].items(), codes, strict=True):
+                (top, left), (height, width) = recorded.start, recorded.packed.shape[:2]
+                expected = plane[top : top + height, left : left + width]
+                where = Support((0, 0), height, width, (recorded.start,))
+                (made,) = crops([kept[item]], place, where)
                 assert torch.equal(made.long(), expected)
 
 
@@ -82,29 +82,52 @@ def test_how_many_pass_at_a_time_does_not_matter(
     few_values, few_switches, few_down = pass_both_ways(network, layer, pixels)
     assert torch.equal(few_values, values)
     for one, other in zip(few_switches, switches, strict=True):
-        assert (one.starts, one.channels) == (other.starts, other.channels)
-        assert all(map(torch.equal, one.packed, other.packed))
+        assert list(one) == list(other)
+        for place in one:
+            assert (one[place].start, one[place].channels) == (
+                other[place].start,
+                other[place].channels,
+            )
+            assert torch.equal(one[place].packed, other[place].packed)
     assert down.abs().max() > 0
     assert (few_down - down).abs().max() <= 1e-6 * down.abs().max()
 
 
+def convolution(outputs: int, inputs: int, side: int = 3) -> Convolution:
+    return Convolution(torch.zeros(outputs, inputs, side, side), torch.zeros(outputs))
+
+
 def test_a_support_grows_by_a_step_and_stays_in_the_plane() -> None:
-    corner = Support(plane=8, side=3, starts=((0, 5), (2, 2)))
-    assert corner.below_convolution() == Support(8, 5, ((0, 3), (1, 1)))
-    assert corner.below_pooling() == Support(16, 6, ((0, 10), (4, 4)))
-    assert Support(4, 3, ((0, 1),)).below_convolution() == Support(4, 4, ((0, 0),))
+    corner = Support((8, 8), 3, 3, ((0, 5), (2, 2)))
+    filtered = reached(convolution(1, 1), corner, (8, 8))
+    assert filtered == Support((8, 8), 5, 5, ((-1, 4), (1, 1)))
+    assert filtered.inside() == Support((8, 8), 5, 5, ((0, 3), (1, 1)))
+    pooled = reached(MaxPooling((2, 2), (2, 2)), corner, (16, 16))
+    assert pooled == Support((16, 16), 6, 6, ((0, 10), (4, 4)))
+    small = reached(convolution(1, 1), Support((4, 4), 3, 3, ((0, 1),)), (4, 4)).inside()
+    assert small == Support((4, 4), 4, 4, ((0, 0),))
+    wide = reached(MaxPooling((3, 1), (2, 1), (1, 0)), corner, (16, 8))
+    assert wide == Support((16, 8), 7, 3, ((-1, 5), (3, 2)))
+
+
+def test_of_two_consumers_a_support_holds_what_both_need() -> None:
+    near, far = Support((9, 9), 1, 3, ((2, 3),)), Support((9, 9), 2, 2, ((4, 6),))
+    assert near.union(far) == Support((9, 9), 4, 5, ((2, 3),))
+    # A 5x5 and a 1x1 filter over the same value, side by side: the 5x5's.
+    nodes = (
+        Node(Convolution(torch.zeros(1, 3, 5, 5), torch.zeros(1), padding=(2, 2)), (0,), (1, 9, 9)),
+        Node(Convolution(torch.zeros(1, 3, 1, 1), torch.zeros(1), padding=(0, 0)), (0,), (1, 9, 9)),
+        Node(Addition(), (1, 2), (1, 9, 9)),
+    )
+    found = supports(Graph(nodes, (3, 9, 9)), 3, [(4, 5), (0, 0)])
+    assert found[0] == Support((9, 9), 5, 5, ((2, 3), (0, 0)))
 
 
 def test_the_share_of_the_work_by_hand() -> None:
-    layers = {
-        name: Layer(name, channels, 224, 224, ReceptiveField(0, 1, 0))
-        for name, channels in (("conv1_1", 2), ("conv1_2", 4))
-    }
-    weights = torch.zeros(2, 3, 3, 3), torch.zeros(4, 2, 3, 3)
-    stages = tuple(
-        Convolution(name, weight, torch.zeros(len(weight)))
-        for name, weight in zip(layers, weights, strict=True)
+    nodes = tuple(
+        Node(convolution(outputs, inputs), (place,), (outputs, 224, 224))
+        for place, (inputs, outputs) in enumerate([(3, 2), (2, 4)])
     )
-    network = Network("two", None, stages, layers, "")  # type: ignore[arg-type]
     # conv1_1 at 3 x 3 locations with 54 weights, conv1_2 at one with 72; or both everywhere.
-    assert share_of_work(network, "conv1_2") == (54 * 9 + 72) / ((54 + 72) * 224**2)
+    expected = (54 * 9 + 72) / ((54 + 72) * 224**2)
+    assert share_of_work(Graph(nodes, (3, 224, 224)), 2) == expected

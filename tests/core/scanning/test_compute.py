@@ -10,8 +10,7 @@ import torch
 
 from deconv_core.errors import DeconvError, IndexMismatchError
 from deconv_core.images.folder import ImageFolder
-from deconv_core.layers import POOL
-from deconv_core.network.network import PREPROCESSINGS, Network, build_network
+from deconv_core.network.network import POOL, PREPROCESSINGS, Network, build_network
 from deconv_core.scanning.compute import ScanNetwork, choose_compute, to_batch
 from deconv_core.scanning.scan import scan
 from tests.core.networks import random_chain
@@ -56,8 +55,10 @@ def test_a_device_that_computes_something_else_is_not_used(
         wrong = replace(compute, device="cpu")  # type: ignore[type-var]
         made: ScanNetwork = really(cls, network, wrong)
         if compute.device == "cuda":  # type: ignore[attr-defined]
-            (weight, bias), *others = made.steps  # type: ignore[misc]
-            return replace(made, steps=((weight * 1.01, bias), *others))
+            first, *others = made.graph.nodes
+            step = replace(first.step, weight=first.step.weight * 1.01)  # type: ignore[union-attr, call-arg]
+            nodes = (replace(first, step=step), *others)
+            return replace(made, graph=replace(made.graph, nodes=nodes))
         return made
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
