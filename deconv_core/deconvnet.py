@@ -103,9 +103,24 @@ def filter_down(
 
     ``padding`` rows and columns are cut off at each border, and ``extra`` added at the end.
     """
+    if step.kernel == (1, 1) and step.stride != (1, 1) and padding == (0, 0):
+        return _spread(F.conv_transpose2d(signal, step.weight, groups=step.groups), step, extra)
     return F.conv_transpose2d(
         *(signal, step.weight, None, step.stride, padding, extra, step.groups, step.dilation)
     )
+
+
+def _spread(signal: Tensor, step: Convolution, extra: Pair) -> Tensor:
+    """The same numbers ``stride`` locations apart, zero between: much faster than torch's own."""
+    count, channels, height, width = signal.shape
+    tall = (height - 1) * step.stride[0] + 1 + extra[0]
+    wide = (width - 1) * step.stride[1] + 1 + extra[1]
+    layout = torch.contiguous_format if signal.is_contiguous() else torch.channels_last
+    spread = torch.empty(
+        (count, channels, tall, wide), dtype=signal.dtype, memory_format=layout
+    ).zero_()
+    spread[:, :, :: step.stride[0], :: step.stride[1]] = signal
+    return spread
 
 
 def filter_one_down(values: Tensor, channels: Sequence[int], step: Convolution) -> Tensor:

@@ -30,6 +30,8 @@ from deconv_core.reconstruction.switches import PackedCodes, Switches, bits_of, 
 
 _TOGETHER = 2**21
 """Largest signal, in numbers of all items together, that passes in one call."""
+_LOCATIONS = 9 * 7 * 7
+"""Most locations of whole planes of all items together that pass down in one call."""
 
 
 def windows_keep_bits(graph: Graph, value: int) -> bool:
@@ -179,7 +181,9 @@ def _few(graph: Graph, place: int, lies: Windows) -> int:
 
 
 def _few_down(graph: Graph, place: int, lies: Windows) -> int:
-    return 1 if lies[place + 1].whole else _few(graph, place, lies)
+    """The same on the way down: whole planes pass one by one, but small ones share the weights."""
+    above = lies[place + 1]
+    return max(1, _LOCATIONS // above.area) if above.whole else _few(graph, place, lies)
 
 
 def _parts(count: int, few: int) -> Iterator[slice]:
