@@ -77,6 +77,9 @@ def _check_shape(layer: Layer) -> None:
     across = field.across or (field.size, field.stride, field.offset)
     if len(across) != 3 or min(field.size, across[0]) < 1 or min(field.stride, across[1]) < 0:
         raise ValueError(f"{layer.name} has an impossible receptive field")
+    whole = (field.size, field.offset) == (layer.input_size[0], 0)
+    if field.sees_all and not whole:
+        raise ValueError(f"{layer.name} has an impossible receptive field")
     if max(map(abs, (*across, field.size, field.stride, field.offset))) > _LARGEST_FIELD:
         raise ValueError(f"{layer.name} has an impossible receptive field")
 

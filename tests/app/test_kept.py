@@ -639,6 +639,7 @@ ROWS: dict[str, Callable[..., None] | str] = {
     "font _has": "no content",
     "_cost _clash _script": "no content",
     "_hints": "no content",
+    "Network Graph": "no content",
     "previews": test_previews,
     "upload_passed_over": test_upload_passed_over,
     "found_copies": test_found_copies_and_hashes,
@@ -730,7 +731,7 @@ def _kept_by_the_product() -> Iterator[tuple[str, str]]:
                         r"\{\}|\[\]|(OrderedDict|Counter|dict|defaultdict|set|LRUCache)\(.*\)",
                         ast.unparse(node.value),
                     )
-                    if held and empty and "checkpoint" not in where and "listing" not in where:
+                    if held and empty and not re.search("checkpoint|listing|from_module", where):
                         yield ast.unparse(target).removeprefix("self."), where
             if isinstance(node, ast.Subscript | ast.Call):
                 of = node.value if isinstance(node, ast.Subscript) else node.func

@@ -597,5 +597,5 @@ def test_messages_on_pages_name_no_options(home: Home, open_page: OpenPage) -> N
     file = home.index_path / "manifest.json"
     file.write_text(file.read_text("utf-8").replace('"format_version": 4', '"format_version": 1'))
     app = open_page("layer")
-    assert "this program reads only format 3; scan the images anew." in words(app)
+    assert "this program reads only format 4; scan the images anew." in words(app)
     assert "Scan anew" in offered(app)
