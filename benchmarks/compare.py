@@ -2,7 +2,7 @@
 
     python -m benchmarks.compare PHOTOS [--images 48] [--rounds 3] [--layers conv1_2,conv4_4]
 
-Full-width VGG19 with random weights (speed does not depend on their values). All sides see the same
+Full-width VGG19 with random weights, and with ``--networks`` others (speed does not depend on their values). All sides see the same
 images and weights, and their results are compared before any time is printed. Times are medians
 over the rounds; the sides take turns (short calls run five times in each turn). The ratios matter,
 because machines differ.
@@ -24,6 +24,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import Tensor, nn
 
+from benchmarks import other_networks
 from benchmarks.others import (
     captum_reconstructions,
     hooked_peaks,
@@ -57,6 +58,11 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=48, help="images of the scan (48)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--layers", default=",".join(LAYERS))
+    parser.add_argument(
+        "--networks",
+        default="",
+        help="torchvision's networks to add, for example resnet50,googlenet",
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         images = first_images(options.photos, options.images, Path(folder, "images"))
@@ -64,6 +70,8 @@ def main() -> None:
         print(f"{machine()}; {len(images)} images, {options.rounds} rounds\n")
         index = measure_scan(network, images, options.rounds, Path(folder))
         measure_reconstruction(network, images, index, options.layers.split(","), options.rounds)
+        for name in filter(None, options.networks.split(",")):
+            other_networks.measure(name, images, options.rounds, Path(folder, name))
 
 
 def first_images(root: str, count: int, copies: Path) -> ImageFolder:
