@@ -2,7 +2,8 @@
 
     python -m benchmarks.compare PHOTOS [--images 48] [--rounds 3] [--layers conv1_2,conv4_4]
 
-Full-width VGG19 with random weights, and with ``--networks`` others (speed does not depend on their values). All sides see the same
+Full-width VGG19 with random weights (speed does not depend on their values), and others of
+torchvision's with ``--networks``. All sides see the same
 images and weights, and their results are compared before any time is printed. Times are medians
 over the rounds; the sides take turns (short calls run five times in each turn). The ratios matter,
 because machines differ.

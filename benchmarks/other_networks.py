@@ -72,7 +72,7 @@ def with_own_relus(model: nn.Module) -> tuple[fx.GraphModule, list[str]]:
     """A copy of a module in which every rectification is a module, and their names in order."""
     traced = fx.symbolic_trace(copy.deepcopy(model))
     modules = dict(traced.named_modules())
-    names = []
+    names: list[str] = []
     for node in list(traced.graph.nodes):
         is_module = node.op == "call_module" and isinstance(modules[node.target], nn.ReLU)
         if is_module or (node.op == "call_function" and node.target in _RELUS):
@@ -117,11 +117,11 @@ def _measure_scan(
         highest, where = output.flatten(2).max(dim=2)
         found.append((highest, where))
 
-    hooked = copy.deepcopy(traced).to(memory_format=last)
+    hooked: nn.Module = copy.deepcopy(traced).to(memory_format=last)
     for name in relus:
         hooked.get_submodule(name).register_forward_hook(keep)
-    plain = copy.deepcopy(traced).to(memory_format=last)
-    low = copy.deepcopy(traced).to(torch.bfloat16, memory_format=last)
+    plain: nn.Module = copy.deepcopy(traced).to(memory_format=last)
+    low: nn.Module = copy.deepcopy(traced).to(torch.bfloat16).to(memory_format=last)
 
     def ours(precision: str) -> ActivationIndex:
         shutil.rmtree(folder / precision, ignore_errors=True)

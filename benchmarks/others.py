@@ -63,7 +63,7 @@ def hooked_peaks(model: nn.Sequential) -> Callable[[Tensor], list[tuple[Tensor, 
 
 
 def captum_reconstructions(
-    model: nn.Sequential, relu: nn.Module, inputs: Sequence[Tensor], top: Sequence[Activation]
+    model: nn.Module, relu: nn.Module, inputs: Sequence[Tensor], top: Sequence[Activation]
 ) -> list[Tensor]:
     """Captum's NeuronDeconvolution times the activation: the whole picture (1, 3, 224, 224)."""
     method = NeuronDeconvolution(model, relu)

@@ -47,7 +47,7 @@ _is_srgb                    if a profile is that of sRGB profile, mode          
 font _has                   what the captions' font has  size, letter                     16 4096
 _cost _clash _script        what code pages have         letter                           20,000
 _hints                      types of a class's fields    class                            classes
-Network Graph               layers blocked unusable      the network                      its network
+Network Graph               layers blocked unusable      the network                      networks
 of one session
 --------------------------- ---------------------------- -------------------------------- ----------
 previews                    looks at folders             settings, folders, files shown   4
