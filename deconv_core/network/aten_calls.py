@@ -161,16 +161,25 @@ def _convolution(bound: Bound) -> Step:
 
 
 def _batch_norm(bound: Bound) -> Step:
-    """With double precision on the way: the scale is a quotient."""
     mean, variance = bound["running_mean"], bound["running_var"]
     if not isinstance(mean, Tensor) or not isinstance(variance, Tensor):
         return Unknown("batch normalisation over the batch")
-    scale = 1 / torch.sqrt(variance.double() + bound["eps"])
-    if isinstance(bound["weight"], Tensor):
-        scale = scale * bound["weight"].double()
+    return affine_at_rest(mean, variance, bound["weight"], bound["bias"], bound["eps"])
+
+
+def affine_at_rest(
+    mean: Tensor, variance: Tensor, weight: object, bias: object, epsilon: float
+) -> Affine:
+    """Batch normalisation with its statistics; ``weight`` and ``bias`` may be None.
+
+    Double precision on the way: the scale is a quotient.
+    """
+    scale = 1 / torch.sqrt(variance.double() + epsilon)
+    if isinstance(weight, Tensor):
+        scale = scale * weight.double()
     shift = -mean.double() * scale
-    if isinstance(bound["bias"], Tensor):
-        shift = shift + bound["bias"].double()
+    if isinstance(bias, Tensor):
+        shift = shift + bias.double()
     return Affine(scale.to(mean), shift.to(mean))
 
 

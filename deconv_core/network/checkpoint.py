@@ -9,18 +9,17 @@ from __future__ import annotations
 import io
 import math
 import pickle
-import re
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
 
 from deconv_core.errors import WeightsError
 from deconv_core.network.restricted_pickle import RestrictedUnpickler, Stored
+from deconv_core.network.state_dicts import FEATURE, is_vgg, plain_names, state_in
 
-FEATURE = re.compile(r"(?:module\.)?features\.([0-9]{1,4})\.(\w{1,40})")
 _MAGIC = 0x1950A86A20F9469CFC6C
 """Begins checkpoints in the format before torch 1.6."""
 _BYTES = MappingProxyType(
@@ -57,8 +56,35 @@ class Tensor:
         raise pickle.UnpicklingError("it changes a tensor")
 
 
+class Inert:
+    """Something that training programs save beside the weights: nothing of it is kept."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """Store nothing."""
+
+    def __setstate__(self, state: object) -> None:
+        """Store nothing."""
+
+    def __setitem__(self, name: object, value: object) -> None:
+        """Store nothing."""
+
+    def append(self, value: object) -> None:
+        """Store nothing."""
+
+
+_BESIDE = (
+    *("argparse.Namespace", "types.SimpleNamespace", "datetime.datetime", "datetime.timedelta"),
+    *("pathlib.Path", "pathlib.PosixPath", "pathlib.WindowsPath", "pathlib.PurePosixPath"),
+    *("pathlib._local.PosixPath", "pathlib._local.WindowsPath", "_codecs.encode", "numpy.dtype"),
+    *("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.ndarray"),
+    *("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"),
+    *("pytorch_lightning.utilities.parsing.AttributeDict", "collections.defaultdict"),
+    "lightning.fabric.utilities.data.AttributeDict",
+    "lightning_fabric.utilities.data.AttributeDict",
+)
 NAMES = MappingProxyType(
     {
+        **dict.fromkeys(_BESIDE, Inert),
         **{"collections.OrderedDict": OrderedDict, "collections.Counter": dict},
         **{"builtins.set": set, "__builtin__.set": set, "torch.Size": tuple, "torch.device": str},
         **{"torch._utils._rebuild_tensor": Tensor, "torch._utils._rebuild_tensor_v2": Tensor},
@@ -74,13 +100,14 @@ NAMES = MappingProxyType(
 )
 """The names that the pickle of a checkpoint may use."""
 
+ADVICE = "Save the state dict alone: torch.save(model.state_dict(), ...)"
+
 _Read = Callable[[Storage], bytes]
 
 
 class _Unpickler(RestrictedUnpickler):
     def __init__(self, path: Path, file: BinaryIO) -> None:
-        advice = "Save the state dict alone: torch.save(model.state_dict(), ...)"
-        super().__init__(path, file, NAMES, advice, "utf-8")
+        super().__init__(path, file, NAMES, ADVICE, "utf-8")
         self.dtypes: dict[str, str] = {}  # of the storages, by their keys
 
     def persistent_load(self, pid: object) -> Storage:
@@ -92,37 +119,52 @@ class _Unpickler(RestrictedUnpickler):
 
 
 def read_checkpoint(path: Path, file: BinaryIO) -> dict[str, Stored]:
-    """The tensors of a state dict that belong to the convolutions.
+    """The tensors of the state dict in a checkpoint, by torchvision's names.
+
+    The classifier of a VGG, six sevenths of its numbers, is left out.
 
     Raises:
-        WeightsError: it carries code, is not a state dict, or a tensor does not hold its values.
+        WeightsError: it carries code, holds no state dict or several, or a tensor does not hold its
+            values.
         Exception: of any kind, if it is damaged.
     """
     zipped = file.read(4) == b"PK\x03\x04"
     file.seek(0)
     loaded, read = _from_zip(path, file) if zipped else _from_legacy(path, file)
-    for wrapper in ("state_dict", "model"):
-        if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
-            loaded = loaded[wrapper]
-    if not isinstance(loaded, dict):
-        raise WeightsError(
-            f"{path.name} holds a {type(loaded).__name__}; expected a state dict of tensors"
-        )
-    return {
-        name: _dense(path, name, tensor, read)
-        for name, tensor in loaded.items()
-        if isinstance(name, str) and isinstance(tensor, Tensor) and FEATURE.fullmatch(name)
-    }
+    state = state_in(loaded, lambda given: isinstance(given, Tensor), path.name)
+    shapes = {name: _shape(tensor) for name, tensor in state.items()}
+    names = plain_names(shapes, path.name)
+    if is_vgg({name: shapes[old] for name, old in names.items()}):
+        names = {name: old for name, old in names.items() if FEATURE.fullmatch(name)}
+    return {name: _dense(path, old, state[old], read) for name, old in names.items()}
+
+
+def _shape(tensor: Tensor) -> tuple[Any, ...]:
+    """The shape that a tensor claims; () if it says none."""
+    inner = tensor.given[0] if tensor.given and isinstance(tensor.given[0], Tensor) else tensor
+    claimed = inner.given[2] if len(inner.given) > 2 else ()
+    return claimed if isinstance(claimed, tuple) else ()
 
 
 def _from_zip(path: Path, file: BinaryIO) -> tuple[object, _Read]:
     archive = zipfile.ZipFile(file)
+    _check_kind(path, archive.namelist())
     (content,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
     folder = content.removesuffix("data.pkl")
     order = f"{folder}byteorder"
     _check_order(order not in archive.namelist() or archive.read(order) == b"little")
     loaded = _Unpickler(path, io.BytesIO(archive.read(content))).load()
     return loaded, lambda storage: archive.read(f"{folder}data/{storage.key}")
+
+
+def _check_kind(path: Path, names: Sequence[str]) -> None:
+    """Refuse what torch writes into zips other than checkpoints."""
+    for kind, signs in (
+        ("TorchScript program", ("/constants.pkl", "/code/")),
+        ("torch.export program", ("/archive_format", "serialized_exported_program.json")),
+    ):
+        if any(sign in f"/{name}" for name in names for sign in signs):
+            raise WeightsError(f"{path.name} is a {kind}, which holds code. {ADVICE}")
 
 
 def _from_legacy(path: Path, file: BinaryIO) -> tuple[object, _Read]:

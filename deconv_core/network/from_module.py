@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import operator
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -77,9 +78,9 @@ def trace(
         dtype: of the graph's numbers.
 
     Raises:
-        DeconvError: it cannot be exported, with the exporter's reason.
+        DeconvError: it cannot be copied or exported, with the reason.
     """
-    quiet = copy.deepcopy(module).cpu().to(dtype).eval()
+    quiet = _copy_at_rest(module, dtype)
     try:
         exported = torch.export.export(quiet, (torch.zeros(1, 3, *input_size, dtype=dtype),))
     except Exception as error:  # whatever the module's own code raises
@@ -99,6 +100,23 @@ def trace(
     if last not in reader.values:
         return Traced(graph, None)
     return Traced(graph, Head(moved[reader.values[last]], steps))
+
+
+def _copy_at_rest(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """A copy without what watches it: hooks of others must not see the export."""
+    try:
+        copied = copy.deepcopy(module).cpu().to(dtype).eval()
+    except Exception as error:  # whatever the module's own code raises
+        reason = str(error).strip().partition("\n")[0]
+        raise DeconvError(f"{type(module).__name__} cannot be copied: {reason}") from error
+    for part in copied.modules():
+        part._forward_hooks.clear()
+        part._backward_hooks.clear()
+        part._backward_pre_hooks.clear()
+        for key, hook in list(part._forward_pre_hooks.items()):
+            if not type(hook).__module__.startswith("torch.nn.utils"):  # these compute weights
+                del part._forward_pre_hooks[key]
+    return copied
 
 
 class _Reader:
@@ -219,8 +237,13 @@ class _Reader:
         path = path_of(call)
         if isinstance(step, _NAMED_BY_CALL) and any(self._modules[path].children()):
             path = ".".join(filter(None, (path, name_of(call))))  # a function, not a module
-        self.nodes.append(Node(step, inputs, (channels, height, width), path))
+        self.nodes.append(Node(step, inputs, (channels, height, width), _plain(path)))
         self.values[call] = len(self.nodes)
+
+
+def _plain(path: str) -> str:
+    """A path in plain characters, as names of layers have them; modules may be called anything."""
+    return re.sub(r"[^A-Za-z0-9_.\-]", "_", re.sub(r"^[.\-]", "_", path))[:180]
 
 
 def _data(bound: dict[str, Any], values: dict[Any, int]) -> list[Any]:
@@ -256,9 +279,8 @@ def fold(nodes: Sequence[Node]) -> tuple[tuple[Node, ...], list[int]]:
         alone = taken.count(node.inputs[0]) == 1 if node.inputs else False
         on_the_last = alone and inputs[0] == len(kept)
         if isinstance(node.step, Affine) and on_the_last and below is not None:
-            folded = _folded(below.step, node.step)
-            if folded is not None:
-                kept[-1] = replace(below, step=folded)
+            if isinstance(below.step, Convolution):
+                kept[-1] = replace(below, step=folded(below.step, node.step))
                 moved.append(len(kept))
                 continue
         kept.append(replace(node, inputs=inputs))
@@ -266,10 +288,8 @@ def fold(nodes: Sequence[Node]) -> tuple[tuple[Node, ...], list[int]]:
     return tuple(kept), moved
 
 
-def _folded(convolution: Step, affine: Affine) -> Convolution | None:
-    """A convolution with an affine step in it; None for steps of other kinds."""
-    if not isinstance(convolution, Convolution):
-        return None
+def folded(convolution: Convolution, affine: Affine) -> Convolution:
+    """A convolution with the affine step above it in it."""
     scale = affine.scale.double()
     weight = convolution.weight.double() * scale.view(-1, 1, 1, 1)
     bias = convolution.bias.double() * scale + affine.shift.double()

@@ -9,15 +9,17 @@ swapped.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
-from deconv_core.errors import WeightsError
+from deconv_core.errors import DeconvError, WeightsError
 from deconv_core.graph.geometry import layers_of
 from deconv_core.graph.steps import (
     Affine,
@@ -29,9 +31,12 @@ from deconv_core.graph.steps import (
     Rectification,
 )
 from deconv_core.layers import INPUT_SIZE, Layer
-from deconv_core.network.head import Head
+from deconv_core.network import saved_graph
+from deconv_core.network.head import Head, Linear
 from deconv_core.network.layer_names import is_like_vgg, name_layers
 from deconv_core.network.preprocessing import PREPROCESSINGS, Preprocessing, preprocessing_named
+from deconv_core.network.saved_graph import SavedNetwork
+from deconv_core.typed_paths import path_argument
 
 POOL = "pool"
 """Marks a pooling in a chain of weights: ``((weight, bias), (weight, bias), POOL, ...)``."""
@@ -86,6 +91,26 @@ class Network:
         """The value of the graph that a layer is; errors as of ``layer``."""
         return self.graph.value_of(layer)
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network, graph and weights, as one safetensors file.
+
+        ``load_network`` reads it anywhere, without any code of the network.
+
+        Raises:
+            DeconvError: the name does not end in .safetensors.
+            OSError: the folder does not take it.
+        """
+        self.save_with(path, {})
+
+    def save_with(self, path: str | os.PathLike[str], said: Mapping[str, str]) -> None:
+        """Write the same with more metadata, for people."""
+        target = Path(path_argument(path)).expanduser()
+        if target.suffix.lower() != ".safetensors":
+            raise DeconvError(f"{target.name!r} does not end in .safetensors")
+        graph = colours_reversed(self.graph) if self.preprocessing.bgr_weights else self.graph
+        saved = SavedNetwork(self.architecture, graph, self.head, self.preprocessing)
+        saved_graph.save(saved, target, said)
+
     def normalise(self, pixels: Tensor) -> Tensor:
         """Turn uint8 RGB pixels (N, 3, H, W) into float32 network input of the same shape."""
         mean = torch.tensor(self.preprocessing.mean, device=pixels.device).view(3, 1, 1)
@@ -115,9 +140,12 @@ def network_of(
         WeightsError: a number is not finite, there is no layer, or a plane has no location.
     """
     if preprocessing.bgr_weights:
-        graph = _colours_reversed(graph)
+        graph = colours_reversed(graph)
+    for step in head.steps if head else ():
+        if isinstance(step, Linear):
+            _check_finite("the classifier", {"weight": step.weight, "bias": step.bias})
     for node in graph.nodes:
-        _check_finite(node)
+        _check_step(node)
         if min(node.shape) < 1:
             height, width = graph.plane(0)
             raise WeightsError(f"this network pools a {height}x{width} image away to nothing")
@@ -126,7 +154,8 @@ def network_of(
         first = next(iter(graph.blocked.values()), "")
         behind = f": the step {first!r} has no deconvnet" if first else ""
         raise WeightsError(f"this network has no layer that can be shown{behind}")
-    if like_vgg(graph):
+    pools = sum(isinstance(node.step, MaxPooling) for node in graph.nodes)
+    if is_like_vgg(graph.nodes) and (pools == 5 or not architecture):
         architecture = f"VGG{sum(isinstance(n.step, Convolution) for n in graph.nodes) + 3}"
     return Network(
         source,
@@ -145,6 +174,7 @@ def build_network(
     chain: Sequence[tuple[Tensor, Tensor] | str],
     preprocessing: Preprocessing,
     reason: str = "",
+    input_size: Pair = INPUT_SIZE,
 ) -> Network:
     """Make a network like VGG from its tensors.
 
@@ -154,21 +184,24 @@ def build_network(
             ``POOL``.
         preprocessing: what the weights expect.
         reason: why they are taken to expect it.
+        input_size: height and width of its images.
 
     Raises:
         WeightsError: a shape does not continue the chain, or a value is not finite.
     """
-    return network_of(source, vgg_graph(chain), preprocessing, reason)
+    return network_of(source, vgg_graph(chain, input_size), preprocessing, reason)
 
 
-def vgg_graph(chain: Sequence[tuple[Tensor, Tensor] | str]) -> Graph:
+def vgg_graph(
+    chain: Sequence[tuple[Tensor, Tensor] | str], input_size: Pair = INPUT_SIZE
+) -> Graph:
     """The graph of a chain of 3x3 convolutions with their ReLUs, and of 2x2 poolings.
 
     Raises:
         WeightsError: a shape does not continue the chain.
     """
     nodes: list[Node] = []
-    channels, (height, width) = 3, INPUT_SIZE
+    channels, (height, width) = 3, input_size
     block, place = 1, 1
     for given in chain:
         below = (len(nodes),)
@@ -185,7 +218,7 @@ def vgg_graph(chain: Sequence[tuple[Tensor, Tensor] | str]) -> Graph:
         shape = (channels, height, width)
         nodes.append(Node(Convolution(weight, bias), below, shape, name))
         nodes.append(Node(Rectification(), (len(nodes),), shape))
-    return Graph(name_layers(nodes), (3, *INPUT_SIZE))
+    return Graph(name_layers(nodes), (3, *input_size))
 
 
 def _check_shapes(name: str, weight: Tensor, bias: Tensor, channels: int) -> None:
@@ -201,22 +234,21 @@ def _check_shapes(name: str, weight: Tensor, bias: Tensor, channels: int) -> Non
         )
 
 
-def _check_finite(node: Node) -> None:
+def _check_step(node: Node) -> None:
     match node.step:
         case Convolution():
-            numbers = {"weight": node.step.weight, "bias": node.step.bias}
+            _check_finite(node.path, {"weight": node.step.weight, "bias": node.step.bias})
         case Affine():
-            numbers = {"scale": node.step.scale, "shift": node.step.shift}
-        case _:
-            return
+            _check_finite(node.path, {"scale": node.step.scale, "shift": node.step.shift})
+
+
+def _check_finite(where: str, numbers: Mapping[str, Tensor]) -> None:
     for what, tensor in numbers.items():
         if not bool(torch.isfinite(tensor).all()):
-            raise WeightsError(
-                f"the {what} of {node.path} holds values that are not finite (NaN or inf)"
-            )
+            raise WeightsError(f"the {what} of {where} holds values that are not finite (NaN or inf)")
 
 
-def _colours_reversed(graph: Graph) -> Graph:
+def colours_reversed(graph: Graph) -> Graph:
     """The same graph for RGB, where its first convolutions expect BGR."""
     nodes = []
     for node in graph.nodes:
@@ -231,11 +263,11 @@ def _colours_reversed(graph: Graph) -> Graph:
 
 def fingerprint_of(graph: Graph, preprocessing: Preprocessing) -> str:
     """16 hex digits of a SHA-256 over steps, names, weights and preprocessing."""
-    digest = hashlib.sha256(preprocessing.name.encode())
+    digest = hashlib.sha256(preprocessing.name.encode())  # the name says the numbers
     if like_vgg(graph):
         _digest_vgg(digest, graph)
         return digest.hexdigest()[:16]
-    digest.update(repr((preprocessing, graph.input_shape)).encode())
+    digest.update(repr(graph.input_shape).encode())
     for node in graph.nodes:
         given = {field.name: getattr(node.step, field.name) for field in fields(node.step)}
         tensors = [given.pop(name) for name in list(given) if isinstance(given[name], Tensor)]

@@ -6,7 +6,9 @@ format of the file decides. If something in the file contradicts this, a person 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +19,7 @@ from safetensors import safe_open
 
 from deconv_core.arguments import shown
 from deconv_core.errors import DeconvError
+from deconv_core.network.catalogue import SUPPORTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +59,71 @@ PREPROCESSINGS: Mapping[str, Preprocessing] = MappingProxyType(
 )
 
 
+Given = str | tuple[Sequence[float], Sequence[float]]
+"""A name, or mean and deviation of each channel (red, green, blue) of pixels from 0 to 1."""
+
+_NUMBER = r"(-?[0-9.e+-]{1,25})"
+_OWN = re.compile(f"mean {','.join([_NUMBER] * 3)} deviation {','.join([_NUMBER] * 3)}", re.ASCII)
+
+
 def preprocessing_named(name: str) -> Preprocessing:
-    """Look up "torchvision", "caffe" or "caffe-rgb".
+    """Look up "torchvision", "caffe" or "caffe-rgb", or a name that ``own_preprocessing`` made.
 
     Raises:
         DeconvError: any other name.
     """
+    if isinstance(name, str) and (found := _OWN.fullmatch(name)):
+        try:
+            numbers = [float(number) for number in found.groups()]
+        except ValueError:
+            numbers = [math.nan] * 6
+        return own_preprocessing(numbers[:3], numbers[3:])
     if not isinstance(name, str) or name not in PREPROCESSINGS:
         allowed = " or ".join(repr(known) for known in PREPROCESSINGS)
         raise DeconvError(f"preprocessing {shown(name)} is not known; choose {allowed}")
     return PREPROCESSINGS[name]
+
+
+def own_preprocessing(mean: Sequence[float], deviation: Sequence[float]) -> Preprocessing:
+    """A preprocessing by its numbers, for pixels from 0 to 1; its name says them.
+
+    Raises:
+        DeconvError: not three numbers each, or a deviation that is not above 0.
+    """
+    means, deviations = _three("mean", mean), _three("deviation", deviation)
+    if min(deviations) <= 0:
+        raise DeconvError(f"the deviations are {deviations}; each must be above 0")
+    known = PREPROCESSINGS["torchvision"]
+    if (means, deviations) == (known.mean, known.deviation):
+        return known
+    said = (",".join(map(repr, numbers)) for numbers in (means, deviations))
+    return Preprocessing(
+        *("mean {} deviation {}".format(*said), 255.0, means, deviations, False),
+        words="RGB, 0 to 1, then mean subtracted, divided by deviation",
+    )
+
+
+def _three(what: str, numbers: Sequence[float]) -> tuple[float, float, float]:
+    try:
+        red, green, blue = (float(number) for number in numbers)
+    except (TypeError, ValueError) as error:
+        raise DeconvError(
+            f"the {what} is {shown(numbers)}; expected three numbers, for red, green and blue"
+        ) from error
+    if not all(map(math.isfinite, (red, green, blue))):
+        raise DeconvError(f"the {what} holds numbers that are not finite")
+    return red, green, blue
+
+
+def preprocessing_given(given: Given) -> Preprocessing:
+    """The preprocessing of this name, or with this mean and deviation.
+
+    Raises:
+        DeconvError: it is neither.
+    """
+    if isinstance(given, tuple | list) and len(given) == 2:
+        return own_preprocessing(*given)
+    return preprocessing_named(given)  # type: ignore[arg-type]  (or it says what is allowed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,25 +148,45 @@ _BY_NAME = MappingProxyType(
         "random": Expected("torchvision", "it is the default; random weights expect none"),
     }
 )
+_PUBLISHED_BY_TORCHVISION = _BY_NAME["vgg19"]
+_RANDOM = _BY_NAME["random"]
 _NPY = Expected("caffe", "the file has the format of tensorflow-vgg, which holds Caffe's weights")
 _OTHERS = Expected("torchvision", "the weights have torchvision's names", certain=False)
 
 
-def expected_by(source: str, given: str | None = None) -> Expected:
+def expected_by(source: str, given: Given | None = None) -> Expected:
     """The preprocessing that a source of ``load_network`` expects; reads only the file's header.
 
     Raises:
         DeconvError: ``given`` is not a preprocessing.
     """
     if given is not None:
-        return Expected(preprocessing_named(given).name, "it was chosen for these weights")
+        return Expected(preprocessing_given(given).name, "it was chosen for these weights")
     if source in _BY_NAME:
         return _BY_NAME[source]
+    architecture, _, weights = source.partition(":")
+    if architecture in SUPPORTED:
+        return _RANDOM if weights == "random" else _PUBLISHED_BY_TORCHVISION
     path = Path(source).expanduser()
     stated = _stated(path)
     if stated is not None:
         return Expected(stated, "the weight file says so")
     return _NPY if path.suffix.lower() == ".npy" else _OTHERS
+
+
+def expected_of(module: object, given: Given | None = None) -> Expected:
+    """The preprocessing that a module expects: what timm writes on its models, or the usual one.
+
+    Raises:
+        DeconvError: ``given`` is not a preprocessing.
+    """
+    if given is not None:
+        return expected_by("", given)
+    configuration = getattr(module, "pretrained_cfg", None)
+    if isinstance(configuration, dict) and {"mean", "std"} <= configuration.keys():
+        made = own_preprocessing(configuration["mean"], configuration["std"])
+        return Expected(made.name, "the model's configuration says so")
+    return Expected("torchvision", "it is the default; the module says nothing else")
 
 
 def _stated(path: Path) -> str | None:

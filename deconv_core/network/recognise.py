@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deconv_core.errors import WeightsError
-from deconv_core.network.catalogue import SUPPORTED, shapes_of
+from deconv_core.errors import DeconvError, WeightsError
+from deconv_core.network.catalogue import SUPPORTED, shapes_of, split_name
+from deconv_core.network.state_dicts import FAMILIES, Shapes
 
-Shapes = Mapping[str, tuple[int, ...]]
-
-PREFIXES = ("module.", "model.", "net.", "backbone.", "encoder.", "_orig_mod.")
-"""What training programs put before every name."""
-
-_FAMILIES = (
-    ("features.denseblock1.", "densenet"),
-    ("inception3a.", "googlenet"),
-    ("Mixed_5b.", "inception_v3"),
-    ("trunk_output.", "regnet_x"),
-    ("layers.8.0.layers.", "mnasnet"),
-    ("features.1.conv.0.", "mobilenet_v2"),
-    ("features.3.squeeze.", "squeezenet"),
-    ("features.4.squeeze.", "squeezenet"),
-    ("layer1.0.conv1.", ("resnet", "resnext", "wide_resnet")),
-    ("features.0.", ("alexnet", "vgg")),
-)
-"""Beginning of a name that every network of a family has -> beginnings of its architectures."""
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 _COUNTER = "num_batches_tracked"
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -36,64 +19,64 @@ class Recognised:
 
     Attributes:
         architecture: of ``catalogue.SUPPORTED``.
-        classes: how many scores it gives.
-        prefix: that every name of it has in the file, or "".
+        classes: how many scores it gives; 0 if the file has no classifier.
     """
 
     architecture: str
     classes: int
-    prefix: str
 
 
 def recognise(shapes: Shapes, file: str, architecture: str | None = None) -> Recognised:
     """Tell the architecture of a state dict.
 
     Args:
-        shapes: name -> shape of each tensor of the file.
+        shapes: torchvision's name -> shape of each tensor (``state_dicts.plain_names``).
         file: its name, for messages.
         architecture: the one to take it for; None to find it.
 
     Raises:
         WeightsError: it fits none, or several; says which, and what is missing or left over.
+        DeconvError: ``architecture`` is not a name of the catalogue.
     """
-    prefix = _prefix(shapes)
-    bare = {name.removeprefix(prefix): shape for name, shape in shapes.items()}
-    candidates = [architecture] if architecture else _candidates(bare)
-    if not candidates:
-        first = ", ".join(list(bare)[:3])
-        raise WeightsError(
-            f"{file} holds no network that is known here: its names begin {first}; give weights of "
-            f"one of {', '.join(SUPPORTED)}"
-        )
-    reasons = {name: _differences(bare, name) for name in candidates}
+    if architecture is not None and split_name(architecture) != (architecture, ""):
+        raise DeconvError(f"architecture {architecture!r} names weights; give the name alone")
+    reasons = {name: _differences(shapes, name) for name in _candidates(shapes, architecture)}
     fitting = [name for name, reason in reasons.items() if not reason]
     if len(fitting) > 1:
         raise WeightsError(
             f"{file} fits {' and '.join(fitting)}; say which by architecture={fitting[0]!r}"
         )
-    if not fitting:
-        nearest = min(reasons, key=lambda name: len(reasons[name]))
-        said = "; ".join(reasons[nearest][:3])
-        more = len(reasons[nearest]) - 3
-        said += f"; and {more} more" if more > 0 else ""
-        raise WeightsError(f"{file} looks like {nearest}, but {said}")
-    return Recognised(fitting[0], _classes(bare, fitting[0]), prefix)
+    if fitting:
+        return Recognised(fitting[0], _classes(shapes, fitting[0]))
+    nearest = min(reasons, key=lambda name: len(reasons[name]), default="")
+    if not nearest or (architecture is None and not _has_half(shapes, nearest)):
+        raise WeightsError(
+            f"{file} holds no network that is known here: {_beginning(shapes)}; give weights of "
+            f"one of {', '.join(SUPPORTED)}, or save your own network with Network.save"
+        )
+    said = "; ".join(reasons[nearest][:_NAMED])
+    more = len(reasons[nearest]) - _NAMED
+    said += f"; and {more} more" if more > 0 else ""
+    raise WeightsError(f"{file} looks like {nearest}, but {said}")
 
 
-def _prefix(shapes: Shapes) -> str:
-    """What all names begin with, of ``PREFIXES``, as often as it stands there."""
-    found, names = "", list(shapes)
-    while begins := next((p for p in PREFIXES if all(n.startswith(p) for n in names)), ""):
-        found += begins
-        names = [name.removeprefix(begins) for name in names]
-    return found
-
-
-def _candidates(shapes: Shapes) -> list[str]:
-    for beginning, families in _FAMILIES:
+def _candidates(shapes: Shapes, architecture: str | None) -> list[str]:
+    if architecture is not None:
+        return [architecture]
+    for beginning, families in FAMILIES:
         if any(name.startswith(beginning) for name in shapes):
             return [name for name in SUPPORTED if name.startswith(families)]
     return []
+
+
+def _beginning(shapes: Shapes) -> str:
+    names = [name[:100] for name in shapes]
+    return f"its names begin {', '.join(names[:_NAMED])}" if names else "it has no tensors"
+
+
+def _has_half(shapes: Shapes, architecture: str) -> bool:
+    expected = _needed(shapes_of(architecture))
+    return 2 * len(shapes.keys() & expected.keys()) > len(expected)
 
 
 def _needed(shapes: Shapes) -> Shapes:
@@ -106,17 +89,23 @@ def _needed(shapes: Shapes) -> Shapes:
 
 
 def _differences(shapes: Shapes, architecture: str) -> list[str]:
-    """How a state dict differs from that of an architecture, in words; its classes may."""
+    """How a state dict differs from that of an architecture, in words.
+
+    It may have other classes, or no classifier at all.
+    """
     given, expected = _needed(shapes), _needed(shapes_of(architecture))
     last = _last_layer(expected)
+    classifier = f"{last.partition('.')[0]}."
+    if not any(name.startswith(classifier) for name in given):
+        expected = {n: shape for n, shape in expected.items() if not n.startswith(classifier)}
     found = [f"{name} is missing" for name in expected if name not in given]
-    found += [f"{name} is left over" for name in given if name not in expected]
+    found += [f"{name[:100]} is left over" for name in given if name not in expected]
     for name, shape in expected.items():
         seen = given.get(name)
         if seen is None or seen == shape:
             continue
         of_last = name.rpartition(".")[0] == last
-        if not (of_last and len(seen) == len(shape) and seen[1:] == shape[1:]):
+        if not (of_last and len(seen) == len(shape) and seen[0] and seen[1:] == shape[1:]):
             found.append(f"{name} has shape {seen}, expected {shape}")
     return found
 
@@ -128,4 +117,4 @@ def _last_layer(shapes: Shapes) -> str:
 
 def _classes(shapes: Shapes, architecture: str) -> int:
     last = _last_layer(_needed(shapes_of(architecture)))
-    return shapes[f"{last}.weight"][0]
+    return shapes.get(f"{last}.weight", (0,))[0]

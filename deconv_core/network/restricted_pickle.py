@@ -42,6 +42,17 @@ class RestrictedUnpickler(pickle.Unpickler):
             return self._names[f"{module}.{name}"]
         except KeyError:
             raise WeightsError(
-                f"{self._path.name} asks for {module[:80]}.{name[:80]}: it is not a file of plain "
-                f"tensors, or it carries code; nothing in it was executed. {self._advice}"
+                f"{self._path.name} asks for {module[:80]}.{name[:80]}: {_meaning(module, name)}; "
+                f"nothing in it was executed. {self._advice}"
             ) from None
+
+
+def _meaning(module: str, name: str) -> str:
+    """What a file is that asks for a name outside the table."""
+    if module.startswith(("torch.nn.modules.", "torchvision.models.")):
+        return "it is a whole pickled module"
+    if "qtensor" in name or (module == "torch" and name.startswith(("QInt", "QUInt", "qint"))):
+        return "its weights are quantised"
+    if name == "_rebuild_tensor_v3" or "float8" in name:
+        return "its numbers are of a type that is not read here, such as 8-bit floats"
+    return "it is not a file of plain tensors, or it carries code"

@@ -8,7 +8,8 @@ shapes that their steps ask for, and finite numbers.
 
     metadata
       deconvnet           "1", the version of this form
-      network             JSON: input_size, mean, deviation, nodes [...], head [...]
+      preprocessing       its name; that of one's own says the numbers
+      network             JSON: architecture, input_size, nodes [...], head [...]
     tensors
       nodes.0.weight, nodes.0.bias, nodes.7.scale, head.2.weight ...
 """
@@ -48,6 +49,7 @@ from deconv_core.graph.steps import (
     ZeroPadding,
 )
 from deconv_core.network.head import Flattening, Head, HeadStep, Linear, MeanPooling
+from deconv_core.network.preprocessing import Preprocessing, preprocessing_named
 from deconv_core.whole_files import whole_file
 
 VERSION = "1"
@@ -61,9 +63,11 @@ MOST_NUMBERS = 2**30
 _Count = Annotated[int, Meta(ge=1, le=65_536)]
 _Zero = Annotated[int, Meta(ge=0, le=65_536)]
 _Amount = Annotated[int, Meta(ge=-65_536, le=65_536)]
+_Real = Annotated[float, Meta(ge=-1e6, le=1e6)]
 _Counts = tuple[_Count, _Count]
 _Zeros = tuple[_Zero, _Zero]
-_Name = Annotated[str, Meta(max_length=200, pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.\-]*)?$")]
+_Name = Annotated[str, Meta(max_length=200, pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.\-]*)?\Z")]
+_Title = Annotated[str, Meta(max_length=200, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\- ]*\Z")]
 
 
 class _Spec(Struct, forbid_unknown_fields=True, tag_field="step"):
@@ -123,13 +127,13 @@ class _ZeroPadding(_Spec, tag="zero padding"):
 
 class _ResponseNormalisation(_Spec, tag="response normalisation"):
     size: _Count
-    alpha: float
-    beta: float
-    k: float
+    alpha: _Real
+    beta: _Real
+    k: _Real
 
 
 class _Unknown(_Spec, tag="unknown"):
-    name: Annotated[str, Meta(max_length=60, pattern=r"^[A-Za-z0-9_ ]+$")]
+    name: Annotated[str, Meta(max_length=60, pattern=r"^[A-Za-z0-9_ ]+\Z")]
     shape: tuple[_Count, _Count, _Count]
 
 
@@ -146,6 +150,8 @@ _KINDS: tuple[tuple[type[_Spec], Any], ...] = (
     (_ResponseNormalisation, ResponseNormalisation),
     (_Unknown, Unknown),
 )
+_OF_LAYERS = _Rectification | _MaxPooling | _AveragePooling
+_LAYERS = "rectification or pooling"
 _TENSORS: Mapping[Any, tuple[str, ...]] = {
     Convolution: ("weight", "bias"),
     Affine: ("scale", "shift"),
@@ -195,12 +201,10 @@ class _NodeSpec(Struct, forbid_unknown_fields=True):
 
 
 class _NetworkSpec(Struct, forbid_unknown_fields=True):
-    architecture: _Name
+    architecture: _Title
     input_size: tuple[
         Annotated[int, Meta(ge=1, le=MOST_SIDE)], Annotated[int, Meta(ge=1, le=MOST_SIDE)]
     ]
-    mean: tuple[float, float, float]
-    deviation: tuple[float, float, float]
     nodes: Annotated[list[_NodeSpec], Meta(min_length=1, max_length=MOST_NODES)]
     head_value: _Zero = 0
     head: Annotated[list[_HeadSpec], Meta(max_length=100)] = []
@@ -212,21 +216,24 @@ class SavedNetwork:
 
     Attributes:
         architecture: what the network is called, for people.
-        graph: its steps.
+        graph: its steps; weights in the channel order of their publication.
         head: its classifier, or None.
-        mean: of each channel (red, green, blue), of pixels from 0 to 1.
-        deviation: of each channel.
+        preprocessing: how pixels become its input.
     """
 
     architecture: str
     graph: Graph
     head: Head | None
-    mean: tuple[float, float, float]
-    deviation: tuple[float, float, float]
+    preprocessing: Preprocessing
 
 
-def save(network: SavedNetwork, path: Path) -> None:
+def save(network: SavedNetwork, path: Path, said: Mapping[str, str] | None = None) -> None:
     """Write the file; it appears under its name when it is whole.
+
+    Args:
+        network: what it holds.
+        path: of the file.
+        said: more metadata, for people.
 
     Raises:
         OSError: the disk does not take it.
@@ -244,15 +251,17 @@ def save(network: SavedNetwork, path: Path) -> None:
     described = _NetworkSpec(
         network.architecture,
         network.graph.input_shape[1:],
-        network.mean,
-        network.deviation,
         nodes,
         head.value if head else 0,
         steps,  # type: ignore[arg-type]
     )
-    metadata = {"deconvnet": VERSION, "network": msgspec.json.encode(described).decode()}
+    metadata = {
+        "deconvnet": VERSION,
+        "preprocessing": network.preprocessing.name,
+        "network": msgspec.json.encode(described).decode(),
+    }
     with whole_file(path) as part:
-        save_file(tensors, part, metadata)
+        save_file(tensors, part, {**(said or {}), **metadata})
 
 
 def _spec_of(
@@ -265,7 +274,7 @@ def _spec_of(
     """The JSON of a step; its tensors are put with the others."""
     spec, kind = next((spec, kind) for spec, kind in kinds if isinstance(step, kind))
     for part in _TENSORS.get(kind, ()):
-        tensors[f"{name}.{part}"] = getattr(step, part).contiguous()
+        tensors[f"{name}.{part}"] = getattr(step, part).clone(memory_format=torch.contiguous_format)
     fields = {
         field: known[field] if field in known else getattr(step, field)
         for field in spec.__struct_fields__
@@ -330,14 +339,13 @@ def _network(file: str, metadata: Mapping[str, str], tensors: _Tensors) -> Saved
         described = msgspec.json.decode(metadata.get("network", ""), type=_NetworkSpec)
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
         raise WeightsError(f"the graph in {file} cannot be read: {error}") from error
-    if not all(number > 0 for number in described.deviation):
-        raise WeightsError(f"the deviations in {file} are {described.deviation}; each must be > 0")
+    preprocessing = preprocessing_named(metadata.get("preprocessing", ""))
     graph = _graph(file, described, tensors)
     head = _head(file, described, graph, tensors) if described.head else None
     if tensors.names:
         left = ", ".join(sorted(tensors.names)[:3])
         raise WeightsError(f"{file} holds tensors that its graph does not name: {left}")
-    return SavedNetwork(described.architecture, graph, head, described.mean, described.deviation)
+    return SavedNetwork(described.architecture, graph, head, preprocessing)
 
 
 def _graph(file: str, described: _NetworkSpec, tensors: _Tensors) -> Graph:
@@ -348,12 +356,15 @@ def _graph(file: str, described: _NetworkSpec, tensors: _Tensors) -> Graph:
         where = f"step {place} of {file}"
         if any(value > place for value in spec.inputs):
             raise WeightsError(f"{where} takes a value that is computed later: a circle")
-        if spec.layer in layers:
+        if spec.layer and spec.layer in layers:
             raise WeightsError(f"two layers of {file} are called {spec.layer}")
+        if spec.layer and not isinstance(spec.step, _OF_LAYERS):
+            raise WeightsError(f"{where} is called the layer {spec.layer}, and is no {_LAYERS}")
         layers.update([spec.layer] if spec.layer else [])
         step = _step(_KINDS, spec.step, f"nodes.{place}", tensors)
         below = [shapes[value] for value in spec.inputs]
-        shape = spec.step.shape if isinstance(spec.step, _Unknown) else _shape(where, step, below)
+        known = not isinstance(spec.step, _Unknown)
+        shape = _shape(where, step, below) if known else _checked(where, spec.step.shape)
         shapes.append(shape)
         nodes.append(Node(step, tuple(spec.inputs), shape, spec.path, spec.layer))
     if not layers:
@@ -390,15 +401,19 @@ def _shape(where: str, step: Step, below: Sequence[Shape]) -> Shape:
     except (RuntimeError, ValueError, IndexError) as error:
         reason = str(error).partition("\n")[0]
         raise WeightsError(f"{where} does not fit what it takes: {reason}") from error
-    _, channels, height, width = made.shape
-    if not 0 < channels * height * width <= MOST_NUMBERS:
+    return _checked(where, made.shape[1:])
+
+
+def _checked(where: str, shape: Sequence[int]) -> Shape:
+    channels, height, width = shape
+    if min(shape) < 1 or channels * height * width > MOST_NUMBERS:
         raise WeightsError(
             f"{where} puts out {channels} x {height} x {width} numbers; at most {MOST_NUMBERS:,}"
         )
     return channels, height, width
 
 
-def _without_numbers(step: Step) -> Step:
+def _without_numbers(step: Any) -> Any:
     """The same step with weights that have shapes alone."""
     parts = {name: getattr(step, name).to("meta") for name in _TENSORS.get(type(step), ())}
     return step if not parts else type(step)(**{**vars(step), **parts})
@@ -412,11 +427,15 @@ def _head(file: str, described: _NetworkSpec, graph: Graph, tensors: _Tensors) -
         for place, spec in enumerate(described.head)
     )
     head = Head(described.head_value, steps)
-    try:
-        scores = head(torch.zeros(1, *graph.shape(described.head_value)))
-    except (RuntimeError, ValueError, IndexError) as error:
-        reason = str(error).partition("\n")[0]
-        raise WeightsError(f"the head in {file} does not fit its graph: {reason}") from error
-    if scores.dim() != 2:
+    signal = torch.empty(1, *graph.shape(described.head_value), device="meta")
+    for step in steps:
+        try:
+            signal = Head(0, (_without_numbers(step),))(signal)
+        except (RuntimeError, ValueError, IndexError) as error:
+            reason = str(error).partition("\n")[0]
+            raise WeightsError(f"the head in {file} does not fit its graph: {reason}") from error
+        if signal.numel() > MOST_NUMBERS:
+            raise WeightsError(f"the head in {file} computes more than {MOST_NUMBERS:,} numbers")
+    if signal.dim() != 2:
         raise WeightsError(f"the head in {file} gives no scores")
     return head
