@@ -11,7 +11,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from deconv_core.errors import DeconvError
+from deconv_core.errors import DeconvError, WeightsError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -90,7 +90,7 @@ def split_name(name: str) -> tuple[str, str]:
     """``("resnet50", "IMAGENET1K_V1")`` of "resnet50:IMAGENET1K_V1"; the second "" if not given.
 
     Raises:
-        DeconvError: no classifier of torchvision, or one without a deconvnet: says which step is
+        WeightsError: no classifier of torchvision, or one without a deconvnet: says which step is
             in the way.
     """
     architecture, _, weights = name.partition(":")
@@ -98,8 +98,8 @@ def split_name(name: str) -> tuple[str, str]:
         return architecture, weights
     for beginning, step in IN_THE_WAY.items():
         if architecture.startswith(beginning) and _is_torchvisions(architecture):
-            raise DeconvError(f"{architecture} has no deconvnet: {step} is in the way; {_CHOICES}")
-    raise DeconvError(f"{architecture!r} is not the name of a network; {_CHOICES}")
+            raise WeightsError(f"{architecture} has no deconvnet: {step} is in the way; {_CHOICES}")
+    raise WeightsError(f"{architecture!r} is not the name of a network; {_CHOICES}")
 
 
 def _is_torchvisions(architecture: str) -> bool:

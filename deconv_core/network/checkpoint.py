@@ -79,6 +79,8 @@ _BESIDE = (
     *("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.ndarray"),
     *("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"),
     *("pytorch_lightning.utilities.parsing.AttributeDict", "collections.defaultdict"),
+    *("builtins.list", "builtins.dict", "builtins.int", "builtins.float"),
+    *("__builtin__.list", "__builtin__.dict", "__builtin__.int", "__builtin__.float"),
     "lightning.fabric.utilities.data.AttributeDict",
     "lightning_fabric.utilities.data.AttributeDict",
 )

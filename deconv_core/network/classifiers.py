@@ -69,6 +69,8 @@ def _empty(architecture: str, classes: int, preprocessing: Preprocessing) -> nn.
 def _draw(part: nn.Module, generator: torch.Generator) -> None:
     if isinstance(part, nn.Conv2d | nn.Linear):
         part.weight.normal_(0, (2 / part.weight[0].numel()) ** 0.5, generator=generator)
+        if part.weight.shape[1] > 1:  # activations are above 0: what all share must not decide
+            part.weight -= part.weight.flatten(1).mean(1).view(-1, *[1] * (part.weight.dim() - 1))
         if part.bias is not None:
             part.bias.normal_(0, 0.01, generator=generator)
     elif isinstance(part, nn.BatchNorm2d):

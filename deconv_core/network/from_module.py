@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
 from deconv_core.errors import DeconvError
 from deconv_core.graph.steps import (
@@ -102,6 +103,17 @@ def trace(
     return Traced(graph, Head(moved[reader.values[last]], steps))
 
 
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The module itself, without what parallel training and ``torch.compile`` put around it."""
+    while True:
+        if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            module = module.module
+        elif isinstance(inner := getattr(module, "_orig_mod", None), nn.Module):
+            module = inner
+        else:
+            return module
+
+
 def _copy_at_rest(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     """A copy without what watches it: hooks of others must not see the export."""
     try:
@@ -109,7 +121,9 @@ def _copy_at_rest(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     except Exception as error:  # whatever the module's own code raises
         reason = str(error).strip().partition("\n")[0]
         raise DeconvError(f"{type(module).__name__} cannot be copied: {reason}") from error
-    for part in copied.modules():
+    for part in list(copied.modules()):
+        if parametrize.is_parametrized(part):
+            _fix_weights(part)
         part._forward_hooks.clear()
         part._backward_hooks.clear()
         part._backward_pre_hooks.clear()
@@ -117,6 +131,17 @@ def _copy_at_rest(module: nn.Module, dtype: torch.dtype) -> nn.Module:
             if not type(hook).__module__.startswith("torch.nn.utils"):  # these compute weights
                 del part._forward_pre_hooks[key]
     return copied
+
+
+def _fix_weights(part: nn.Module) -> None:
+    """Keep weights that are computed from others as they are now; only this module changes."""
+    computed = {name: getattr(part, name).detach().clone() for name in part.parametrizations}  # type: ignore[union-attr]
+    part.__class__ = type(part).__bases__[
+        0
+    ]  # its own class, made for the parametrization, is shared
+    del part.parametrizations
+    for name, tensor in computed.items():
+        part.register_parameter(name, nn.Parameter(tensor))
 
 
 class _Reader:

@@ -192,9 +192,7 @@ def build_network(
     return network_of(source, vgg_graph(chain, input_size), preprocessing, reason)
 
 
-def vgg_graph(
-    chain: Sequence[tuple[Tensor, Tensor] | str], input_size: Pair = INPUT_SIZE
-) -> Graph:
+def vgg_graph(chain: Sequence[tuple[Tensor, Tensor] | str], input_size: Pair = INPUT_SIZE) -> Graph:
     """The graph of a chain of 3x3 convolutions with their ReLUs, and of 2x2 poolings.
 
     Raises:
@@ -245,7 +243,9 @@ def _check_step(node: Node) -> None:
 def _check_finite(where: str, numbers: Mapping[str, Tensor]) -> None:
     for what, tensor in numbers.items():
         if not bool(torch.isfinite(tensor).all()):
-            raise WeightsError(f"the {what} of {where} holds values that are not finite (NaN or inf)")
+            raise WeightsError(
+                f"the {what} of {where} holds values that are not finite (NaN or inf)"
+            )
 
 
 def colours_reversed(graph: Graph) -> Graph:

@@ -49,7 +49,7 @@ def recognise(shapes: Shapes, file: str, architecture: str | None = None) -> Rec
     if fitting:
         return Recognised(fitting[0], _classes(shapes, fitting[0]))
     nearest = min(reasons, key=lambda name: len(reasons[name]), default="")
-    if not nearest or (architecture is None and not _has_half(shapes, nearest)):
+    if not nearest or (architecture is None and not _is_mostly(shapes, nearest)):
         raise WeightsError(
             f"{file} holds no network that is known here: {_beginning(shapes)}; give weights of "
             f"one of {', '.join(SUPPORTED)}, or save your own network with Network.save"
@@ -74,9 +74,8 @@ def _beginning(shapes: Shapes) -> str:
     return f"its names begin {', '.join(names[:_NAMED])}" if names else "it has no tensors"
 
 
-def _has_half(shapes: Shapes, architecture: str) -> bool:
-    expected = _needed(shapes_of(architecture))
-    return 2 * len(shapes.keys() & expected.keys()) > len(expected)
+def _is_mostly(shapes: Shapes, architecture: str) -> bool:
+    return 2 * len(shapes.keys() & shapes_of(architecture).keys()) > len(shapes)
 
 
 def _needed(shapes: Shapes) -> Shapes:

@@ -22,7 +22,7 @@ from deconv_core.layers import INPUT_SIZE
 from deconv_core.network import saved_graph
 from deconv_core.network.catalogue import SUPPORTED, TITLES, split_name
 from deconv_core.network.classifiers import traced_at_random, traced_state
-from deconv_core.network.from_module import trace
+from deconv_core.network.from_module import trace, unwrapped
 from deconv_core.network.network import Network, build_network, network_of
 from deconv_core.network.preprocessing import (
     Expected,
@@ -157,6 +157,7 @@ def _size(given: object) -> Pair | None:
 
 
 def _of_module(module: nn.Module, given: Given | None, size: Pair | None) -> Network:
+    module = unwrapped(module)
     name, expected = type(module).__name__, expected_of(module, given)
     traced = trace(module, size or INPUT_SIZE)
     made = preprocessing_named(expected.name)

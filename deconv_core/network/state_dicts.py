@@ -75,7 +75,7 @@ def _holds_weights(part: object, is_tensor: Callable[[object], bool], depth: int
         return False
     return any(
         isinstance(name, str)
-        and (is_tensor(inner) and _is_weight(name) or _holds_weights(inner, is_tensor, depth - 1))
+        and ((is_tensor(inner) and _is_weight(name)) or _holds_weights(inner, is_tensor, depth - 1))
         for name, inner in part.items()
     )
 
@@ -114,11 +114,7 @@ def _unwrapped(name: str) -> str:
 def _prefix(names: Mapping[str, str], file: str) -> str | None:
     """What stands before the names of the network; None if they tell no network."""
     for beginning, _ in FAMILIES:
-        found = {
-            name[:place]
-            for name in names
-            if (place := f".{name}".find(f".{beginning}")) >= 0
-        }
+        found = {name[:place] for name in names if (place := f".{name}".find(f".{beginning}")) >= 0}
         if len(found) > 1:
             raise several(file, sorted(prefix.rstrip(".") or beginning for prefix in found))
         if found:

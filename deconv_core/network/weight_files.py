@@ -76,9 +76,7 @@ def read_weight_file(path: Path, cancel: CancelFlag | None = None) -> dict[str, 
     check_file(path)
     if is_safetensors(path):
         return _read_safetensors(path)
-    return safetensors.torch.load(
-        run_limited("deconv_core.network.pickled_weights", path, cancel)
-    )
+    return safetensors.torch.load(run_limited("deconv_core.network.pickled_weights", path, cancel))
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

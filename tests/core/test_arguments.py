@@ -235,8 +235,8 @@ def rows() -> Iterator[tuple[str, object, str]]:
     yield "position image_id", "gone.png", "gone.png is not in .*was it moved or deleted"
     for value in ("/srv", Path("/srv"), 3, [3]):
         yield "ImageFolder within", value, "within (is|holds) "
-    for value in ("vgg", "", " ", None, 3, b"demo", ["demo"], torch.nn.ReLU(), "a\0.pth"):
-        said = "is not a network; choose 'demo', 'vgg19'|path is empty|is not a folder or file"
+    for value in ("vgg", "", " ", None, 3, b"demo", ["demo"], torch.zeros(3), "a\0.pth"):
+        said = "is not (the name of )?a network; (choose 'demo'|give a name)|path is empty|is not a folder or file"
         yield "load_network source", value, said
     for value in ("bgr", "", 3, ["caffe"], True):
         yield "load_network preprocessing", value, "preprocessing .* is not known; choose 'torchv"

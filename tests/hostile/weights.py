@@ -328,7 +328,7 @@ WEIGHTS: dict[str, WeightCase] = {
         ".pth", lambda: with_pickle(ZEROS + long_text(2**26) + b"0}.", zipfile.ZIP_DEFLATED), MEMORY
     ),
     "pth: a pickle of 65 MB": WeightCase(
-        ".pth", lambda: with_pickle(ZEROS + long_text(65 * 2**20) + b"0}."), "no tensors named"
+        ".pth", lambda: with_pickle(ZEROS + long_text(65 * 2**20) + b"0}."), "it has no tensors"
     ),
     "pth: one record twice": WeightCase(
         ".pth", twice_one_record, "not a readable PyTorch checkpoint"
@@ -351,10 +351,12 @@ WEIGHTS: dict[str, WeightCase] = {
     ),
     "pth: a hundred tensors with one content": WeightCase(".pth", shared_values, "share"),
     "pth: layers of numbers without end": WeightCase(
-        ".pth", lambda: saved({f"features.{'9' * 5000}.weight": torch.zeros(1)}), "no tensors named"
+        ".pth",
+        lambda: saved({f"features.{'9' * 5000}.weight": torch.zeros(1)}),
+        "holds no network that is known here",
     ),
     "pth: keys that are no text": WeightCase(
-        ".pth", lambda: saved({1: torch.zeros(1), (2,): torch.zeros(1)}), "no tensors named"
+        ".pth", lambda: saved({1: torch.zeros(1), (2,): torch.zeros(1)}), "it has no tensors"
     ),
     "pth: odd keys beside good ones": WeightCase(
         ".pth", lambda: saved(features() | {"../../x": torch.zeros(1), "<b>": torch.zeros(1)}), READ

@@ -8,6 +8,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from deconv_core.deconvnet import up
+from deconv_core.graph.steps import Graph
+
 
 def lively(module: nn.Module, seed: int = 0) -> nn.Module:
     """Draw statistics and shifts so that nothing is dead: empty pictures prove nothing."""
@@ -21,6 +24,14 @@ def lively(module: nn.Module, seed: int = 0) -> nn.Module:
                 part.weight.data.copy_(0.5 + torch.rand(size, generator=drawn))
                 part.bias.data.copy_(0.3 * torch.rand(size, generator=drawn))
     return module.eval()
+
+
+def values_of(graph: Graph, images: Tensor) -> list[Tensor]:
+    """Every value of a graph whose steps are all known, by its number."""
+    values = [images]
+    for node in graph.nodes:
+        values.append(up(node.step, [values[taken].clone() for taken in node.inputs]))
+    return values
 
 
 class Chain(nn.Sequential):

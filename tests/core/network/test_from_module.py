@@ -6,13 +6,12 @@ import copy
 
 import pytest
 import torch
-from deconv_core.deconvnet_steps import ascend
 from torch import Tensor, nn
 
 from deconv_core.errors import DeconvError
 from deconv_core.graph.steps import Affine, Unknown
 from deconv_core.network.from_module import trace
-from tests.core.network.modules import SMALL, Chain, Gated, Residual, lively
+from tests.core.network.modules import SMALL, Chain, Gated, Residual, lively, values_of
 from tests.core.network.rectified_gradients import RectifiedGradients
 
 
@@ -26,16 +25,12 @@ def test_every_layer_is_what_the_module_computes(name: str) -> None:
     with RectifiedGradients() as watched, torch.no_grad():
         module(images)
     names = list(graph.layers)
-    seen: dict[str, Tensor] = {}
-
-    def watch(value: int, signal: Tensor) -> None:
-        seen[graph.nodes[value - 1].layer] = signal
-        assert tuple(signal.shape[1:]) == graph.shape(value)
-
-    ascend(graph, images, len(graph.nodes), watch)
+    values = values_of(graph, images)
+    assert [tuple(signal.shape[1:]) for signal in values[1:]] == [n.shape for n in graph.nodes]
     for layer, expected in zip(names, watched.layers, strict=False):
         assert (expected > 0).any()
-        torch.testing.assert_close(seen[layer], expected, rtol=1e-12, atol=1e-13)
+        found = values[graph.layers[layer]]
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-13)
     assert len(names) >= 3
 
 
@@ -48,6 +43,42 @@ def test_the_module_is_left_as_it_was() -> None:
     assert [parameter.requires_grad for parameter in module.parameters()] == grads
     for name, tensor in module.state_dict().items():
         assert torch.equal(tensor, before[name]), name
+
+
+def test_hooks_neither_see_the_export_nor_go() -> None:
+    seen: list[object] = []
+    module = lively(Residual())
+    module.conv1.register_forward_hook(lambda *given: seen.append(given))
+    module.register_forward_pre_hook(lambda *given: seen.append(given))
+    trace(module, (64, 48))
+    assert seen == []
+    module(torch.zeros(1, 3, 64, 48))
+    assert len(seen) == 2
+
+
+def test_weights_that_are_computed_are_taken_as_they_are() -> None:
+    normalised = nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3))
+    module, images = nn.Sequential(normalised, nn.ReLU()), torch.randn(1, 3, 9, 9)
+    torch.testing.assert_close(values_of(trace(module, (9, 9)).graph, images)[-1], module(images))
+    assert "weight" in normalised.parametrizations
+
+
+def test_a_module_that_cannot_be_copied_says_so() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    module.watched = module[0].weight * 2  # torch copies no tensor that has a history
+    with pytest.raises(DeconvError, match="Sequential cannot be copied: Only Tensors created"):
+        trace(module, (9, 9))
+
+
+def test_modules_with_odd_names_give_plain_names() -> None:
+    module = nn.Sequential()
+    module.add_module("größe <b>", nn.Conv2d(3, 4, 3))
+    module.add_module("-relu", nn.ReLU())
+    module.add_module("add", Residual().layer1[0].conv2.__class__(4, 4, 3, groups=2))
+    module.add_module("relu 2", nn.ReLU())
+    module.add_module("norm", nn.LocalResponseNorm(3))
+    layers = trace(module, (9, 9)).graph.layers
+    assert list(layers) == ["gr__e__b_", "add"]
 
 
 def test_a_plain_chain_is_numbered_as_in_papers() -> None:
@@ -95,7 +126,7 @@ def test_the_head_gives_the_scores_of_the_module(make: type[nn.Module]) -> None:
     size = (64, 48)
     traced = trace(module, size)
     assert traced.head is not None
-    scores = traced.head(ascend(traced.graph, images, traced.head.value).feature_maps)
+    scores = traced.head(values_of(traced.graph, images)[traced.head.value])
     with torch.no_grad():
         torch.testing.assert_close(scores, module(images), rtol=1e-5, atol=1e-6)
 
@@ -112,7 +143,7 @@ def test_layers_behind_a_gate_name_what_is_in_the_way() -> None:
         "conv3": "silu",
     }
     with pytest.raises(DeconvError, match="behind the step 'silu', which has no deconvnet"):
-        ascend(graph, torch.zeros(1, 3, 16, 16), graph.layers["conv3"])
+        graph.value_of("conv3")
 
 
 class Shuffled(nn.Module):

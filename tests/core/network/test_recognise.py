@@ -7,8 +7,10 @@ import torch
 from torchvision import models
 
 from deconv_core.errors import DeconvError, WeightsError
-from deconv_core.network.catalogue import SUPPORTED, build, published, split_name
+from deconv_core.network import recognise as recognise_module
+from deconv_core.network.catalogue import SUPPORTED, TITLES, build, published, split_name
 from deconv_core.network.recognise import Recognised, recognise
+from deconv_core.network.state_dicts import plain_names, state_in
 
 
 def _shapes(name: str, classes: int = 1000, prefix: str = "") -> dict[str, tuple[int, ...]]:
@@ -27,7 +29,9 @@ def _shapes(name: str, classes: int = 1000, prefix: str = "") -> dict[str, tuple
 @pytest.mark.parametrize(("classes", "prefix"), [(1000, ""), (7, "module.model.")])
 def test_an_architecture_is_found(name: str, classes: int, prefix: str) -> None:
     shapes = _shapes(name, classes, prefix)
-    assert recognise(shapes, "mine.pth") == Recognised(name, classes, prefix)
+    names = plain_names(shapes, "mine.pth")
+    plain = {name: shapes[old] for name, old in names.items()}
+    assert recognise(plain, "mine.pth") == Recognised(name, classes)
 
 
 def test_counters_of_batches_may_be_missing() -> None:
@@ -43,7 +47,7 @@ def test_auxiliary_classifiers_may_be_missing() -> None:
     bare = {name: shape for name, shape in shapes.items() if not name.startswith("aux")}
     assert len(bare) < len(shapes)
     for given in (shapes, bare):
-        assert recognise(given, "mine.pth") == Recognised("googlenet", 10, "")
+        assert recognise(given, "mine.pth") == Recognised("googlenet", 10)
 
 
 def test_what_is_missing_and_left_over_is_named() -> None:
@@ -58,6 +62,61 @@ def test_what_is_missing_and_left_over_is_named() -> None:
         recognise(shapes, "mine.pth")
 
 
+def test_a_missing_classifier_is_no_difference() -> None:
+    shapes = {name: s for name, s in _shapes("alexnet").items() if "classifier" not in name}
+    assert recognise(shapes, "mine.pth") == Recognised("alexnet", 0)
+
+
+def test_what_is_asked_for_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = _shapes("resnet18")
+    with pytest.raises(WeightsError, match="mine.pth looks like resnet34, but"):
+        recognise(shapes, "mine.pth", "resnet34")
+    with pytest.raises(DeconvError, match="'resnet' is not the name of a network"):
+        recognise(shapes, "mine.pth", "resnet")
+    known = recognise_module.shapes_of
+    monkeypatch.setattr(recognise_module, "shapes_of", lambda name: known(name.replace("34", "18")))
+    with pytest.raises(
+        WeightsError, match=r"fits resnet18 and resnet34; say which by architecture='resnet18'"
+    ):
+        recognise(shapes, "mine.pth")
+    assert recognise(shapes, "mine.pth", "resnet34").architecture == "resnet34"
+
+
+def test_names_of_old_densenets() -> None:
+    old = {"features.denseblock1.denselayer1.norm.1.weight": (64,)}
+    assert plain_names(old, "a") == {
+        "features.denseblock1.denselayer1.norm1.weight": (next(iter(old)))
+    }
+
+
+def test_two_networks_in_one_file_are_named() -> None:
+    both = {**_shapes("resnet18", prefix="teacher."), **_shapes("resnet18", prefix="student.")}
+    with pytest.raises(WeightsError, match="holds 2 networks, 'student' and 'teacher'"):
+        plain_names(both, "mine.pth")
+    tensors = {"layer.weight": (1,)}
+    with pytest.raises(WeightsError, match="holds 2 networks, 'D' and 'G'"):
+        state_in({"G": tensors, "D": tensors, "epoch": 3}, _is_tuple, "mine.pth")
+
+
+def _is_tuple(given: object) -> bool:
+    return isinstance(given, tuple)
+
+
+def test_the_weights_of_training_come_before_their_average() -> None:
+    mine, average = {"a.weight": (1,)}, {"a.weight": (2,)}
+    optimizer = {"state": {0: {"exp_avg.weight": (3,)}}, "param_groups": []}
+    loaded = {"ema": average, "optimizer": optimizer, "model": {"state_dict": mine}, "best": (4,)}
+    assert state_in(loaded, _is_tuple, "mine.pth") == mine
+    del loaded["model"]
+    assert state_in(loaded, _is_tuple, "mine.pth") == average
+
+
+def test_a_wrapper_within_itself_ends() -> None:
+    loaded: dict[str, object] = {"lr": 1}
+    loaded["model"] = loaded
+    assert state_in(loaded, _is_tuple, "mine.pth") == {}
+
+
 def test_another_shape_is_named() -> None:
     shapes = {**_shapes("vgg16"), "features.0.weight": (64, 1, 3, 3)}
     with pytest.raises(
@@ -68,13 +127,14 @@ def test_another_shape_is_named() -> None:
 
 def test_no_network_at_all() -> None:
     with pytest.raises(
-        WeightsError, match="holds no network that is known here: its names begin a"
+        WeightsError, match="holds no network that is known here: its names begin a, b; give"
     ):
         recognise({"a": (1,), "b": (2,)}, "mine.pth")
 
 
 def test_names_of_torchvision() -> None:
     assert split_name("resnet50") == ("resnet50", "")
+    assert set(TITLES) <= set(models.list_models(models))
     assert split_name("resnet50:IMAGENET1K_V1") == ("resnet50", "IMAGENET1K_V1")
     with pytest.raises(DeconvError, match="efficientnet_b0 has no deconvnet: SiLU is in the way"):
         split_name("efficientnet_b0")

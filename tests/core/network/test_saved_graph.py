@@ -9,22 +9,22 @@ from typing import Any
 
 import pytest
 import torch
-from deconv_core.deconvnet_steps import ascend
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from deconv_core.errors import WeightsError
+from deconv_core.errors import DeconvError, WeightsError
 from deconv_core.network.from_module import trace
+from deconv_core.network.preprocessing import own_preprocessing
 from deconv_core.network.saved_graph import MOST_NODES, SavedNetwork, is_saved, load, save
-from tests.core.network.modules import SMALL, Gated, lively
+from tests.core.network.modules import SMALL, Gated, lively, values_of
 
-_MEAN, _DEVIATION = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
+_OWN = own_preprocessing((0.5, 0.4, 0.3), (0.2, 0.25, 0.3))
 
 
 def _saved(path: Path, name: str = "residual") -> SavedNetwork:
     make, size = SMALL[name]
     traced = trace(lively(make()), size)
-    network = SavedNetwork(name, traced.graph, traced.head, _MEAN, _DEVIATION)
+    network = SavedNetwork(name, traced.graph, traced.head, _OWN)
     save(network, path)
     return network
 
@@ -36,23 +36,20 @@ def test_a_round_trip_changes_no_bit(name: str, tmp_path: Path) -> None:
     network = _saved(path, name)
     assert is_saved(path)
     again = load(path)
-    assert (again.architecture, again.mean, again.deviation) == (name, _MEAN, _DEVIATION)
+    assert (again.architecture, again.preprocessing) == (name, _OWN)
+    assert again.graph.layers == network.graph.layers
     images = torch.randn(1, *network.graph.input_shape)
-    for layer, value in network.graph.layers.items():
-        assert again.graph.layers[layer] == value
-        assert again.graph.shape(value) == network.graph.shape(value)
-        before, after = (ascend(n.graph, images, value).feature_maps for n in (network, again))
-        assert torch.equal(before, after)
+    before, after = values_of(network.graph, images), values_of(again.graph, images)
+    assert all(map(torch.equal, before, after))
     assert (network.head is None) == (again.head is None)
     if network.head and again.head:
-        value = network.head.value
-        maps = ascend(network.graph, images, value).feature_maps
+        maps = before[network.head.value]
         torch.testing.assert_close(again.head(maps), network.head(maps))
 
 
 def test_a_gate_is_kept_by_its_name(tmp_path: Path) -> None:
     graph = trace(Gated(), (16, 16)).graph
-    save(SavedNetwork("gated", graph, None, _MEAN, _DEVIATION), tmp_path / "gated.safetensors")
+    save(SavedNetwork("gated", graph, None, _OWN), tmp_path / "gated.safetensors")
     again = load(tmp_path / "gated.safetensors").graph
     assert [again.blocked.get(value, "") for value in again.layers.values()] == ["", "silu"]
 
@@ -123,8 +120,36 @@ def _huge_input(network: dict[str, Any], _: Any) -> None:
     network["input_size"] = [1_000_000, 1_000_000]
 
 
-def _no_deviation(network: dict[str, Any], _: Any) -> None:
-    network["deviation"] = [0.2, 0.0, 0.2]
+def _conv_as_layer(network: dict[str, Any], _: Any) -> None:
+    network["nodes"][0]["layer"] = "mine"
+
+
+def _new_line(network: dict[str, Any], _: Any) -> None:
+    network["nodes"][1]["layer"] = "conv1\n"
+
+
+def _huge_unknown(network: dict[str, Any], _: Any) -> None:
+    network["nodes"][1] = {
+        "step": {"step": "unknown", "name": "x", "shape": [65_536] * 3},
+        "inputs": [1],
+    }
+
+
+def _huge_head(network: dict[str, Any], _: Any) -> None:
+    network["head"][0] = {"step": "mean pooling", "size": [65_536, 65_536]}
+
+
+def _other_scores(_: Any, tensors: dict[str, torch.Tensor]) -> None:
+    name = next(name for name in tensors if name.startswith("head") and name.endswith("weight"))
+    tensors[name] = tensors[name][:, :2].contiguous()
+
+
+def _bytes(network: dict[str, Any], _: Any) -> None:
+    network["nodes"][0]["step"]["stride"] = [-1, 1]
+
+
+def _own_input(network: dict[str, Any], _: Any) -> None:
+    network["nodes"][3]["inputs"] = [4]
 
 
 def _head_elsewhere(network: dict[str, Any], _: Any) -> None:
@@ -153,7 +178,13 @@ def _sum_of_unlike(network: dict[str, Any], _: Any) -> None:
         (_whole_numbers, "nodes.0.bias in mine.safetensors holds torch.int64"),
         (_endless_padding, "puts out 8 x"),
         (_huge_input, "cannot be read: Expected `int` <= 4096"),
-        (_no_deviation, "each must be > 0"),
+        (_conv_as_layer, "step 0 of mine.safetensors is called the layer mine, and is no rectif"),
+        (_new_line, "cannot be read: Expected `str` matching regex"),
+        (_huge_unknown, "step 1 of mine.safetensors puts out 65536 x 65536 x 65536 numbers"),
+        (_huge_head, "the head in mine.safetensors computes more than"),
+        (_other_scores, "the head in mine.safetensors does not fit its graph"),
+        (_bytes, "cannot be read: Expected `int` >= 1"),
+        (_own_input, "step 3 of mine.safetensors takes a value that is computed later: a circle"),
         (_head_elsewhere, "the head in mine.safetensors does not fit its graph"),
         (_sum_of_unlike, "adds values of other shapes"),
     ],
@@ -166,6 +197,27 @@ def test_what_cannot_be_is_refused(
     _saved(path)
     _rewrite(path, change)
     with pytest.raises(WeightsError, match=said):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("", "preprocessing '' is not known"),
+        ("mean 0,0,0 deviation 1,0,1", "each must be above 0"),
+        ("mean 0,0,0 deviation 1,1,1e", "not finite"),
+        ("mean 0,0,0 deviation 1,1,1e999", "not finite"),
+        ("<b>", "preprocessing '<b>' is not known"),
+    ],
+)
+def test_a_preprocessing_that_cannot_be_is_refused(tmp_path: Path, name: str, said: str) -> None:
+    path = tmp_path / "mine.safetensors"
+    _saved(path)
+    with safe_open(path, framework="pt") as file:
+        metadata = {**file.metadata(), "preprocessing": name}
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    save_file(tensors, path, metadata)
+    with pytest.raises(DeconvError, match=said):
         load(path)
 
 

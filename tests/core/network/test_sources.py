@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
+from torchvision import models
 
 from deconv_core import load_network
 from deconv_core.errors import DeconvError, WeightsError
@@ -341,10 +342,13 @@ STATES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "batch normalisation": (
         lambda: features() | {"features.1.running_mean": torch.zeros(4)},
-        "batch normalisation; expected one without",
+        "VGG with batch normalisation at features.1: found running_mean; expected bias, running",
     ),
-    "no features": (lambda: {"conv.weight": torch.zeros(3)}, "no tensors named features.0.weight"),
-    "nothing": (dict, "no tensors named"),
+    "no features": (
+        lambda: {"conv.weight": torch.zeros(3)},
+        "holds no network that is known here: its names begin conv.weight; give weights of one of",
+    ),
+    "nothing": (dict, "it has no tensors"),
     "a list": (lambda: [torch.zeros(3)], "holds a list; expected a state dict"),
     "a tensor": (lambda: torch.zeros(3), "holds a Tensor; expected a state dict"),
 }
@@ -358,20 +362,26 @@ def test_a_state_that_is_not_vgg_is_refused_with_what_was_found(tmp_path: Path, 
         load_network(tmp_path / "wrong.pth")
 
 
-@pytest.mark.parametrize("name", ["vgg19_bn", "alexnet", "squeezenet1_1", "resnet18"])
-def test_another_network_is_refused(tmp_path: Path, name: str) -> None:
-    import torchvision
-
+@pytest.mark.parametrize(
+    ("name", "left_out", "said"),
+    [
+        ("vgg19_bn", "features.50.", "found nothing; expected"),
+        ("alexnet", "features.3.", "looks like alexnet, but features.3.weight is missing; f"),
+        ("squeezenet1_1", "features.12.squeeze.bias", "looks like squeezenet1_1, but features.12"),
+        ("resnet18", "layer4", "looks like resnet18, but layer4.0.conv1.weight is missing"),
+    ],
+)
+def test_half_a_network_is_refused(tmp_path: Path, name: str, left_out: str, said: str) -> None:
     with torch.device("meta"):
-        model = getattr(torchvision.models, name)(weights=None)
+        model = models.get_model(name, weights=None)
     state = {
         # Only the shapes matter; the large fully connected layers are left out.
         key: torch.zeros(tensor.shape)
         for key, tensor in model.state_dict().items()
-        if "classifier" not in key and "layer4" not in key
+        if "classifier" not in key and not key.startswith(left_out)
     }
     torch.save(state, tmp_path / f"{name}.pth")
-    with pytest.raises(WeightsError, match=f"{name}.pth"):
+    with pytest.raises(WeightsError, match=f"{name}.pth .*{said}"):
         load_network(tmp_path / f"{name}.pth")
 
 
@@ -509,7 +519,9 @@ def test_an_array_that_claims_to_be_huge_takes_no_memory(run: Run, tmp_path: Pat
 
 
 def test_bad_arguments_say_what_there_is(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"'resnet' is not a network; choose 'demo', 'vgg19'"):
+    with pytest.raises(
+        WeightsError, match=r"'resnet' is not the name of a network; choose 'demo', 'r"
+    ):
         load_network("resnet")
     with pytest.raises(WeightsError, match="there is no weight file at"):
         load_network(tmp_path / "missing.pth")
