@@ -102,12 +102,15 @@ def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--index", required=True, help="the index folder, or its address; created if missing"
     )
     command.add_argument(
-        "--network", default="demo", help="demo, vgg19, random, or a .pth, .safetensors, .npy file"
+        "--network",
+        default="demo",
+        help="demo, random, a classifier of torchvision (vgg19, resnet50, resnet50:random), or a "
+        ".pth, .safetensors, .npy file",
     )
     command.add_argument(
         "--preprocessing",
-        choices=["torchvision", "caffe", "caffe-rgb"],
-        help="preprocessing that the weights expect, if their file implies another one",
+        help="preprocessing that the weights expect, if their file implies another one: torchvision, "
+        "caffe, caffe-rgb, or 'mean 0.5,0.5,0.5 deviation 0.5,0.5,0.5'",
     )
     command.add_argument("--extensions", help="file types to scan, for example .jpg,.jpeg")
     command.add_argument("--labels", help="first-level folders to scan, separated by commas")
@@ -117,7 +120,7 @@ def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command.add_argument(
         "--resize",
         choices=["stretch", "crop"],
-        help="how images become 224x224 (default: as in the index, else stretch)",
+        help="how images become as large as the input (default: as in the index, else stretch)",
     )
     command.add_argument(
         "--value-range",

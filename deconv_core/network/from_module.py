@@ -303,11 +303,11 @@ def fold(nodes: Sequence[Node]) -> tuple[tuple[Node, ...], list[int]]:
         below = kept[inputs[0] - 1] if inputs and inputs[0] else None
         alone = taken.count(node.inputs[0]) == 1 if node.inputs else False
         on_the_last = alone and inputs[0] == len(kept)
-        if isinstance(node.step, Affine) and on_the_last and below is not None:
-            if isinstance(below.step, Convolution):
-                kept[-1] = replace(below, step=folded(below.step, node.step))
-                moved.append(len(kept))
-                continue
+        step = below.step if on_the_last and below is not None else None
+        if isinstance(step, Convolution) and isinstance(node.step, Affine):
+            kept[-1] = replace(kept[-1], step=folded(step, node.step))
+            moved.append(len(kept))
+            continue
         kept.append(replace(node, inputs=inputs))
         moved.append(len(kept))
     return tuple(kept), moved

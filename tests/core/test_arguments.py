@@ -236,7 +236,9 @@ def rows() -> Iterator[tuple[str, object, str]]:
     for value in ("/srv", Path("/srv"), 3, [3]):
         yield "ImageFolder within", value, "within (is|holds) "
     for value in ("vgg", "", " ", None, 3, b"demo", ["demo"], torch.zeros(3), "a\0.pth"):
-        said = "is not (the name of )?a network; (choose 'demo'|give a name)|path is empty|is not a folder or file"
+        said = (
+            "is not (the name of )?a network; (choose|give)|path is empty|is not a folder or file"
+        )
         yield "load_network source", value, said
     for value in ("bgr", "", 3, ["caffe"], True):
         yield "load_network preprocessing", value, "preprocessing .* is not known; choose 'torchv"

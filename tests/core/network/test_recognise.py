@@ -69,7 +69,7 @@ def test_a_missing_classifier_is_no_difference() -> None:
 
 def test_what_is_asked_for_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     shapes = _shapes("resnet18")
-    with pytest.raises(WeightsError, match="mine.pth looks like resnet34, but"):
+    with pytest.raises(WeightsError, match=r"mine.pth looks like resnet34, but"):
         recognise(shapes, "mine.pth", "resnet34")
     with pytest.raises(DeconvError, match="'resnet' is not the name of a network"):
         recognise(shapes, "mine.pth", "resnet")
