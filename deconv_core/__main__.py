@@ -109,8 +109,8 @@ def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     command.add_argument(
         "--preprocessing",
-        help="preprocessing that the weights expect, if their file implies another one: torchvision, "
-        "caffe, caffe-rgb, or 'mean 0.5,0.5,0.5 deviation 0.5,0.5,0.5'",
+        help="preprocessing that the weights expect, if their file implies another one: "
+        "torchvision, caffe, caffe-rgb, or 'mean 0.5,0.5,0.5 deviation 0.5,0.5,0.5'",
     )
     command.add_argument("--extensions", help="file types to scan, for example .jpg,.jpeg")
     command.add_argument("--labels", help="first-level folders to scan, separated by commas")

@@ -123,7 +123,8 @@ def preprocessing_given(given: Given) -> Preprocessing:
     """
     if isinstance(given, tuple | list) and len(given) == 2:
         return own_preprocessing(*given)
-    return preprocessing_named(given)  # type: ignore[arg-type]  (or it says what is allowed)
+    # Of anything else it says what is allowed.
+    return preprocessing_named(given)
 
 
 @dataclass(frozen=True, slots=True)

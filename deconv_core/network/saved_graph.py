@@ -363,8 +363,10 @@ def _graph(file: str, described: _NetworkSpec, tensors: _Tensors) -> Graph:
         layers.update([spec.layer] if spec.layer else [])
         step = _step(_KINDS, spec.step, f"nodes.{place}", tensors)
         below = [shapes[value] for value in spec.inputs]
-        known = not isinstance(spec.step, _Unknown)
-        shape = _shape(where, step, below) if known else _checked(where, spec.step.shape)
+        if isinstance(spec.step, _Unknown):
+            shape = _checked(where, spec.step.shape)
+        else:
+            shape = _shape(where, step, below)
         shapes.append(shape)
         nodes.append(Node(step, tuple(spec.inputs), shape, spec.path, spec.layer))
     if not layers:

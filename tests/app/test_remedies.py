@@ -79,7 +79,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             *("{} is not a folder but a file; give its", "{} is not a folder; give the path of"),
             *("{} is {}; choose a file that ends in", "there is no file {}; check the path"),
-            *("{} is not a folder or file; check", "{} is not a weight file; give one that ends"),
+            *("{} is not a folder or file; check",),
             *("{} names a folder of the computer {}", "{} is a path of Windows; give the same"),
             *("{} is not a folder; give a folder of images", "cannot read files of type {}"),
             *("{} is not a path; give a text", "the path is empty; give a folder", "choose 'demo'"),
@@ -238,6 +238,11 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "Save the state dict alone",
             "{} {}, which no weights of its size do",
+            "{} holds no network that is known here",
+            "{} has version {} of the form of saved networks",
+            "{} holds {} networks, {}; save the state dict of one",
+            "features.{} of {} has weight normalisation; remove",
+            "features.{} of {} is pruned; make that permanent",
         ),
     ),
     "whoever installed or runs the program": (
@@ -266,6 +271,11 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "this index was made with links to folders followed; without",
             "give them {} GPU",
+            "architecture {} names weights; give the name alone",
+            "{} fits {}; say which by architecture",
+            "{} is not a network; give a name, a path or a module",
+            "input_size is {}; give (height, width)",
+            "{} has no weights {}; choose one of",
             "{} exists already and is not an export of this program; give",
         ),
     ),

@@ -299,7 +299,7 @@ WEIGHTS: dict[str, WeightCase] = {
             + (text("hex") + b"\x86R") * 40
             + b"."
         ),
-        CODE,
+        "expected a state dict of tensors",
     ),
     "pth: 1,000 copies of 1,000,000 entries": WeightCase(
         ".pth",
@@ -343,7 +343,7 @@ WEIGHTS: dict[str, WeightCase] = {
     "pth: a program for torch.jit": WeightCase(
         ".pth",
         lambda: repacked(lambda records: {**records, "archive/constants.pkl": b"\x80\x02)."}),
-        READ,
+        "is a TorchScript program",
     ),
     "pth: a tar, as of old": WeightCase(".pth", tar_of_old, "not a readable PyTorch checkpoint"),
     "pth: 2^34 values that are not there": WeightCase(
