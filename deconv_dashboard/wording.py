@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deconv_core.layers import Layer
 from deconv_core.network.preprocessing import PREPROCESSINGS
 
 CHOOSE_TAB = "Choose images"
@@ -66,3 +67,19 @@ def shortened(name: str, most: int = 36) -> str:
         return name
     tail = max(most // 2, 8)
     return f"{name[: most - tail - 1]}…{name[-tail:]}"
+
+
+def field_text(layer: Layer) -> str:
+    """What one location of a layer sees: "116 × 116 of 224 × 224 pixels", "the whole image"."""
+    field, (height, width) = layer.receptive_field, layer.input_size
+    if field.sees_all:
+        return "the whole image"
+    return f"{field.size} × {field.width} of {height} × {width} pixels"
+
+
+def field_short(layer: Layer) -> str:
+    """The receptive field of a layer in a few letters: "427", "427×363", "all"."""
+    field = layer.receptive_field
+    if field.sees_all:
+        return "all"
+    return str(field.size) if field.width == field.size else f"{field.size}×{field.width}"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,13 @@ from deconv_dashboard.data.names import distinct
 from deconv_dashboard.frame import address
 from deconv_dashboard.frame.address import SCALES
 from deconv_dashboard.frame.choice import whole_number
+from deconv_dashboard.frame.strip_stages import stages_of, tabled
 from deconv_dashboard.frame.widget_keys import key_showing, widget_key
 from deconv_dashboard.values import EACH, Choice
 
 _FILES = Path(__file__).parent / "components"
+_SHORT = 10
+"""Names of layers with fewer letters fit into a narrow list."""
 COPIES_HELP = (
     "Some files of this dataset have equal content. On: such files count as one picture, named "
     "after the first file (of the chosen label). Off: each file counts. Numbers over all images "
@@ -40,10 +42,7 @@ _keys = _inline("keys")
 
 def layer_strip(page: str, layers: Mapping[str, Layer], chosen: str) -> None:
     """Draw the network as a strip of layers to click, with their receptive fields."""
-    blocks = [
-        {"size": f"{side} × {side} · {channels} maps", "layers": [_cell(layer) for layer in group]}
-        for (_, side, channels), group in _stages(layers.values())
-    ]
+    stages = tabled(stages_of(layers.values(), chosen))
 
     def picked() -> None:
         name = st.session_state["layer_strip"].get("picked")
@@ -51,28 +50,7 @@ def layer_strip(page: str, layers: Mapping[str, Layer], chosen: str) -> None:
             kept = {"map": None} if page == "image" else _map_within(layers[name])
             address.visit(page, layer=name, **kept)
 
-    _strip(key="layer_strip", data={"blocks": blocks, "chosen": chosen}, on_picked_change=picked)
-
-
-def _stages(layers: Iterable[Layer]) -> list[tuple[tuple[str, int, int], list[Layer]]]:
-    """Layers by block: ((block, map height, maps), layers); a pooling ends its block."""
-    grouped = groupby(layers, key=lambda layer: layer.name[4])
-    return [
-        ((block, group[0].height, group[0].channels), group)
-        for block, members in grouped
-        if (group := list(members))
-    ]
-
-
-def _cell(layer: Layer) -> dict[str, object]:
-    size = layer.receptive_field.size
-    return {
-        "name": layer.name,
-        "short": "pool" if layer.is_pool else layer.name.removeprefix("conv"),
-        "field": size,
-        "title": f"{layer.channels} maps of {layer.height} × {layer.width}; one location sees "
-        f"{size} × {size} pixels",
-    }
+    _strip(key="layer_strip", data={"stages": stages, "chosen": chosen}, on_picked_change=picked)
 
 
 def _map_within(layer: Layer) -> dict[str, int | None]:
@@ -152,8 +130,8 @@ def layer_picker(page: str, layers: Mapping[str, Layer], chosen: str) -> None:
         list(layers),
         key=key_showing("pick_layer", chosen),
         on_change=changed,
-        width=130,
-        help="Keys: ↑ deeper, ↓ earlier",
+        width=130 if max(map(len, layers)) < _SHORT else 330,
+        help="Keys: ↑ deeper, ↓ earlier. Type to search.",
     )
 
 

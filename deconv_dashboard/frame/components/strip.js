@@ -1,4 +1,5 @@
 // The network as a strip: one cell a layer, the grey square is what one location of it sees.
+// Layers far from the chosen one are behind closed buttons (strip_stages.py).
 
 function element(name, className, text) {
   const made = document.createElement(name);
@@ -16,11 +17,25 @@ function cell(layer, chosen, send) {
   made.dataset.layer = layer.name;
   const image = element("div", "image");
   const field = element("div", "field");
-  const side = Math.max(2, Math.min(26, (26 * layer.field) / 224));
-  field.style.width = field.style.height = `${side}px`;
+  const side = (share) => `${Math.max(2, Math.min(26, 26 * share))}px`;
+  field.style.height = side(layer.rows);
+  field.style.width = side(layer.columns);
   image.append(field);
-  made.append(element("b", "", layer.short), image, element("i", "", String(layer.field)));
+  made.append(element("b", "", layer.short), image, element("i", "", layer.field));
   made.addEventListener("click", () => send(layer.name));
+  return made;
+}
+
+// Several layers behind one button: it opens the first of them.
+function closed(block, send) {
+  const made = element("button", "cell closed");
+  made.type = "button";
+  made.title = block.title;
+  made.setAttribute("aria-label", block.title);
+  made.setAttribute("aria-expanded", "false");
+  made.dataset.opens = block.name;
+  made.append(element("b", "", block.short), element("i", "", block.field));
+  made.addEventListener("click", () => send(block.name));
   return made;
 }
 
@@ -30,16 +45,21 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const strip = element("div", "strip");
   strip.setAttribute("role", "group");
   strip.setAttribute("aria-label", "Layers of the network");
-  data.blocks.forEach((block) => {
-    const box = element("div", "block");
-    box.style.setProperty("--cells", block.layers.length);
+  const send = (name) => setTriggerValue("picked", name);
+  data.stages.forEach((stage) => {
+    const box = element("div", stage.heading ? "block" : "block shut");
+    box.style.setProperty("--cells", stage.cells.length);
     const cells = element("div", "cells");
-    block.layers.forEach((layer) => {
-      cells.append(cell(layer, data.chosen, (name) => setTriggerValue("picked", name)));
+    stage.cells.forEach((one) => {
+      cells.append(one.closed ? closed(one, send) : cell(one, data.chosen, send));
     });
-    box.append(element("div", "size", block.size), cells);
+    box.append(element("div", "size", stage.heading), cells);
     strip.append(box);
   });
   parentElement.append(strip);
+  const chosen = strip.querySelector(".chosen");
+  if (chosen && strip.scrollWidth > strip.clientWidth) {
+    strip.scrollLeft = chosen.offsetLeft - strip.offsetLeft - strip.clientWidth / 2;
+  }
   if (had) strip.querySelector(`[data-layer="${had}"]`)?.focus({ preventScroll: true });
 }
