@@ -95,9 +95,14 @@ class Layer:
         return self.receptive_field.box(row, column).clip(*self.input_size)
 
     def location_at(self, y: int, x: int) -> tuple[int, int]:
-        """Row and column of the location whose receptive field is centred nearest to a pixel."""
+        """Row and column of the location whose receptive field is centred nearest to a pixel.
+
+        Where every location sees the whole image, they are taken to lie evenly over it.
+        """
         field = self.receptive_field
         width, stride, offset = field.across or (field.size, field.stride, field.offset)
+        if field.sees_all:
+            return y * self.height // self.input_size[0], x * self.width // self.input_size[1]
         row = _nearest(y, field.size, field.stride, field.offset, self.height)
         return row, _nearest(x, width, stride, offset, self.width)
 
@@ -111,8 +116,6 @@ class Layer:
 
 
 def _nearest(pixel: int, size: int, stride: int, offset: int, locations: int) -> int:
-    if stride == 0:
-        return 0
     return min(max((2 * (pixel - offset) - (size - 1) + stride) // (2 * stride), 0), locations - 1)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from deconv_core.arguments import shown
 from deconv_core.errors import DeconvError
 
-_UNIT = re.compile(r"(?P<layer>(?:conv\d+_\d+)|(?:pool\d+))/(?P<channel>\d{1,6})")
+_UNIT = re.compile(r"(?P<layer>[^\s/,;]+)/(?P<channel>\d{1,6})")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,7 +28,7 @@ class Unit:
 
     @classmethod
     def parse(cls, text: str) -> Unit:
-        """Read ``conv4_4/171``.
+        """Read ``conv4_4/171`` or ``layer2.0.conv1/171``.
 
         Raises:
             DeconvError: the text has another form.

@@ -77,6 +77,11 @@ def field_text(layer: Layer) -> str:
     return f"{field.size} × {field.width} of {height} × {width} pixels"
 
 
+def native_side(layer: Layer) -> int:
+    """Side of a tile that is not enlarged: the longer one of the receptive field."""
+    return max(layer.receptive_field.size, layer.receptive_field.width)
+
+
 def field_short(layer: Layer) -> str:
     """The receptive field of a layer in a few letters: "427", "427×363", "all"."""
     field = layer.receptive_field

@@ -12,16 +12,16 @@ from deconv_dashboard.gallery.downloads import downloads, file_stem
 from deconv_dashboard.gallery.tiles import gallery
 from deconv_dashboard.server import reconstructing
 from deconv_dashboard.values import Answer, Choice
+from deconv_dashboard.wording import field_text
 
 PAGE = "layer"
 
 
 def top_of_layer(choice: Choice, index: ActivationIndex, layer: Layer, buttons: Place) -> None:
     """Draw the two grids, their captions and the table."""
-    size = layer.receptive_field.size
     st.caption(
         f"For each image the strongest of {layer.channels} feature maps counts. One location sees "
-        f"{size} × {size} of 224 × 224 pixels. Click a picture to open its feature map."
+        f"{field_text(layer)}. Click a picture to open its feature map."
     )
     answer = answers.find(choice, layer.name, None, TOP, choice.label)
     answers.fires_in(choice, answer, TOP)

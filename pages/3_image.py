@@ -6,8 +6,9 @@ import numpy as np
 import streamlit as st
 
 import deconv_core
-from deconv_core.layers import INPUT_SIZE, Layer
+from deconv_core.layers import Layer
 from deconv_core.units import Activation, Unit
+from deconv_dashboard.depths import first_shown
 from deconv_dashboard.frame import address, messages, pickers
 from deconv_dashboard.frame.choice import whole_number
 from deconv_dashboard.frame.data_tables import data_table
@@ -27,22 +28,23 @@ def layers_of(choice: Choice) -> dict[str, Layer]:
     return dict(choice.layers or resources.network_of(choice).layers)
 
 
-def position_of(choice: Choice) -> tuple[int, int] | None:
-    """The pixel (x, y) in the address; None if it does not name one."""
+def position_of(choice: Choice, shown: Shown) -> tuple[int, int] | None:
+    """The pixel (x, y) in the address; None if it does not name one of the image."""
     x, comma, y = choice.values.get("position", "").partition(",")
     place = whole_number(x), whole_number(y)
-    return place if comma and all(0 <= number < INPUT_SIZE[0] for number in place) else None
+    height, width = shown.seen.pixels.shape[:2]
+    return place if comma and 0 <= place[0] < width and 0 <= place[1] < height else None
 
 
 def strongest_maps(
     planes: np.ndarray, layer: Layer, image_id: str, place: tuple[int, int] | None
 ) -> list[Activation]:
     """The maps with the largest values: in the whole image, or at one pixel of it."""
-    stride = 224 // layer.height
     flat = planes.reshape(len(planes), -1)
     where = flat.argmax(axis=1)
     if place is not None:
-        where = np.full(len(planes), (place[1] // stride) * layer.width + place[0] // stride)
+        row, column = layer.location_at(place[1], place[0])
+        where = np.full(len(planes), row * layer.width + column)
     values = flat[np.arange(len(planes)), where]
     best = np.argsort(-values, kind="stable")[:MOST]
     return [
@@ -107,10 +109,9 @@ def page(choice: Choice) -> None:
     if not shown.uploaded:
         messages.since_the_scan(choice, shown.image_id, shown.seen.content_hash)
     layers = layers_of(choice)
-    default = layers.get("conv4_4") or list(layers.values())[-1]
-    layer = layers.get(choice.values.get("layer", "")) or default
+    layer = layers.get(choice.values.get("layer", "")) or layers[first_shown(layers)]
     pickers.layer_strip(PAGE, layers, layer.name)
-    place = position_of(choice)
+    place = position_of(choice, shown)
     left, right = st.columns([5, 7], gap="medium")
     with right:
         status = st.container(horizontal=True, vertical_alignment="center")
@@ -166,16 +167,18 @@ def picture(
 ) -> None:
     """Draw the image, or a feature map over it; a click picks a position."""
     over = st.toggle(f"Feature map {chosen} over the image", value=True, key="show_plane")
+    height, width = shown.seen.pixels.shape[:2]
     marks = []
     if place is not None:
         box = layer.box(*layer.location_at(place[1], place[0]))
         marks = [Mark(box.left, box.top, box.width, box.height), Mark(*place)]
     pick_position(
-        drawn.overlay_png(shown.seen.pixels, plane if over else None),
+        drawn.overlay_png(shown.seen.pixels, plane if over else None, layer),
         "image_picture",
         alt=shown.name,
         marks=marks,
-        step=max(1, 224 // layer.height),
+        size=(height, width),
+        step=max(1, layer.receptive_field.stride or height // layer.height),
         on_pick=lambda text: address.visit(PAGE, position=text),
     )
     hint = "Click on the image to see which maps fire there."

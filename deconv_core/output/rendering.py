@@ -178,9 +178,10 @@ def _listed(pictures: Iterable[Reconstruction]) -> list[Reconstruction]:
 def tile(
     picture: Reconstruction, kind: Kind, scale: Scale, tile_size: int | None = None
 ) -> Image.Image:
-    """One tile as large as the receptive field, mid-grey outside the image.
+    """One square tile as large as the receptive field, mid-grey outside the image.
 
-    Content stays at its true place: a part that is clipped at the top is grey at the top.
+    Content stays at its true place: a part that is clipped at the top is grey at the top. A
+    receptive field that is not square lies in the middle.
 
     Args:
         picture: the picture to draw.
@@ -195,14 +196,21 @@ def tile(
     instance("scale", scale, Scale, "Scale.shared(pictures)")
     tile_size = check_tile(kind, tile_size)
     window, box = picture.window, picture.box
-    canvas = np.full((window.height, window.width, 3), MID_GREY, np.uint8)
-    top, left = box.top - window.top, box.left - window.left
+    side = side_of(picture)
+    canvas = np.full((side, side, 3), MID_GREY, np.uint8)
+    top = box.top - window.top + (side - window.height) // 2
+    left = box.left - window.left + (side - window.width) // 2
     content = scale.to_rgb(picture.pixels) if kind == "reconstruction" else picture.patch
     canvas[top : top + box.height, left : left + box.width] = content
     drawn = Image.fromarray(canvas)
     if tile_size is None:
         return drawn
     return drawn.resize((tile_size, tile_size), Image.Resampling.NEAREST)
+
+
+def side_of(picture: Reconstruction) -> int:
+    """Side of a tile in pixels: that of the receptive field, the longer one if they differ."""
+    return max(picture.window.height, picture.window.width)
 
 
 def compose_grid(
@@ -234,7 +242,7 @@ def compose_grid(
         instance("scale", scale, Scale, "Scale.shared(pictures)")
     if not pictures:
         raise DeconvError("there is nothing to draw: no image activates the map")
-    sizes = {picture.window.height for picture in pictures}
+    sizes = set(map(side_of, pictures))
     if len(sizes) > 1 and tile_size is None:
         raise DeconvError(
             f"tiles of {sorted(sizes)} pixels do not fit one native grid; give tile_size"

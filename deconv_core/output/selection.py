@@ -11,7 +11,7 @@ from deconv_core.index.activation_index import TOP, ActivationIndex
 from deconv_core.layers import Layer, layer_named
 from deconv_core.units import Unit
 
-_RANGE = re.compile(r"(\w+)/(\d{1,6})\s*-\s*(\d{1,6})")
+_RANGE = re.compile(r"([^\s/,;]+)/(\d{1,6})\s*-\s*(\d{1,6})")
 
 
 @dataclass(frozen=True)

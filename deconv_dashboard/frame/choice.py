@@ -12,6 +12,7 @@ from deconv_core.names import visible
 from deconv_core.units import as_stored
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.depths import first_shown
 from deconv_dashboard.frame import address
 from deconv_dashboard.jobs.scans import finish_new_index
 from deconv_dashboard.server import resources
@@ -94,7 +95,7 @@ def _check_unit(
     names = list(index.layers)
     layer = values.get("layer", "")
     if layer not in names:
-        default = "conv4_4" if "conv4_4" in names else names[-1]
+        default = first_shown(index.layers)
         if layer:
             notes.append(f"This network has no layer “{_quoted(layer)}”; showing {default}.")
             values.pop("map", None)

@@ -19,7 +19,7 @@ from deconv_core.names import visible
 from deconv_core.output.rendering import Kind, Scale, tile
 from deconv_core.pictures import Reconstruction
 from deconv_dashboard.server.drawn import png_bytes
-from deconv_dashboard.wording import activation_text
+from deconv_dashboard.wording import activation_text, native_side
 
 _FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
 _KINDS: tuple[Kind, Kind] = ("reconstruction", "patch")
@@ -29,7 +29,7 @@ _COLUMNS, _LINE, _GAP, _HEAD = 3, 14, 8, 44
 
 def tile_side(layer: Layer, least: int) -> int:
     """Side of an enlarged tile: a multiple of the receptive field, at least ``least`` pixels."""
-    size = layer.receptive_field.size
+    size = native_side(layer)
     return size * -(-least // size)
 
 

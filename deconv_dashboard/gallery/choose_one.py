@@ -88,7 +88,7 @@ def _uploaded(choice: Choice) -> Shown | None:
     try:
         reading = choice.dataset.resize, choice.dataset.value_range
         folder = resources.uploaded_image(digest, suffix, *reading, content)
-        seen = resources.reconstruction_cache().image(folder, 0)
+        seen = resources.reconstruction_cache().image(folder, 0, resources.input_size_of(choice))
         return Shown(f"{name} (uploaded)", folder[0].image_id, folder, seen, uploaded=True)
     except DeconvError as error:
         said = escape(f"{name} cannot be read: {told(error)}")

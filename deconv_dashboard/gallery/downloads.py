@@ -15,6 +15,7 @@ from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.gallery.captioned import not_drawn, sheet, tile_side
 from deconv_dashboard.server.drawn import png_bytes
 from deconv_dashboard.values import Choice
+from deconv_dashboard.wording import native_side
 
 _ENLARGED = 400
 
@@ -50,7 +51,7 @@ def downloads(
         enlarged = st.toggle(
             "Enlarged",
             key=f"{key}_enlarged",
-            help=f"Off: tiles are {layer.receptive_field.size} pixels wide, as wide as the "
+            help=f"Off: tiles are {native_side(layer)} pixels wide, as wide as the "
             "receptive field.",
         )
         side = tile_side(layer, _ENLARGED) if enlarged else None

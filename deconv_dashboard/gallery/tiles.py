@@ -58,7 +58,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Mark:
-    """A rectangle or a point on a picture, in 224x224 pixels."""
+    """A rectangle or a point on a picture, in pixels of the network's input."""
 
     left: float
     top: float
@@ -111,17 +111,19 @@ def pick_position(
     key: str,
     *,
     alt: str,
+    size: tuple[int, int],
     marks: Sequence[Mark] = (),
     step: int = 8,
     pickable: bool = True,
     on_pick: Callable[[str], None] | None = None,
 ) -> tuple[int, int] | None:
-    """Draw one picture of the 224x224 input; a click picks a position.
+    """Draw one picture of the network's input; a click picks a position.
 
     Args:
-        png: PNG bytes of any size; positions are in 224x224 pixels at any size on the screen.
+        png: PNG bytes, perhaps enlarged.
         key: key of the component, unique on the page.
         alt: description of the picture in words.
+        size: height and width of the input; positions are in its pixels.
         marks: rectangles and points to draw on the picture.
         step: pixels that an arrow key moves the cross.
         pickable: False draws only.
@@ -134,6 +136,8 @@ def pick_position(
         "mode": "position",
         "src": _source(png),
         "alt": alt,
+        "height": size[0],
+        "width": size[1],
         "step": step,
         "pickable": pickable,
         "marks": [vars(mark) for mark in marks],

@@ -59,22 +59,23 @@ def _draw(
 ) -> None:
     seen = resources.scanned_image(choice, activation.image_id)
     unit = activation.unit
+    size = seen.pixels.shape[0], seen.pixels.shape[1]
     with places[0]:
         st.caption("The image and the receptive field")
         png = drawn.overlay_png(seen.pixels)
-        _still(png, "fired_image", f"{activation.image_id} with its receptive field", [mark])
+        _still(png, "fired_image", f"{activation.image_id} with its receptive field", [mark], size)
     with places[1]:
         st.caption(f"Feature map {unit.channel} over the image")
         network = reconstructing.matching_network(choice)
         plane = reconstructing.planes(network, seen, unit.layer)[unit.channel]
-        png = drawn.overlay_png(seen.pixels, plane)
-        _still(png, "fired_plane", f"Plane of {unit} over {activation.image_id}", [mark])
+        png = drawn.overlay_png(seen.pixels, plane, choice.layers[unit.layer])
+        _still(png, "fired_plane", f"Plane of {unit} over {activation.image_id}", [mark], size)
     with places[2]:
         st.caption("The reconstruction, on its own scale")
         if picked.picture is not None and picked.key is not None:
             png = drawn.tile_png(picked.picture, picked.key, "reconstruction", answers.PER_TILE)
-            _still(png, "fired_reconstruction", f"Reconstruction of {unit}", [])
+            _still(png, "fired_reconstruction", f"Reconstruction of {unit}", [], (1, 1))
 
 
-def _still(png: bytes, key: str, alt: str, marks: Sequence[Mark]) -> None:
-    pick_position(png, key, alt=alt, marks=marks, pickable=False)
+def _still(png: bytes, key: str, alt: str, marks: Sequence[Mark], size: tuple[int, int]) -> None:
+    pick_position(png, key, alt=alt, size=size, marks=marks, pickable=False)

@@ -23,6 +23,7 @@ from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.queue.queue import NewJob
 from deconv_dashboard.queue.state import JobState, Progress
 from deconv_dashboard.queue.worker import Cancel, Tell
+from deconv_dashboard.wording import native_side
 
 _KEY = "export "
 
@@ -175,7 +176,7 @@ def read_left_out(path: Path) -> dict[str, str]:
 def most_bytes(selection: Selection, layers: Mapping[str, Layer]) -> int:
     """The largest size of a zip in bytes: 3 bytes a pixel, for tiles in grids and single tiles."""
     names = [*selection.layers, *(unit.layer for unit in selection.units)]
-    native = (layers[name].receptive_field.size for name in names if name in layers)
+    native = (native_side(layers[name]) for name in names if name in layers)
     sides = [selection.tile_size or size for size in native]
     copies = 2 * (2 if selection.single_tiles else 1)
     return sum(3 * side * side * selection.k * copies for side in sides)

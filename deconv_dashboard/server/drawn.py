@@ -14,6 +14,7 @@ from PIL import Image
 from deconv_core.errors import DeconvError
 from deconv_core.images.decoding import Pixels
 from deconv_core.images.folder import ImageContent
+from deconv_core.layers import Layer
 from deconv_core.output.rendering import Scale, tile
 from deconv_core.pictures import Reconstruction
 from deconv_dashboard.server import resources
@@ -39,9 +40,12 @@ def tile_png(
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)
-def _thumbnail(_pixels: Pixels, content: ImageContent, side: int) -> bytes:
-    del content
-    return png_bytes(Image.fromarray(_pixels).resize((side, side), Image.Resampling.LANCZOS))
+def _thumbnail(_pixels: Pixels, content: ImageContent, shape: tuple[int, ...], side: int) -> bytes:
+    del content, shape
+    height, width = _pixels.shape[:2]
+    longest = max(height, width)
+    size = max(1, side * width // longest), max(1, side * height // longest)
+    return png_bytes(Image.fromarray(_pixels).resize(size, Image.Resampling.LANCZOS))
 
 
 def thumbnail(choice: Choice, image_id: str, side: int = 96) -> bytes:
@@ -50,21 +54,29 @@ def thumbnail(choice: Choice, image_id: str, side: int = 96) -> bytes:
         seen = resources.image_of(choice, image_id)
     except DeconvError:
         return b""
-    return _thumbnail(seen.pixels, seen.content, side)
+    return _thumbnail(seen.pixels, seen.content, seen.pixels.shape, side)
 
 
-def overlay_png(pixels: Pixels, plane: npt.NDArray[np.float32] | None = None) -> bytes:
-    """An image as PNG, with a feature map's plane drawn over it if one is given."""
-    values = hashlib.blake2b(pixels.tobytes(), digest_size=16)
+def overlay_png(
+    pixels: Pixels, plane: npt.NDArray[np.float32] | None = None, layer: Layer | None = None
+) -> bytes:
+    """An image as PNG, with a feature map's plane drawn over it if it and its layer are given."""
+    values = hashlib.blake2b(repr((pixels.shape, layer)).encode(), digest_size=16)
+    values.update(pixels.tobytes())
     if plane is not None:
         values.update(plane.tobytes())
-    return _overlay(pixels, plane, values.hexdigest())
+    return _overlay(pixels, plane, layer, values.hexdigest())
 
 
 @st.cache_data(max_entries=300, show_spinner=False)
-def _overlay(_pixels: Pixels, _plane: npt.NDArray[np.float32] | None, values: str) -> bytes:
+def _overlay(
+    _pixels: Pixels, _plane: npt.NDArray[np.float32] | None, _layer: Layer | None, values: str
+) -> bytes:
     del values
-    drawn = plain(_pixels) if _plane is None else plane_over(_pixels, _plane)
+    if _plane is None or _layer is None:
+        drawn = plain(_pixels)
+    else:
+        drawn = plane_over(_pixels, _plane, _layer)
     return png_bytes(drawn, compress_level=1)  # half the time; the file is only shown, not saved
 
 

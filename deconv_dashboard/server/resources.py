@@ -27,8 +27,8 @@ turn warm_up prepared       a lock, a thread, a deed     no content             
 of all sessions, in ``drawn``
 --------------------------- ---------------------------- -------------------------------- ----------
 tile_png                    tiles                        key of its picture, kind, scale  6000
-_thumbnail                  small pictures               image, side                      2000
-_overlay                    images, planes over them     pixels and planes themselves     300
+_thumbnail                  small pictures               image, its shape, side           2000
+_overlay                    images, planes over them     pixels, planes, the layer        300
 of one object
 --------------------------- ---------------------------- -------------------------------- ----------
 Store._kept                 what a store above holds     as there                         as there
@@ -99,6 +99,7 @@ from deconv_core.images.folder import (
     read_content,
 )
 from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.layers import INPUT_SIZE
 from deconv_core.pictures import Reconstruction
 from deconv_core.storage import Location
 from deconv_core.units import Activation
@@ -341,7 +342,22 @@ def image_of(choice: Choice, image_id: str) -> SeenImage:
         ImageError: it is gone or cannot be read.
     """
     folder = images_of(choice.dataset)
-    return reconstruction_cache().image(folder, folder.position(image_id))
+    return reconstruction_cache().image(folder, folder.position(image_id), input_size_of(choice))
+
+
+def input_size_of(choice: Choice) -> tuple[int, int]:
+    """Height and width of the images that the chosen network sees.
+
+    The index knows it; without one the network is loaded. While its weights are not there, it is
+    taken to be the usual one.
+    """
+    for layer in choice.layers.values():
+        height, width = layer.input_size
+        return height, width
+    try:
+        return network_of(choice).input_size
+    except DeconvError:
+        return INPUT_SIZE
 
 
 def scanned_image(choice: Choice, image_id: str) -> SeenImage:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from deconv_dashboard.depths import depths, first_shown
 from deconv_dashboard.frame import address, messages
 from deconv_dashboard.gallery import answers, refining, tour
 from deconv_dashboard.gallery.downloads import downloads, file_stem
@@ -14,10 +15,7 @@ from deconv_dashboard.gallery.tiles import gallery
 from deconv_dashboard.server import resources
 from deconv_dashboard.start.opening import opening_for, with_opening
 from deconv_dashboard.values import Choice
-from deconv_dashboard.wording import counted
-
-_DEPTHS = ("conv1_2", "conv2_2", "conv3_4", "conv4_4", "conv5_4")
-_FIRST = "conv4_4"
+from deconv_dashboard.wording import counted, field_text
 
 
 def hero(choice: Choice, buttons: DeltaGenerator) -> Callable[[], None]:
@@ -52,11 +50,10 @@ def _place(choice: Choice, layer: str) -> DeltaGenerator:
 
 def _layer_picker(choice: Choice) -> str:
     """Draw a choice of five layers from shallow to deep."""
-    names = [name for name in _DEPTHS if name in choice.layers] or list(choice.layers)[:5]
     layer = st.segmented_control(
         "Layer",
-        names,
-        default=_FIRST if _FIRST in names else names[-1],
+        depths(choice.layers),
+        default=first_shown(choice.layers),
         required=True,
         key="start_layer",
         wrap=True,
@@ -75,12 +72,11 @@ def _words(choice: Choice, layer: str) -> None:
     if choice.dataset.kind == "demo":
         st.markdown("To use your own pictures, choose a folder below.")
     shown = choice.layers[layer]
-    size = shown.receptive_field.size
     scanned = counted(len(choice.index.images) if choice.index else 0, "image")
     st.caption(
         f"Shown: up to nine of {scanned}, which activate {layer} most. {layer} has "
-        f"{shown.channels} feature maps. One location of a map sees {size} × {size} of 224 × 224 "
-        "pixels. Click a picture to open its feature map."
+        f"{shown.channels} feature maps. One location of a map sees {field_text(shown)}. "
+        "Click a picture to open its feature map."
     )
     st.page_link(
         address.PAGE_FILES["layer"],

@@ -1,8 +1,6 @@
 // Galleries of clickable pictures, and picking a position on one picture.
 // Names of files arrive as data and only ever become textContent or attributes.
 
-const SIDE = 224;
-
 function element(name, className, text) {
   const made = document.createElement(name);
   if (className) made.className = className;
@@ -214,28 +212,34 @@ function drawMarks(svg, marks) {
 
 function drawPosition(root, data, send) {
   const box = element("div", data.pickable ? "position pickable" : "position");
+  const { width, height } = data;
   box.style.maxWidth = "560px";
-  const svg = drawn("svg", { viewBox: `0 0 ${SIDE} ${SIDE}` });
+  const svg = drawn("svg", { viewBox: `0 0 ${width} ${height}` });
   drawMarks(svg, data.marks);
-  box.append(picture(data.src, data.alt), svg);
+  const shown = picture(data.src, data.alt);
+  shown.style.aspectRatio = `${width} / ${height}`;
+  box.append(shown, svg);
   if (data.pickable) {
     const point = data.marks.find((mark) => mark.width === 0);
-    let cross = point ? [point.left, point.top] : [SIDE / 2, SIDE / 2];
+    let cross = point ? [point.left, point.top] : [width / 2, height / 2];
     box.tabIndex = 0;
     box.setAttribute("role", "application");
     box.setAttribute("aria-label", `${data.alt}. Arrow keys move the cross, Enter picks.`);
-    const inside = (value) => Math.min(SIDE - 1, Math.max(0, Math.floor(value)));
+    const inside = (value, end) => Math.min(end - 1, Math.max(0, Math.floor(value)));
     box.addEventListener("click", (event) => {
       const place = box.getBoundingClientRect();
-      const x = inside(((event.clientX - place.left) / place.width) * SIDE);
-      const y = inside(((event.clientY - place.top) / place.height) * SIDE);
+      const x = inside(((event.clientX - place.left) / place.width) * width, width);
+      const y = inside(((event.clientY - place.top) / place.height) * height, height);
       send(`${x},${y}`);
     });
     box.addEventListener("keydown", (event) => {
       const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-      if (event.key === "Enter") send(`${inside(cross[0])},${inside(cross[1])}`);
-      else if (moves[event.key]) {
-        cross = cross.map((value, axis) => inside(value + moves[event.key][axis] * data.step));
+      if (event.key === "Enter") {
+        send(`${inside(cross[0], width)},${inside(cross[1], height)}`);
+      } else if (moves[event.key]) {
+        cross = cross.map((value, axis) => {
+          return inside(value + moves[event.key][axis] * data.step, axis ? height : width);
+        });
         const boxes = data.marks.filter((mark) => mark.width > 0);
         drawMarks(svg, [...boxes, { left: cross[0], top: cross[1], width: 0 }]);
       } else return;
