@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
 from deconv_core.layers import Layer
 
+_LIKE_VGG = re.compile(r"conv\d+_\d+|pool\d+")
 _OF_VGG19 = ("conv1_2", "conv2_2", "conv3_4", "conv4_4", "conv5_4")
 _FIRST_OF_VGG19 = "conv4_4"
 _MANY = 5
 _AROUND = 2
+
+
+def named_like_vgg(names: Iterable[str]) -> bool:
+    """True for the layers of a network built like VGG: conv1_1, pool1."""
+    return all(map(_LIKE_VGG.fullmatch, names))
 
 
 def depths(layers: Mapping[str, Layer]) -> list[str]:

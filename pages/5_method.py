@@ -1,26 +1,123 @@
 """Method: how the pictures are made, what grey means, and what they cannot tell."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import pandas as pd
 import streamlit as st
 
 from deconv_core.errors import DeconvError
+from deconv_core.layers import Layer
 from deconv_core.network.preprocessing import expected_by
+from deconv_dashboard.depths import named_like_vgg
 from deconv_dashboard.frame import messages
 from deconv_dashboard.frame.data_tables import data_table
 from deconv_dashboard.frame.shell import escape, heading, shell
 from deconv_dashboard.gallery.method_drawing import method_drawing
+from deconv_dashboard.gallery.network_drawing import (
+    block_drawing,
+    network_drawing,
+    notes_on,
+    parts_of,
+    parts_of_layers,
+)
 from deconv_dashboard.server import resources
-from deconv_dashboard.wording import preprocessing_text
+from deconv_dashboard.values import Choice
+from deconv_dashboard.wording import native_side, preprocessing_text
+
+if TYPE_CHECKING:
+    from deconv_core import Network  # loads torch
+
+_SHORT = 24  # rows; a longer table scrolls
+
+
+def loaded(choice: Choice) -> tuple[Network | None, DeconvError | None]:
+    """The network, or why it cannot be loaded."""
+    try:
+        return resources.network_of(choice), None
+    except DeconvError as error:
+        return None, error
+
+
+def drawings(network: Network | None, layers: Mapping[str, Layer], size: tuple[int, int]) -> None:
+    """Draw the way up and the way down: of networks like VGG in general, of others by stages."""
+    dark = st.context.theme.type == "dark"
+    if named_like_vgg(layers):
+        st.image(
+            method_drawing(dark=dark),
+            width=580,
+            alt="The convnet goes up on the left, the deconvnet goes down on the right. Switches "
+            "connect each pooling with its unpooling.",
+        )
+        return
+    parts = parts_of(network.graph) if network else parts_of_layers(layers.values())
+    st.image(
+        network_drawing(parts, size, dark=dark),
+        width=580,
+        alt="The stages of the network, from the image below to the last maps above, with the way "
+        "down beside each.",
+    )
+    kinds = {kind for part in parts for kind in part.steps}
+    if block := block_drawing(kinds, dark=dark):
+        st.image(block, width=580, alt="A block whose branches meet, on the way up and down.")
+
+
+def layer_table(layers: Mapping[str, Layer], unusable: Mapping[str, str]) -> None:
+    """Draw the layers with their receptive fields, and those that have no deconvnet."""
+    rows = []
+    for layer in layers.values():
+        if layer.name in unusable:
+            continue
+        field = layer.receptive_field
+        across = field.across or (field.size, field.stride, field.offset)
+        down = (field.size, field.stride, field.offset)
+        numbers = [both(*pair) for pair in zip(down, across, strict=True)]
+        if field.sees_all:
+            numbers = ["the whole image", "", ""]
+        size = f"{layer.height} × {layer.width}"
+        rows.append((layer.name, layer.channels, size, *numbers, 3 * native_side(layer) + 8))
+    names = ["layer", "maps", "map size", "receptive field", "stride", "offset", "native grid"]
+    data_table(
+        pd.DataFrame(rows, columns=names),
+        "layers",
+        "method_layers",
+        height="content" if len(rows) <= _SHORT else 500,
+        width=900,
+        alt="Layers with their receptive fields",
+    )
+    for step in dict.fromkeys(unusable.values()):
+        behind = [name for name, blocked in unusable.items() if blocked == step]
+        st.caption(
+            f"Without reconstructions: {escape(', '.join(behind))}. They lie behind the step "
+            f"{escape(step)}, which has no deconvnet."
+        )
+
+
+def both(down: int, across: int) -> int | str:
+    """A number along the rows and along the columns; one if they agree."""
+    return down if down == across else f"{down} × {across}"
+
 
 choice = shell("method", title="Method")
 heading(choice, "How a reconstruction is made")
+network, trouble = loaded(choice)
+layers = dict(choice.layers or (network.layers if network else {}))
+size = resources.input_size_of(choice)
+like_vgg = named_like_vgg(layers)
+pooling = (
+    "Each pooling keeps the largest of four neighbours."
+    if like_vgg
+    else "Each max pooling keeps the largest value of each window."
+)
 words, drawing = st.columns([5, 6], gap="large")
 with words:
     st.markdown(
-        """
-**Up, the convnet.** An image of 224 × 224 pixels goes through the layers. A feature map is a plane
-of numbers. Each number says how strongly the map's pattern is present at that location. Each
-pooling keeps the largest of four neighbours. It also records where that value was: the *switches*.
+        f"""
+**Up, the convnet.** An image of {size[0]} × {size[1]} pixels goes through the layers. A feature
+map is a plane of numbers. Each number says how strongly the map's pattern is
+present at that location. {pooling} It also records where that value was: the *switches*.
 
 **One activation.** The deconvnet keeps only the strongest activation of one feature map, with its
 value. It sets everything else in the layer to zero.
@@ -38,12 +135,10 @@ After M. Zeiler and R. Fergus, *Visualizing and Understanding Convolutional Netw
 """
     )
 with drawing:
-    st.image(
-        method_drawing(dark=st.context.theme.type == "dark"),
-        width=580,
-        alt="The convnet goes up on the left, the deconvnet goes down on the right. Switches "
-        "connect each pooling with its unpooling.",
-    )
+    drawings(network, layers, size)
+if network is not None and not like_vgg and (notes := notes_on(network.graph.nodes)):
+    st.markdown("### The steps of this network")
+    st.markdown("\n".join(f"- {note}" for note in notes))
 
 st.markdown("### How to read the pictures")
 grey, window = st.columns(2, gap="large")
@@ -59,10 +154,10 @@ scale without clipping.
     )
 with window:
     st.markdown(
-        """
+        f"""
 **A tile is a receptive field**: exactly the pixels that one location of the layer can see. Where
 the receptive field reaches past the image border, the tile is grey. The content stays at its true
-place. Images are stretched to 224 × 224 pixels, unless the dataset cuts out the middle.
+place. Images are stretched to {size[0]} × {size[1]} pixels, unless the dataset cuts out the middle.
 """
     )
 
@@ -95,36 +190,12 @@ st.markdown(
 )
 
 st.markdown(f"### The layers of {escape(choice.network.name)}")
-layers = dict(choice.layers)
-if not layers:
-    try:
-        layers = dict(resources.network_of(choice).layers)
-    except DeconvError as error:
-        messages.trouble(choice, error)
-rows = [
-    (
-        layer.name,
-        layer.channels,
-        f"{layer.height} × {layer.width}",
-        layer.receptive_field.size,
-        layer.receptive_field.stride,
-        layer.receptive_field.offset,
-        3 * layer.receptive_field.size + 8,
-    )
-    for layer in layers.values()
-]
-if rows:
-    names = ["layer", "maps", "map size", "receptive field", "stride", "offset", "native grid"]
-    data_table(
-        pd.DataFrame(rows, columns=names),
-        "layers",
-        "method_layers",
-        height="content",
-        width=900,
-        alt="Layers with their receptive fields",
-    )
+if trouble is not None and not layers:
+    messages.trouble(choice, trouble)
+if layers:
+    layer_table(layers, network.unusable if network else {})
     st.caption(
-        "Receptive field, stride, offset and grid are in pixels of the 224 × 224 input. Location c "
-        "sees as many pixels as the receptive field has, from pixel c · stride + offset on. "
-        "Activations are taken after the rectification (ReLU)."
+        f"Receptive field, stride, offset and grid are in pixels of the {size[0]} × {size[1]} "
+        "input. Location c sees as many pixels as the receptive field has, from pixel "
+        "c · stride + offset on. Activations are taken after the rectification (ReLU)."
     )

@@ -144,7 +144,7 @@ def _published(kind: Any) -> Published:
         input_size=(side, side),
         mean=tuple(transforms.mean),
         deviation=tuple(transforms.std),
-        classes=tuple(kind.meta["categories"]),
+        classes=tuple(kind.meta["categories"] or ()),  # weights of features alone name none
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from deconv_dashboard.data.catalogue import Classifier, drawn_at_random, published
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -42,3 +44,18 @@ class NetworkChoice:
     name: str
     source: str
     preprocessing: str | None = None
+
+    @property
+    def published(self) -> Classifier | None:
+        """The classifier whose published weights it is; None for all others."""
+        return published(self.source)
+
+    @property
+    def at_random(self) -> bool:
+        """True for random weights, which need no file."""
+        return drawn_at_random(self.source)
+
+    @property
+    def is_file(self) -> bool:
+        """True for a weight file that a person added."""
+        return self.source != "demo" and not self.at_random and self.published is None

@@ -27,6 +27,7 @@ from deconv_core.errors import DeconvError
 from deconv_core.home import data_home
 from deconv_core.whole_files import remove_parts, write_whole
 from deconv_dashboard.data import names
+from deconv_dashboard.data.catalogue import classifiers, random_source
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.data.deletion import delete_moved, move_away
 from deconv_dashboard.folder_rules import FolderRules, absolute_path, folder_rules, what_is
@@ -219,12 +220,12 @@ class Registry:
             raise DeconvError(f"{shown} is not a folder; give the path of a folder of images")
 
     def networks(self) -> list[NetworkChoice]:
-        """The demo network, VGG19, added weight files that may be read, and random weights.
+        """The demo network, VGG19, added networks that may be read, and random weights of VGG19.
 
         All names differ, as in ``datasets``.
         """
         added = self._read_all("networks", _network)
-        reachable = [network for network in added if self._reachable(Path(network.source))]
+        reachable = [one for one in added if not one.is_file or self._reachable(Path(one.source))]
         listed = [DEMO_NETWORK, VGG19, *reachable, RANDOM]
         named = names.distinct(
             listed, attrgetter("name"), lambda one: names.network_details(one, self.rules.shown)
@@ -264,10 +265,28 @@ class Registry:
         self._write("networks", network_id, asdict(network))
         return network
 
+    def add_classifier(self, name: str, *, at_random: bool = False) -> NetworkChoice:
+        """Register a classifier of the catalogue, with its published or with random weights.
+
+        Raises:
+            DeconvError: the catalogue has no such name.
+        """
+        if name not in classifiers():
+            raise DeconvError(f"{name!r} is not in the catalogue; choose one from the list")
+        for network in (VGG19, RANDOM):
+            if name == VGG19.source and network.at_random == at_random:
+                return network
+        source = random_source(name) if at_random else name
+        title = classifiers()[name].title
+        called = f"{title}, random weights" if at_random else f"{title} (ImageNet)"
+        network = NetworkChoice(_short_hash([source]), called, source)
+        self._write("networks", network.network_id, asdict(network))
+        return network
+
     def _check_weights(self, file: Path) -> None:
         self.rules.check(file)
         there = what_is(file)
-        if there == "folder" or file.suffix.lower() not in WEIGHT_SUFFIXES:
+        if there == "folder" or (not there and file.suffix.lower() not in WEIGHT_SUFFIXES):
             kind = "a folder" if there == "folder" else "not a weight file"
             raise DeconvError(
                 f"{self.rules.shown(file)} is {kind}; choose a file that ends in "
@@ -278,20 +297,21 @@ class Registry:
 
     def ready(self, network: NetworkChoice) -> bool:
         """True if the weights are on this computer; never downloads them."""
-        if network.source == "random":
+        if network.at_random:
             return True
         file = self.weight_file(network)
         return file is not None and file.is_file()
 
     def weight_file(self, network: NetworkChoice) -> Path | None:
         """The weight file of a network; None if it has none, or none yet."""
-        match network.source:
-            case "random":
-                return None
-            case "demo":
-                return demo_weights()
-            case "vgg19":
-                return next((self.home / "weights").glob("vgg19-*.features.safetensors"), None)
+        if network.at_random:
+            return None
+        if network.source == "demo":
+            return demo_weights()
+        if network.source == VGG19.source:
+            return next((self.home / "weights").glob("vgg19-*.features.safetensors"), None)
+        if network.published is not None:
+            return self.home / "weights" / network.published.converted
         return Path(network.source)
 
     def index_path(self, dataset: Dataset, network: NetworkChoice) -> Path:

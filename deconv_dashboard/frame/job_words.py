@@ -23,17 +23,24 @@ _NOUNS = {
 def job_doing(registry: Registry, state: JobState) -> str:
     """For example "Scanning dogs with VGG19 (ImageNet)"; plain text."""
     doing = _DOING.get(state.kind, "Working")
+    if state.kind == "weights" and state.network:
+        return f"Downloading the weights of {_network(registry, state)}"
     if not state.dataset:
         return doing
-    networks = {network.network_id: network.name for network in registry.networks()}
-    network = networks.get(state.network, "another network")
-    return f"{doing} {_images_of(registry, state)} with {network}"
+    return f"{doing} {_images_of(registry, state)} with {_network(registry, state)}"
 
 
 def job_noun(registry: Registry, state: JobState) -> str:
     """For example "the scan of dogs"; plain text."""
     noun = _NOUNS.get(state.kind, "another job")
+    if state.kind == "weights" and state.network:
+        return f"the download of the weights of {_network(registry, state)}"
     return f"{noun} of {_images_of(registry, state)}" if state.dataset else noun
+
+
+def _network(registry: Registry, state: JobState) -> str:
+    networks = {network.network_id: network.name for network in registry.networks()}
+    return networks.get(state.network, "another network")
 
 
 def _images_of(registry: Registry, state: JobState) -> str:

@@ -56,13 +56,13 @@ def weights_missing(registry: Registry, network: NetworkChoice, what_is_left: st
     said = f"The weights of {name} are not on this computer, so nothing can be computed."
     if network.source == "demo":
         said += " They are part of the program: install the program again."
-    elif network.source != "vgg19":
+    elif network.published is None:
         said = f"The file of {name} is not where it was, so nothing can be computed. Put it back"
         said += ", or choose it where it is now." if registry.rules.offered else "."
     st.warning(" ".join(filter(None, [said, what_is_left])), icon=":material/download:")
-    if network.source == "vgg19":
+    if network.published is not None:
         if _first_time():
-            weights_download(registry, lambda: None, "missing_weights")
+            weights_download(registry, network, lambda: None, "missing_weights")
     elif network.source != "demo" and registry.rules.offered:
         _ask(
             "weights",
@@ -74,7 +74,7 @@ def weights_missing(registry: Registry, network: NetworkChoice, what_is_left: st
 
 def weights_unusable(registry: Registry, network: NetworkChoice, error: DeconvError) -> None:
     """Help with weights that cannot be used: ask for the preprocessing, or for another file."""
-    own = network.source not in ("demo", "vgg19", "random") and registry.rules.offered
+    own = network.is_file and registry.rules.offered
     if not own or not isinstance(error, WeightsError):
         return
     if isinstance(error, PreprocessingUnclearError):

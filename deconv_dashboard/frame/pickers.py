@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -42,7 +42,7 @@ _keys = _inline("keys")
 
 def layer_strip(page: str, layers: Mapping[str, Layer], chosen: str) -> None:
     """Draw the network as a strip of layers to click, with their receptive fields."""
-    stages = tabled(stages_of(layers.values(), chosen))
+    stages = stages_of(layers.values(), chosen)
 
     def picked() -> None:
         name = st.session_state["layer_strip"].get("picked")
@@ -50,7 +50,12 @@ def layer_strip(page: str, layers: Mapping[str, Layer], chosen: str) -> None:
             kept = {"map": None} if page == "image" else _map_within(layers[name])
             address.visit(page, layer=name, **kept)
 
-    _strip(key="layer_strip", data={"stages": stages, "chosen": chosen}, on_picked_change=picked)
+    data = {"stages": tabled(stages), "chosen": chosen}
+    _strip(key="layer_strip", data=data, on_picked_change=picked)
+
+    if any(cell.closed for stage in stages for cell in stage.cells):
+        with st.sidebar:
+            layer_picker(page, layers, chosen, "Find a layer", width="stretch")
 
 
 def _map_within(layer: Layer) -> dict[str, int | None]:
@@ -118,19 +123,34 @@ def map_picker(page: str, layer: Layer, channel: int) -> None:
     )
 
 
-def layer_picker(page: str, layers: Mapping[str, Layer], chosen: str) -> None:
-    """Draw a list to choose a layer from."""
+def layer_picker(
+    page: str,
+    layers: Mapping[str, Layer],
+    chosen: str,
+    title: str = "Layer",
+    width: int | Literal["stretch"] = 0,
+) -> None:
+    """Draw a list to choose a layer from, by its name.
+
+    Args:
+        page: name of the page.
+        layers: the layers to choose from.
+        chosen: name of the chosen layer.
+        title: text above the list.
+        width: of the list; 0 is as wide as the names need.
+    """
 
     def changed() -> None:
         name = st.session_state[widget_key("pick_layer")]
-        address.visit(page, layer=name, **_map_within(layers[name]))
+        kept = {"map": None} if page == "image" else _map_within(layers[name])
+        address.visit(page, layer=name, **kept)
 
     st.selectbox(
-        "Layer",
+        title,
         list(layers),
         key=key_showing("pick_layer", chosen),
         on_change=changed,
-        width=130 if max(map(len, layers)) < _SHORT else 330,
+        width=width or (130 if max(map(len, layers)) < _SHORT else 250),
         help="Keys: ↑ deeper, ↓ earlier. Type to search.",
     )
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from deconv_core.layers import Layer
+from deconv_dashboard.depths import named_like_vgg
 from deconv_dashboard.wording import counted, field_short
 
-_VGG = re.compile(r"conv\d+_\d+|pool\d+")
 _WHOLE = 21
 """The most layers that are shown whole: as many as VGG19 has."""
 _ROOM = 24
@@ -74,7 +74,7 @@ class _Block:
 def stages_of(layers: Iterable[Layer], chosen: str) -> list[Stage]:
     """The strip of a network, open at the chosen layer."""
     listed = list(layers)
-    if all(_VGG.fullmatch(layer.name) for layer in listed):
+    if named_like_vgg(layer.name for layer in listed):
         return _vgg_stages(listed)
     sizes: dict[tuple[int, int], list[Layer]] = {}
     for layer in listed:

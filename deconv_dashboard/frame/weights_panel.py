@@ -1,4 +1,4 @@
-"""The download of VGG19's weights: its progress and buttons, the same in every session."""
+"""The download of published weights: its progress and buttons, the same in every session."""
 
 from __future__ import annotations
 
@@ -8,21 +8,28 @@ import streamlit as st
 
 from deconv_core.errors import DeconvError
 from deconv_core.network.preprocessing import expected_by
-from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.data.catalogue import Classifier
+from deconv_dashboard.data.datasets import NetworkChoice
+from deconv_dashboard.data.registry import VGG19, Registry
 from deconv_dashboard.frame.job_rows import stop_buttons, watched
 from deconv_dashboard.frame.job_words import job_text
 from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.frame.troubles import keep_trouble, say_kept_trouble, say_trouble
-from deconv_dashboard.jobs.vgg19_download import BYTES, start_weights_download, weights_state
+from deconv_dashboard.jobs.weights_download import start_weights_download, weights_state
 from deconv_dashboard.queue.state import JobState
 from deconv_dashboard.wording import file_size, preprocessing_text
 
 
-def weights_download(registry: Registry, actions: Callable[[], None], key: str = "weights") -> None:
-    """Draw a description of VGG19, the progress of its download, and buttons; it updates itself.
+def weights_download(
+    registry: Registry, network: NetworkChoice, actions: Callable[[], None], key: str = "weights"
+) -> None:
+    """Draw a description of a network, the progress of its download, and buttons.
+
+    It updates itself.
 
     Args:
         registry: the data folder, which may have the weights.
+        network: one with published weights.
         actions: draws the other buttons of the row.
         key: first part of the keys of the buttons.
     """
@@ -30,28 +37,39 @@ def weights_download(registry: Registry, actions: Callable[[], None], key: str =
     def draw(state: JobState) -> None:
         words, buttons = st.columns([6, 4], vertical_alignment="center")
         with words:
-            _words(registry, state)
+            _words(registry, network, state)
         with buttons.container(horizontal=True, horizontal_alignment="right"):
-            _button(registry, state, key)
+            _button(registry, network, state, key)
             actions()
 
-    watched(lambda: weights_state(registry), draw, jobs=lambda state: [state])
+    watched(lambda: weights_state(registry, network), draw, jobs=lambda state: [state])
 
 
-def _words(registry: Registry, state: JobState) -> None:
-    expected = expected_by("vgg19")
+def about(classifier: Classifier) -> str:
+    """What a classifier is, and who trained it, in one sentence."""
+    if classifier.name == VGG19.source:
+        return "By Simonyan and Zisserman, trained on ImageNet."
+    size = f"{classifier.parameters / 1e6:.1f} million parameters"
+    return f"{size}, {classifier.layers} layers, trained on ImageNet by torchvision."
+
+
+def _words(registry: Registry, network: NetworkChoice, state: JobState) -> None:
+    expected = expected_by(network.source)
+    classifier = network.published
+    assert classifier is not None, "only published weights are downloaded"
     if state.active:
         st.progress(state.progress.share, escape(job_text(registry, state)))
         return
     if state.status == "done":
         st.caption(
-            "By Simonyan and Zisserman, trained on ImageNet. On this computer. Preprocessing: "
+            f"{about(classifier)} On this computer. Preprocessing: "
             f"{preprocessing_text(expected.name, expected.reason)}."
         )
         return
+    kept = "; 80 MB of them are kept" if network == VGG19 else ""
     st.caption(
-        "By Simonyan and Zisserman, trained on ImageNet. Its weights come from "
-        f"download.pytorch.org: {file_size(BYTES)} once; 80 MB of them are kept. "
+        f"{about(classifier)} Its weights come from "
+        f"download.pytorch.org: {file_size(classifier.size)} once{kept}. "
         f"Preprocessing: {preprocessing_text(expected.name, expected.reason)}."
     )
     if state.status == "cancelled" and state.progress.done:
@@ -60,7 +78,7 @@ def _words(registry: Registry, state: JobState) -> None:
         say_trouble(state.failure, f"weights_{state.job_id}")
 
 
-def _button(registry: Registry, state: JobState, key: str) -> None:
+def _button(registry: Registry, network: NetworkChoice, state: JobState, key: str) -> None:
     if state.status == "done":
         return
     if state.active:
@@ -71,13 +89,13 @@ def _button(registry: Registry, state: JobState, key: str) -> None:
         *(label, f"{key}_download"),
         icon=":material/download:",
         on_click=_start,
-        args=(registry,),
+        args=(registry, network),
     )
     say_kept_trouble("weights_trouble", f"{key}_start")
 
 
-def _start(registry: Registry) -> None:
+def _start(registry: Registry, network: NetworkChoice) -> None:
     try:
-        start_weights_download(registry)
+        start_weights_download(registry, network)
     except DeconvError as error:
         keep_trouble("weights_trouble", error, "The download did not start")

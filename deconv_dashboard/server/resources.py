@@ -46,6 +46,7 @@ _children                   processes to be waited for   process                
 _is_srgb                    if a profile is that of sRGB profile, mode                    16
 font _has                   what the captions' font has  size, letter                     16 4096
 _cost _clash _script        what code pages have         letter                           20,000
+classifiers                 the catalogue's table        no content                       1
 _hints                      types of a class's fields    class                            classes
 Network Graph               layers blocked unusable      the network                      networks
 of one session

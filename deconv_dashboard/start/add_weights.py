@@ -44,8 +44,10 @@ def add_weights(registry: Registry) -> None:
             "Add your own weights",
             key="weights_path",
             placeholder=f"Path of a file that ends in {', '.join(WEIGHT_SUFFIXES)}",
-            help="A VGG19 state dict (.pth, .pt), its features as .safetensors, or the vgg19.npy "
-            "that was converted from Caffe's weights. The program executes nothing in the file.",
+            help="A state dict of one of torchvision's networks that the list above names, also "
+            "with other classes; a network that was saved in Python with network.save; or the "
+            "vgg19.npy that was converted from Caffe's weights. The program executes nothing in "
+            "the file.",
         )
         preprocessing = how.selectbox(
             "Preprocessing",

@@ -189,8 +189,8 @@ def _filters(whole: Preview) -> tuple[tuple[str, ...], tuple[str, ...], str, str
         list(_RESIZES),
         key="resize",
         format_func=_RESIZES.__getitem__,
-        help="Networks see pictures of one size, most of them 224 x 224 pixels. Stretching shows the whole picture, with changed "
-        "proportions. Cutting out the middle keeps the proportions; networks for ImageNet are "
-        "trained so.",
+        help="Networks see pictures of one size, most of them 224 x 224 pixels. Stretching shows "
+        "the whole picture, with changed proportions. Cutting out the middle keeps the "
+        "proportions; networks for ImageNet are trained so.",
     )
     return tuple(extensions), tuple(labels), resize, value_range.choice(last)

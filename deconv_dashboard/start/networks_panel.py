@@ -10,13 +10,14 @@ import streamlit as st
 from deconv_core.errors import DeconvError
 from deconv_core.network.preprocessing import expected_by
 from deconv_dashboard.data.datasets import NetworkChoice
-from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.data.registry import DEMO_NETWORK, RANDOM, VGG19, Registry
 from deconv_dashboard.frame.address import visit
 from deconv_dashboard.frame.job_rows import blocking_jobs
 from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.frame.troubles import keep_trouble, say_kept_trouble
 from deconv_dashboard.frame.weights_panel import weights_download
 from deconv_dashboard.start.add_weights import add_weights
+from deconv_dashboard.start.catalogue_panel import add_classifier
 from deconv_dashboard.start.folder_browser import folders_offered
 from deconv_dashboard.wording import preprocessing_text
 
@@ -31,10 +32,12 @@ def networks_table(registry: Registry, current: NetworkChoice) -> None:
             name.markdown(f"**{escape(network.name)}**{here}")
             actions = partial(_network_actions, registry, network, current)
             with rest:
-                if network.source == "vgg19":
-                    weights_download(registry, actions)
+                if network.published is not None:
+                    key = "weights" if network == VGG19 else f"weights_{network.network_id}"
+                    weights_download(registry, network, actions, key)
                 else:
                     _row(_about(registry, network), actions)
+    add_classifier(registry)
     if folders_offered():
         add_weights(registry)
 
@@ -47,21 +50,19 @@ def _row(about: str, actions: Callable[[], None]) -> None:
 
 
 def _about(registry: Registry, network: NetworkChoice) -> str:
-    match network.source:
-        case "demo":
-            words = "Trained on drawings. A quarter of VGG19's width. Part of the program."
-            gone = "Its file is missing from this installation."
-        case "random":
-            words, gone = "Full width, not trained: shows what the architecture alone does.", ""
-        case _:
-            words, gone = "Your own weight file.", "The file is missing now."
+    words, gone = "Your own weight file.", "The file is missing now."
+    if network.source == "demo":
+        words = "Trained on drawings. A quarter of VGG19's width. Part of the program."
+        gone = "Its file is missing from this installation."
+    elif network.at_random:
+        words = "Full width, not trained: shows what the architecture alone does."
     expected = expected_by(network.source, network.preprocessing)
     how = escape(preprocessing_text(expected.name, expected.reason))
     return f"{words} {f'Preprocessing: {how}.' if registry.ready(network) else gone}"
 
 
 def _network_actions(registry: Registry, network: NetworkChoice, current: NetworkChoice) -> None:
-    usable = registry.ready(network) or network.source == "vgg19"
+    usable = registry.ready(network) or network.published is not None
     st.button(
         "Use",
         key=f"use {network.network_id}",
@@ -70,11 +71,11 @@ def _network_actions(registry: Registry, network: NetworkChoice, current: Networ
         args=("start",),
         kwargs={"network": network.network_id},
     )
-    if network.source not in ("demo", "vgg19", "random"):
+    if network not in (DEMO_NETWORK, VGG19, RANDOM):
         st.button(
             "Remove",
             key=f"forget {network.network_id}",
-            help="Removes the network from this list. The file stays.",
+            help="Removes the network from this list. Its file stays.",
             on_click=_remove,
             args=(registry, network),
         )

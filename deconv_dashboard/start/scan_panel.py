@@ -37,7 +37,7 @@ from deconv_dashboard.server import resources
 from deconv_dashboard.start import follow_links
 from deconv_dashboard.start.image_problems import image_problems
 from deconv_dashboard.start.preview_panel import passed_over
-from deconv_dashboard.wording import counted
+from deconv_dashboard.wording import counted, file_size
 
 VGG19_DOWNLOAD = "575 MB"
 
@@ -71,7 +71,7 @@ def scan_panel(
             else:
                 _waiting(registry, dataset, network, state, len(images or ()))
 
-    if not done and not registry.ready(network) and network.source != "vgg19":
+    if not done and not registry.ready(network) and network.published is None:
         weights_missing(registry, network, "Or choose another network in the sidebar.")
     elif (state := look()).failed_by(PreprocessingUnclearError):
         offer_question(network, "scan")
@@ -99,8 +99,9 @@ def _showable(index_path: Path) -> bool:
 def scan_label(registry: Registry, network: NetworkChoice, images: int) -> str:
     """What the button that starts a scan says."""
     label = f"Scan {counted(images, 'image')}"
-    if network.source == "vgg19" and not registry.ready(network):
-        label = f"Download VGG19 ({VGG19_DOWNLOAD}) and scan {counted(images, 'image')}"
+    if (weights := network.published) is not None and not registry.ready(network):
+        size = file_size(weights.size)
+        label = f"Download {weights.title} ({size}) and scan {counted(images, 'image')}"
     return label
 
 
@@ -168,7 +169,7 @@ def _waiting(
             help=ANEW_HELP if anew else None,
             on_click=begin,
             args=(registry, dataset, network, outdated, images, anew),
-            disabled=not registry.ready(network) and network.source != "vgg19",
+            disabled=not registry.ready(network) and network.published is None,
             width="stretch",
         )
     path = registry.index_path(dataset, network)

@@ -33,7 +33,7 @@ def use_buttons(
     """Draw two buttons: one starts a scan, one only opens the images."""
     reading = (extensions, labels, resize, follow_links, value_range)
     settings = (registry, network, root, images, name, kind, *reading)
-    blocked = not registry.ready(network) and network.source != "vgg19"
+    blocked = not registry.ready(network) and network.published is None
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             scan_label(registry, network, images),

@@ -413,8 +413,10 @@ def test_planes_strongest_thumbnails_and_overlays(shelf: Shelf, network: Network
         assert table.loc[LAYER, "value"] == pytest.approx(float(planes.max()), rel=1e-5)
         small = Image.fromarray(pixels).resize((96, 96), Image.Resampling.LANCZOS)
         assert same(drawn.thumbnail(shelf.choice, NAME), np.asarray(small))
-        over = plane_over(seen.pixels, planes[0])
-        assert same(drawn.overlay_png(seen.pixels, planes[0]), np.asarray(over))
+        over = plane_over(seen.pixels, planes[0], network.layers[LAYER])
+        assert same(
+            drawn.overlay_png(seen.pixels, planes[0], network.layers[LAYER]), np.asarray(over)
+        )
 
 
 def test_planes_of_two_ways_of_reading_one_file(shelf: Shelf, network: Network) -> None:
@@ -476,7 +478,7 @@ def test_the_image_page_shows_one_picture(
         planes = maps_of(network, pixels)
         values = planes.reshape(len(planes), -1).max(axis=1)
         best = int(values.argmax())
-        over = plane_over(pixels, planes[best])
+        over = plane_over(pixels, planes[best], network.layers[LAYER])
         assert np.array_equal(png(tiles["image_picture"]["src"]), np.asarray(over))
         first = tiles["image_maps"]["panels"][0]["tiles"][0]
         assert first["value"] == str(best)
@@ -605,7 +607,7 @@ def test_weights_that_were_replaced(
     open_page("image", **names, image=NAME, layer=LAYER)
     planes = maps_of(narrow_network(seed=5), OLD)
     best = int(planes.reshape(len(planes), -1).max(axis=1).argmax())
-    expected = plane_over(OLD, planes[best])
+    expected = plane_over(OLD, planes[best], narrow_network(seed=5).layers[LAYER])
     assert np.array_equal(png(tiles["image_picture"]["src"]), np.asarray(expected))
 
 
@@ -638,6 +640,7 @@ ROWS: dict[str, Callable[..., None] | str] = {
     "_is_srgb": test_is_srgb,
     "font _has": "no content",
     "_cost _clash _script": "no content",
+    "classifiers": "no content",
     "_hints": "no content",
     "Network Graph": "no content",
     "previews": test_previews,

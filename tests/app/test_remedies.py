@@ -434,7 +434,10 @@ def test_vgg19_is_downloaded_where_it_is_missed(
     home: Home, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[object] = []
-    monkeypatch.setattr("deconv_dashboard.frame.weights_panel.start_weights_download", begun.append)
+    monkeypatch.setattr(
+        "deconv_dashboard.frame.weights_panel.start_weights_download",
+        lambda *network: begun.append(network),
+    )
     vgg19 = home.registry.network("vgg19")
     shutil.copytree(home.index_path, home.registry.index_path(home.dataset, vgg19))
     app = open_page("layer", network="vgg19")

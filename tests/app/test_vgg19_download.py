@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from deconv_core.network.sources import load_network, published_vgg19
+from deconv_dashboard.data.datasets import NetworkChoice
 from deconv_dashboard.data.registry import VGG19, Registry
 from deconv_dashboard.frame import weights_panel
-from deconv_dashboard.jobs.vgg19_download import start_weights_download, weights_state
+from deconv_dashboard.jobs.weights_download import start_weights_download, weights_state
 from deconv_dashboard.queue.state import JobState
 from tests.app.conftest import Home, words
 from tests.app.test_start import keys, pressed, start
@@ -70,8 +71,8 @@ def test_downloaded_by_a_child_and_known_as_ready(
     registry = Registry(tmp_path / "home")
     assert weights_state(registry).status == "none"
     Slow.go_on.set()
-    start_weights_download(registry, published)
-    start_weights_download(registry, published)  # the second does nothing
+    start_weights_download(registry, url=published)
+    start_weights_download(registry, url=published)  # the second does nothing
     assert until(registry, "done", "failed").status == "done"
     assert registry.ready(VGG19)
     assert len(server.asked) == 1
@@ -80,7 +81,7 @@ def test_downloaded_by_a_child_and_known_as_ready(
 def test_stopped_and_gone_on_with(server: Server, published: str, tmp_path: Path) -> None:
     registry = Registry(tmp_path / "home")
     server.content += bytes(3 * 2**20 - len(server.content) % 2**20)  # several pieces
-    start_weights_download(registry, published)
+    start_weights_download(registry, url=published)
     end = time.monotonic() + 240
     while not weights_state(registry).progress.done:
         assert time.monotonic() < end
@@ -89,7 +90,7 @@ def test_stopped_and_gone_on_with(server: Server, published: str, tmp_path: Path
     Slow.go_on.set()
     progress = until(registry, "cancelled").progress
     assert 0 < progress.done < progress.total
-    start_weights_download(registry, published)
+    start_weights_download(registry, url=published)
     assert until(registry, "failed").message.startswith(published.rsplit("/", 1)[1])  # its hash
     assert server.asked[1][1] == f"bytes={progress.done}-"
 
@@ -100,7 +101,7 @@ def test_two_at_once_make_one_download(
 ) -> None:
     """The page's, and one by the command line; if the first is killed, the other takes over."""
     registry = Registry(tmp_path / "home")
-    start_weights_download(registry, published)
+    start_weights_download(registry, url=published)
     wait_for(lambda: len(server.asked) == 1)
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(published_vgg19, registry.home, url=published)
@@ -123,7 +124,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_no_connection_is_said_and_can_be_tried_again(home: Home) -> None:
-    start_weights_download(home.registry, "http://127.0.0.1:9/vgg19-00000000.pth")
+    start_weights_download(home.registry, url="http://127.0.0.1:9/vgg19-00000000.pth")
     assert "could not download" in until(home.registry, "failed").message
     app = start(**home.names)
     app.session_state["start_tab"] = "Networks"
@@ -135,12 +136,15 @@ def test_no_connection_is_said_and_can_be_tried_again(home: Home) -> None:
 def test_the_networks_tab_offers_it_and_says_its_size(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Registry] = []
-    monkeypatch.setattr(weights_panel, "start_weights_download", asked.append)
+    asked: list[tuple[Path, NetworkChoice]] = []
+    monkeypatch.setattr(
+        *(weights_panel, "start_weights_download"),
+        lambda registry, network: asked.append((registry.home, network)),
+    )
     app = start(**home.names)
     assert "weights_download" not in keys(app)
     app.session_state["start_tab"] = "Networks"
     app.run()
     assert "575 MB once" in words(app)
     pressed(app, "weights_download")
-    assert [registry.home for registry in asked] == [home.registry.home]
+    assert asked == [(home.registry.home, VGG19)]

@@ -43,6 +43,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const had = parentElement.activeElement?.dataset?.layer;
   parentElement.querySelector(".strip")?.remove();
   const strip = element("div", "strip");
+  const all = data.stages.flatMap((stage) => stage.cells);
+  strip.classList.toggle("free", all.some((one) => one.closed || one.short.length > 5));
   strip.setAttribute("role", "group");
   strip.setAttribute("aria-label", "Layers of the network");
   const send = (name) => setTriggerValue("picked", name);
@@ -53,7 +55,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     stage.cells.forEach((one) => {
       cells.append(one.closed ? closed(one, send) : cell(one, data.chosen, send));
     });
-    box.append(element("div", "size", stage.heading), cells);
+    box.append(element("div", "size", stage.heading || "\u00a0"), cells);
     strip.append(box);
   });
   parentElement.append(strip);

@@ -227,3 +227,14 @@ def test_a_tile_size_makes_windows_of_all_sizes_fit() -> None:
 def test_bad_arguments_are_errors(argument: dict, message: str) -> None:
     with pytest.raises(DeconvError, match=message):
         compose_grid(**({"pictures": nine(5)} | argument))
+
+
+def test_a_receptive_field_that_is_not_square_lies_in_the_middle_of_a_square_tile() -> None:
+    picture = made(np.ones((3, 4, 10)), Box(20, 20, 4, 10))
+    drawn = np.asarray(tile(picture, "reconstruction", Scale.per_tile()))
+    assert drawn.shape == (10, 10, 3)
+    assert (drawn[3:7] == 255).all()
+    assert (drawn[:3] == 128).all()
+    assert (drawn[7:] == 128).all()
+    grid = compose_grid([picture] * 2, columns=2, scale=Scale.per_tile())
+    assert grid.size == (26, 14)

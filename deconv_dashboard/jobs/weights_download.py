@@ -1,4 +1,4 @@
-"""The background job that downloads VGG19's published weights.
+"""The background job that downloads published weights: VGG19's, or another classifier's.
 
 A stopped download keeps its part of the file; the next download continues from there.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from deconv_dashboard.data.datasets import NetworkChoice
 from deconv_dashboard.data.registry import VGG19, Registry
 from deconv_dashboard.queue.queue import NewJob
 from deconv_dashboard.queue.state import JobState, Progress
 from deconv_dashboard.queue.worker import Cancel, Tell
 
-BYTES = 574_673_361
-_KEY = "weights"
+_KIND = "weights"
 
 
 @dataclass(frozen=True)
@@ -23,36 +23,47 @@ class Order:
 
     home: Path
     url: str | None
+    name: str = VGG19.source
 
 
-def start_weights_download(registry: Registry, url: str | None = None) -> None:
+def start_weights_download(
+    registry: Registry, network: NetworkChoice = VGG19, url: str | None = None
+) -> None:
     """Start or continue the download; nothing happens if it is active or done.
 
     Args:
         registry: the data folder.
+        network: whose published weights.
         url: an address in place of torchvision's.
 
     Raises:
         DeconvError: the queue or the data folder is full, or no process can be started.
     """
-    if not registry.ready(VGG19):
-        order = Order(registry.home, url)
-        registry.jobs.start(NewJob(_KEY, _KEY, __name__, order, disk=BYTES))
+    classifier = network.published
+    if classifier is not None and not registry.ready(network):
+        order = Order(registry.home, url, classifier.name)
+        used = "" if network == VGG19 else network.network_id
+        key, size = _key(network), classifier.size
+        registry.jobs.start(NewJob(_KIND, key, __name__, order, network=used, disk=size))
 
 
-def weights_state(registry: Registry) -> JobState:
+def _key(network: NetworkChoice) -> str:
+    return _KIND if network == VGG19 else f"{_KIND} {network.source}"
+
+
+def weights_state(registry: Registry, network: NetworkChoice = VGG19) -> JobState:
     """The state of the download, read from files; the same in every session."""
-    if registry.ready(VGG19):
-        return JobState("done", _KEY)
-    return registry.jobs.find(_KEY)
+    if registry.ready(network):
+        return JobState("done", _KIND, _key(network))
+    return registry.jobs.find(_key(network))
 
 
 def work(order: Order, tell: Tell, cancel: Cancel) -> None:
     """Download, check, convert."""
-    from deconv_core.network.sources import published_vgg19  # loads torch: not for pages
+    from deconv_core.network.sources import published  # loads torch: not for pages
 
     def arrived(done: int, total: int) -> None:
         step = "Downloading" if done < total else "Checking and converting"
         tell(Progress(step, done, total, "byte"))
 
-    published_vgg19(order.home, url=order.url, progress=arrived, cancel=cancel)
+    published(order.name, order.home, url=order.url, progress=arrived, cancel=cancel)
