@@ -119,6 +119,18 @@ def _nearest(pixel: int, size: int, stride: int, offset: int, locations: int) ->
     return min(max((2 * (pixel - offset) - (size - 1) + stride) // (2 * stride), 0), locations - 1)
 
 
+def frame_of(window: Box, input_size: tuple[int, ...]) -> Box:
+    """What a tile of a receptive field shows: itself, or the image where it is much larger.
+
+    On an axis on which it is more than a quarter larger than the image, most of a tile would lie
+    outside the image, and the image would be small.
+    """
+    height, width = input_size
+    top, rows = (window.top, window.height) if 4 * window.height <= 5 * height else (0, height)
+    left, columns = (window.left, window.width) if 4 * window.width <= 5 * width else (0, width)
+    return Box(top, left, rows, columns)
+
+
 def layer_named(layers: Mapping[str, Layer], name: str) -> Layer:
     """Look a layer up.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from deconv_core.layers import frame_of
 from deconv_core.units import Activation, Box
 
 
@@ -16,10 +17,11 @@ class Reconstruction:
 
     Attributes:
         activation: the activation.
-        window: the receptive field in the 224x224 input, unclipped.
+        window: the receptive field in the input, unclipped.
         box: the part of ``window`` inside the input.
         pixels: float32 (3, box.height, box.width), RGB, signed, unscaled, in input units.
         patch: uint8 (box.height, box.width, 3), RGB: the image inside ``box``.
+        input_size: height and width of the input, in pixels; None if unknown.
     """
 
     activation: Activation
@@ -27,3 +29,9 @@ class Reconstruction:
     box: Box
     pixels: npt.NDArray[np.float32]
     patch: npt.NDArray[np.uint8]
+    input_size: tuple[int, int] | None = None
+
+    @property
+    def frame(self) -> Box:
+        """What a tile shows: the receptive field, or the image where that is much smaller."""
+        return self.window if self.input_size is None else frame_of(self.window, self.input_size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deconv_core.layers import Layer
+from deconv_core.layers import Layer, frame_of
 from deconv_core.network.preprocessing import PREPROCESSINGS
 
 CHOOSE_TAB = "Choose images"
@@ -78,8 +78,9 @@ def field_text(layer: Layer) -> str:
 
 
 def native_side(layer: Layer) -> int:
-    """Side of a tile that is not enlarged: the longer one of the receptive field."""
-    return max(layer.receptive_field.size, layer.receptive_field.width)
+    """Side of a tile that is not enlarged: that of the receptive field, or of the image."""
+    frame = frame_of(layer.receptive_field.box(0, 0), layer.input_size)
+    return max(frame.height, frame.width)
 
 
 def field_short(layer: Layer) -> str:

@@ -181,7 +181,8 @@ def tile(
     """One square tile as large as the receptive field, mid-grey outside the image.
 
     Content stays at its true place: a part that is clipped at the top is grey at the top. A
-    receptive field that is not square lies in the middle.
+    receptive field that is not square lies in the middle; one that is much larger than the image is
+    drawn as the image.
 
     Args:
         picture: the picture to draw.
@@ -195,11 +196,11 @@ def tile(
     instance("picture", picture, Reconstruction, "reconstruct(network, images, top)[0]")
     instance("scale", scale, Scale, "Scale.shared(pictures)")
     tile_size = check_tile(kind, tile_size)
-    window, box = picture.window, picture.box
+    frame, box = picture.frame, picture.box
     side = side_of(picture)
     canvas = np.full((side, side, 3), MID_GREY, np.uint8)
-    top = box.top - window.top + (side - window.height) // 2
-    left = box.left - window.left + (side - window.width) // 2
+    top = box.top - frame.top + (side - frame.height) // 2
+    left = box.left - frame.left + (side - frame.width) // 2
     content = scale.to_rgb(picture.pixels) if kind == "reconstruction" else picture.patch
     canvas[top : top + box.height, left : left + box.width] = content
     drawn = Image.fromarray(canvas)
@@ -209,8 +210,8 @@ def tile(
 
 
 def side_of(picture: Reconstruction) -> int:
-    """Side of a tile in pixels: that of the receptive field, the longer one if they differ."""
-    return max(picture.window.height, picture.window.width)
+    """Side of a tile in pixels: the longer one of its frame."""
+    return max(picture.frame.height, picture.frame.width)
 
 
 def compose_grid(

@@ -271,5 +271,6 @@ def _pictures(
         box = window.clip(*network.input_size)
         cut = plane[:, box.top - top : box.bottom - top, box.left - left : box.right - left]
         patch = image[box.top : box.bottom, box.left : box.right].copy()
-        pictures.append(Reconstruction(activation, window, box, cut.copy(), patch))
+        size = network.input_size
+        pictures.append(Reconstruction(activation, window, box, cut.copy(), patch, size))
     return pictures

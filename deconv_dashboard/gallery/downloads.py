@@ -52,7 +52,7 @@ def downloads(
             "Enlarged",
             key=f"{key}_enlarged",
             help=f"Off: tiles are {native_side(layer)} pixels wide, as wide as the "
-            "receptive field.",
+            "receptive field or the image.",
         )
         side = tile_side(layer, _ENLARGED) if enlarged else None
         size = "_enlarged" if enlarged else ""

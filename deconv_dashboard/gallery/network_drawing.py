@@ -235,7 +235,7 @@ def _has_linear_bottlenecks(nodes: Sequence[Node]) -> bool:
     )
     rectified = {value for node in nodes if _is(node, "Rectification") for value in node.inputs}
     linear = sum(value not in rectified for value in convolutions)
-    return depthwise and 4 * linear > len(convolutions)
+    return depthwise and 4 * linear >= len(convolutions)
 
 
 def _is(node: Node, kind: str) -> bool:

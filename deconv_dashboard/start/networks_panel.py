@@ -9,6 +9,7 @@ import streamlit as st
 
 from deconv_core.errors import DeconvError
 from deconv_core.network.preprocessing import expected_by
+from deconv_dashboard.data.catalogue import classifiers
 from deconv_dashboard.data.datasets import NetworkChoice
 from deconv_dashboard.data.registry import DEMO_NETWORK, RANDOM, VGG19, Registry
 from deconv_dashboard.frame.address import visit
@@ -19,7 +20,7 @@ from deconv_dashboard.frame.weights_panel import weights_download
 from deconv_dashboard.start.add_weights import add_weights
 from deconv_dashboard.start.catalogue_panel import add_classifier
 from deconv_dashboard.start.folder_browser import folders_offered
-from deconv_dashboard.wording import preprocessing_text
+from deconv_dashboard.wording import counted, preprocessing_text
 
 
 def networks_table(registry: Registry, current: NetworkChoice) -> None:
@@ -55,10 +56,16 @@ def _about(registry: Registry, network: NetworkChoice) -> str:
         words = "Trained on drawings. A quarter of VGG19's width. Part of the program."
         gone = "Its file is missing from this installation."
     elif network.at_random:
-        words = "Full width, not trained: shows what the architecture alone does."
+        what = "Full width" if network == RANDOM else _layers(network)
+        words = f"{what}, not trained: shows what the architecture alone does."
     expected = expected_by(network.source, network.preprocessing)
     how = escape(preprocessing_text(expected.name, expected.reason))
     return f"{words} {f'Preprocessing: {how}.' if registry.ready(network) else gone}"
+
+
+def _layers(network: NetworkChoice) -> str:
+    name = network.source.partition(":")[0]
+    return counted(classifiers()[name].layers, "layer")
 
 
 def _network_actions(registry: Registry, network: NetworkChoice, current: NetworkChoice) -> None:

@@ -229,6 +229,20 @@ def test_bad_arguments_are_errors(argument: dict, message: str) -> None:
         compose_grid(**({"pictures": nine(5)} | argument))
 
 
+def test_a_receptive_field_much_larger_than_the_image_is_drawn_as_the_image() -> None:
+    window, box = Box(-60, -50, 101, 100), Box(0, 0, 40, 50)  # of an image of 80 x 80 pixels
+    activation = Activation(Unit("deep", 0), "a.png", 0, 0, 1.0)
+    light, patch = np.ones((3, 40, 50), np.float32), np.zeros((40, 50, 3), np.uint8)
+    picture = Reconstruction(activation, window, box, light, patch, (80, 80))
+    assert picture.frame == Box(0, -50, 80, 100)  # wide by a quarter only, so as it is
+    deep = Reconstruction(activation, Box(-60, -60, 101, 101), box, light, patch, (80, 80))
+    drawn = np.asarray(tile(deep, "reconstruction", Scale.per_tile()))
+    assert drawn.shape == (80, 80, 3)
+    assert (drawn[:40, :50] == 255).all()
+    assert (drawn[40:] == 128).all()
+    assert (drawn[:, 50:] == 128).all()
+
+
 def test_a_receptive_field_that_is_not_square_lies_in_the_middle_of_a_square_tile() -> None:
     picture = made(np.ones((3, 4, 10)), Box(20, 20, 4, 10))
     drawn = np.asarray(tile(picture, "reconstruction", Scale.per_tile()))
