@@ -174,16 +174,16 @@ st.markdown(
     "preprocessing, every picture and number is wrong, and no error message says so."
 )
 
+at_random = "*VGG19, random weights*" if like_vgg else "random weights of the same network"
 st.markdown("### What they cannot tell")
 st.markdown(
-    """
+    f"""
 - In deep layers the picture depends more on the image, through the switches, than on the feature
   map. Maps with other weights give similar outlines (Mahendran & Vedaldi 2016, *Salient
   Deconvolutional Networks*).
 - The rectification on the way down favours edges, whatever the network has learnt. Even random
   weights partly recover the image (Nie, Zhang & Patel 2018, *A Theoretical Explanation for
-  Perplexing Behaviors of Backpropagation-based Visualizations*). Compare with *VGG19, random
-  weights*.
+  Perplexing Behaviors of Backpropagation-based Visualizations*). Compare with {at_random}.
 - Nine images show only the top of a distribution. Look at the histogram before you name a map.
   (Files of equal content take one place among the nine. The histogram counts each file.)
 - A map can respond to several unrelated things, and one thing can be spread over many maps.

@@ -79,7 +79,7 @@ def network_drawing(parts: Sequence[Part], input_size: tuple[int, int], *, dark:
     y = 34
     for part in reversed(shown):
         up, down = _words(part)
-        height = 28 + 17 * max(len(up), len(down))
+        height = 36 + 17 * max(len(up), len(down))
         title = f"{part.size[0]} × {part.size[1]} · {counted(part.layers, 'layer')}"
         drawn += [_box(20, y, height, title, up, _LINE), _box(340, y, height, "", down, _LINE)]
         if "MaxPooling" in part.steps:
