@@ -66,7 +66,7 @@ def drawings(network: Network | None, layers: Mapping[str, Layer], size: tuple[i
 
 def layer_table(layers: Mapping[str, Layer], unusable: Mapping[str, str]) -> None:
     """Draw the layers with their receptive fields, and those that have no deconvnet."""
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for layer in layers.values():
         if layer.name in unusable:
             continue
@@ -78,6 +78,8 @@ def layer_table(layers: Mapping[str, Layer], unusable: Mapping[str, str]) -> Non
             numbers = ["the whole image", "", ""]
         size = f"{layer.height} × {layer.width}"
         rows.append((layer.name, layer.channels, size, *numbers, 3 * native_side(layer) + 8))
+    if any(isinstance(value, str) for row in rows for value in row[3:6]):
+        rows = [(*row[:3], *map(str, row[3:6]), row[6]) for row in rows]  # one type a column
     names = ["layer", "maps", "map size", "receptive field", "stride", "offset", "native grid"]
     data_table(
         pd.DataFrame(rows, columns=names),

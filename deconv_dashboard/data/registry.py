@@ -272,7 +272,7 @@ class Registry:
             DeconvError: the catalogue has no such name.
         """
         if name not in classifiers():
-            raise DeconvError(f"{name!r} is not in the catalogue; choose one from the list")
+            raise DeconvError(f"the catalogue has no network {name!r}")
         for network in (VGG19, RANDOM):
             if name == VGG19.source and network.at_random == at_random:
                 return network

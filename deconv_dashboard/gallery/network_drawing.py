@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _LINE, _ACCENT = "#7d8894", "#d9480f"
 _UP = {
     "Convolution": "convolution",
-    "Affine": "batch normalisation",
+    "Affine": "scaling",
     "Rectification": "rectification",
     "MaxPooling": "max pooling",
     "AveragePooling": "average pooling",
@@ -80,7 +80,8 @@ def network_drawing(parts: Sequence[Part], input_size: tuple[int, int], *, dark:
     for part in reversed(shown):
         up, down = _words(part)
         height = 36 + 17 * max(len(up), len(down))
-        title = f"{part.size[0]} × {part.size[1]} · {counted(part.layers, 'layer')}"
+        many = f" · {counted(part.layers, 'layer')}" if part.layers else ""
+        title = f"{part.size[0]} × {part.size[1]}{many}"
         drawn += [_box(20, y, height, title, up, _LINE), _box(340, y, height, "", down, _LINE)]
         if "MaxPooling" in part.steps:
             drawn.append(_switches(y + height // 2))

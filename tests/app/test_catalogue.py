@@ -57,7 +57,7 @@ def test_added_networks_are_listed_and_can_be_removed(tmp_path: Path) -> None:
     ]
     registry.delete_network(drawn)
     assert len(registry.networks()) == 3
-    with pytest.raises(DeconvError, match="not in the catalogue"):
+    with pytest.raises(DeconvError, match="the catalogue has no network"):
         registry.add_classifier("../resnet18")
 
 

@@ -44,7 +44,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
                 "Try again",
             ),
             *("Update the scan", "Scan anew", "Repair: scan only the", "See what you can delete"),
-            *("Download VGG19 ({}) and scan", "Choose the folder where", "Choose the weight file"),
+            *("Download {} ({}) and scan", "Choose the folder where", "Choose the weight file"),
             "Choose the preprocessing",
             *("Choose images", "name that cannot be used", "download stopped at"),
             *(":material/error: Scan failed: {}", "{}, see the end of the page"),
