@@ -485,25 +485,46 @@ def walk_down(
     Returns:
         The signals of the values below.
     """
+    rectified: set[int] = set()
     for place in reversed(places):
-        node, above = graph.nodes[place], lies[place + 1]
+        node = graph.nodes[place]
         signal = signals.pop(place + 1)  # summed: all that take this value come later in the graph
-        parts = _one_down(graph, node, signal, lies, above, switches, place)
+        if _rectifies_below(graph, node, signals):
+            signal = rectify(signal)
+            rectified.add(node.inputs[0])
+        if isinstance(node.step, Rectification) and place + 1 not in rectified:
+            signal = rectify(signal)
+        parts = _one_down(graph, place, signal, lies, switches)
         for taken, part in zip(node.inputs, parts, strict=True):
-            signals[taken] = signals[taken].add_(part) if taken in signals else part
+            if taken in signals:
+                rectified.discard(taken)
+                signals[taken].add_(part)
+            else:
+                signals[taken] = part
     return signals
 
 
+def _rectifies_below(graph: Graph, node: Node, signals: Mapping[int, Tensor]) -> bool:
+    """True for a pooling whose signal can as well be rectified before it is unpooled.
+
+    It is smaller then; where cells do not overlap, the result is the same.
+    """
+    step, taken = node.step, node.inputs[0]
+    if not isinstance(step, MaxPooling) or taken in signals:
+        return False
+    if step.kernel != step.stride or step.dilation != (1, 1):
+        return False
+    return taken > 0 and isinstance(graph.nodes[taken - 1].step, Rectification)
+
+
 def _one_down(
-    graph: Graph,
-    node: Node,
-    signal: Tensor,
-    lies: Windows,
-    above: Support,
-    switches: Callable[[int], Tensor],
-    place: int,
+    graph: Graph, place: int, signal: Tensor, lies: Windows, switches: Callable[[int], Tensor]
 ) -> list[Tensor]:
-    """The signal that a node sends to each value that it takes, where that value's signal is."""
+    """The signal that a node sends to each value that it takes, where that value's signal is.
+
+    A rectification passes it on: ``walk_down`` has rectified it.
+    """
+    node, above = graph.nodes[place], lies[place + 1]
     step, taken = node.step, node.inputs[0]
     shapes = [graph.shape(value) for value in node.inputs]
     match step:
@@ -513,8 +534,6 @@ def _one_down(
             parts = [filter_down(signal, step)]
         case Affine():
             parts = [scale_down(signal, step)]
-        case Rectification():
-            parts = [rectify(signal)]
         case MaxPooling():
             parts = [unpool(signal, switches(place), step)]
         case AveragePooling():
@@ -525,7 +544,7 @@ def _one_down(
             parts = concatenate_down(signal, [shape[0] for shape in shapes])
         case ChannelSlice():
             parts = [slice_down(signal, step, shapes[0][0])]
-        case ZeroPadding() | ResponseNormalisation():
+        case Rectification() | ZeroPadding() | ResponseNormalisation():
             parts = [signal]
         case _:
             raise DeconvError(f"the step {step.name!r} has no deconvnet")

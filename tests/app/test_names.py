@@ -34,6 +34,8 @@ TESTED = {
         "deconv_dashboard/start/caltech_panel.py",
         "caltech_classes",
     ): "test_folders_named_alike_as_labels",
+    ("deconv_dashboard/start/catalogue_panel.py", "catalogue_name"): FIXED,
+    ("deconv_dashboard/start/catalogue_panel.py", "catalogue_weights"): FIXED,
     ("deconv_dashboard/start/choose_images.py", "extensions"): FIXED,
     ("deconv_dashboard/start/choose_images.py", "labels"): "test_folders_named_alike_as_labels",
     ("deconv_dashboard/start/choose_images.py", "resize"): FIXED,
