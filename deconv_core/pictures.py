@@ -33,5 +33,5 @@ class Reconstruction:
 
     @property
     def frame(self) -> Box:
-        """What a tile shows: the receptive field, or the image where that is much smaller."""
+        """What a tile shows: the receptive field, or the image where the field is much larger."""
         return self.window if self.input_size is None else frame_of(self.window, self.input_size)
