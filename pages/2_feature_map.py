@@ -9,8 +9,10 @@ from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.layers import Layer
 from deconv_core.output.figures import peak_histogram
 from deconv_core.units import Unit
-from deconv_dashboard.frame import messages, pickers
+from deconv_dashboard.frame import address, messages, pickers
+from deconv_dashboard.frame.address import TABS
 from deconv_dashboard.frame.shell import heading, require_index, shell
+from deconv_dashboard.frame.tabs import open_tab
 from deconv_dashboard.gallery import answers, refining, tour
 from deconv_dashboard.gallery.downloads import downloads, file_stem
 from deconv_dashboard.gallery.tiles import gallery
@@ -37,7 +39,7 @@ def toolbar(choice: Choice, index: ActivationIndex, layer: Layer) -> None:
 def top_of_map(
     choice: Choice, index: ActivationIndex, layer: Layer, unit: Unit, buttons: Place
 ) -> None:
-    """Draw the grids, where one tile fired in its image, the histogram and the table."""
+    """Draw the grids, and below them the open tab."""
     k, second = int(choice.values.get("k", "9")), choice.values.get("label2")
     asked = [choice.label, *([second] if second else [])]
     found = [answers.find(choice, layer.name, unit.channel, k, label) for label in asked]
@@ -48,12 +50,23 @@ def top_of_map(
     if any(answer.pictures.found for answer in found):
         grids(choice, layer, unit, found, buttons)
         reconstructing.let_them_paint()
-        picked = answers.chosen(found, st.session_state.get("chosen_tile", ""))
-        if picked is not None:
-            where_it_fired(choice, picked)
-    numbers(choice, index, unit, found)
+    name, place = open_tab(choice, TABS[PAGE])
+    with place:
+        if name == "fired":
+            fired(choice, found)
+        else:
+            numbers(choice, index, unit, found)
     with checking:
         refining.settle(choice, layer.name, unit.channel, k, found)
+
+
+def fired(choice: Choice, shown: Sequence[Answer]) -> None:
+    """Draw where the chosen tile fired in its image."""
+    picked = answers.chosen(shown, st.session_state.get("chosen_tile", ""))
+    if picked is None:
+        st.caption("There is no picture to choose: the map never fires here.")
+    else:
+        where_it_fired(choice, picked)
 
 
 def grids(
@@ -65,6 +78,7 @@ def grids(
 
     def choose(tile: str) -> None:
         st.session_state["chosen_tile"] = f"{unit} {tile}"
+        address.visit(PAGE, tab="fired")
 
     chosen = st.session_state.get("chosen_tile", "")
     gallery(answers.side_by_side(shown, scale, chosen), key="map_top", on_pick=choose)

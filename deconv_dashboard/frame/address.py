@@ -17,7 +17,7 @@ import streamlit as st
 
 PARAMETERS = (
     *("network", "dataset", "layer", "map", "label", "label2"),
-    *("scale", "k", "copies", "image", "position"),
+    *("scale", "k", "copies", "tab", "image", "position"),
 )
 PAGE_FILES = {
     "start": "app.py",
@@ -31,7 +31,14 @@ SCALES = {"clipped": "Shared", "99": "Per tile", "shared": "Unclipped"}
 """Name for ``Scale.named`` -> name on pages; the default comes first."""
 MOST = 25
 """Largest k."""
-_CARRIED = ("network", "dataset", "layer", "map", "label", "copies")
+TABS = {
+    "feature_map": {
+        "numbers": "Distribution",
+        "fired": "Where it fired",
+    },
+}
+"""Page -> its tabs: name in the address -> title; the first is open if the address names none."""
+_CARRIED = ("network", "dataset", "layer", "map", "label", "copies", "tab")
 _SHOWN = {
     "start": ("network", "dataset"),
     "layer": ("network", "dataset", "label", "layer", "scale", "copies"),
@@ -45,6 +52,7 @@ _SHOWN = {
         "scale",
         "k",
         "copies",
+        "tab",
     ),
     "image": ("network", "dataset", "label", "image", "layer", "map", "position"),
     "export": ("network", "dataset", "label", "layer", "map", "copies"),

@@ -38,7 +38,7 @@ def choose(page: str, notes: list[str]) -> Choice:
         _check_unit(page, index, values, notes)
     if values.get("label2") and values.get("label2") == values.get("label"):
         values.pop("label2")
-    _check_display(values, notes)
+    _check_display(page, values, notes)
     label = values.get("label") or None
     return Choice(registry, network, dataset, label, index, path, stamp, problem, values, page)
 
@@ -111,7 +111,7 @@ def _check_unit(
         values["map"] = str(int(asked))
 
 
-def _check_display(values: dict[str, str], notes: list[str]) -> None:
+def _check_display(page: str, values: dict[str, str], notes: list[str]) -> None:
     scale, k = values.get("scale", "clipped"), values.get("k", "9")
     if scale not in address.SCALES:
         notes.append(f"There is no scale “{_quoted(scale)}”; using the shared one.")
@@ -127,6 +127,12 @@ def _check_display(values: dict[str, str], notes: list[str]) -> None:
             "which counts every copy. Counting copies once."
         )
         values.pop("copies")
+    tabs = address.TABS.get(page, {})
+    if tabs and values.get("tab", next(iter(tabs))) not in tabs:
+        notes.append(
+            f"This page has no tab “{_quoted(values['tab'])}”; showing {next(iter(tabs.values()))}."
+        )
+        values.pop("tab")
 
 
 def short_name(network: NetworkChoice) -> str:

@@ -147,3 +147,22 @@ def test_pictures_paint_before_the_first_charts_of_a_session_only(
     assert waited == [0.125]
     app.button(key="next_map").click().run()
     assert waited == [0.125]
+
+
+def test_only_the_open_tab_is_made_and_it_stays_open(open_page: OpenPage) -> None:
+    app = open_page("feature_map", layer="conv4_4", map="3")
+    assert "Peaks over all images" in words(app)
+    assert "The image and the receptive field" not in words(app)
+    app = open_page("feature_map", layer="conv4_4", map="3", tab="fired")
+    assert "The image and the receptive field" in words(app)
+    assert "Peaks over all images" not in words(app)
+    app.button(key="next_map").click().run()
+    assert address(app)["tab"] == "fired"
+    assert "The image and the receptive field" in words(app)
+
+
+def test_an_unknown_tab_is_said(open_page: OpenPage) -> None:
+    app = open_page("feature_map", layer="conv4_4", map="3", tab="<b>")
+    assert any("This page has no tab" in warning.value for warning in app.warning)
+    assert "Peaks over all images" in words(app)
+    assert "tab" not in address(app)
