@@ -27,6 +27,7 @@ from deconv_core.index.copies import Groups, KnownCopies, is_repeated
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.inspection import PlannedImages
 from deconv_core.index.manifest import Manifest
+from deconv_core.index.ranked_peaks import RankedPeaks
 from deconv_core.index.summary import KEPT, read_maps, read_top
 from deconv_core.layers import Layer, layer_of_peaks
 from deconv_core.peaks import Peaks
@@ -238,6 +239,64 @@ class ActivationIndex:
         best = self.best(layer, whole_number("channel", channel, None), None)
         columns = ["image_id", "label", "row", "column", "value"]
         return best.sort_values("image_id")[columns].reset_index(drop=True)
+
+    def ranked(
+        self, layer: str, channel: int, label: str | None = None, *, copies: bool = False
+    ) -> RankedPeaks:
+        """The peak of one feature map in every readable image, the smallest first.
+
+        Args:
+            layer: a convolution or a pooling.
+            channel: the feature map.
+            label: only images with this label.
+            copies: count every copy, as in ``top``.
+
+        Raises:
+            DeconvError: there is no such layer, channel or label.
+            IndexDamagedError: a block cannot be read.
+        """
+        number = whole_number("channel", channel, None)
+        peaks = self.best(layer, number, label, copies=flag("copies", copies))
+        return RankedPeaks.of(Unit(layer, number), peaks)
+
+    def sample(
+        self,
+        layer: str,
+        channel: int,
+        low: float = 0.25,
+        high: float = 0.5,
+        k: int = TOP,
+        label: str | None = None,
+        seed: int | None = None,
+        *,
+        copies: bool = False,
+    ) -> list[Activation]:
+        """Activations of a feature map from a band of its distribution, strongest first.
+
+        The n readable images are ordered by their peak, the smallest first, then by image_id, and
+        ranked from 0. The band is the images with a rank from low * n to below high * n. Images
+        that do not activate the map count for the ranks, but are left out of the answer.
+
+        Args:
+            layer: a convolution or a pooling.
+            channel: the feature map.
+            low: where the band starts; 0 is the smallest peak.
+            high: where the band ends; 1 is the largest peak.
+            k: how many, at least 1.
+            label: only images with this label.
+            seed: choose at random with this seed; otherwise evenly spaced by rank, with the
+                strongest and the weakest of the band that activate the map.
+            copies: count every copy, as in ``top``.
+
+        Returns:
+            Up to k activations; fewer if fewer images of the band activate the map.
+
+        Raises:
+            DeconvError: there is no such layer, channel or label, or another argument is wrong.
+            IndexDamagedError: a block cannot be read.
+        """
+        ranked = self.ranked(layer, channel, label, copies=copies)
+        return ranked.band(low, high).firing.spread(k, seed).activations()
 
     def maps(self, layer: str, label: str | None = None) -> pd.DataFrame:
         """Statistics of every feature map of a layer over the readable images, with copies.

@@ -1,0 +1,1 @@
+"""Statistics of peaks: pure functions on arrays."""
