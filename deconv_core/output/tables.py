@@ -17,6 +17,8 @@ BOX_COLUMNS = ("top", "left", "height", "width")
 _FORMULA = re.compile(r"(?:^|(?<=;))(?=['=+\-@\t\r\n＝＋－＠])")
 """Positions where a spreadsheet may see the start of a formula: at the start of a text, and after a
 semicolon, which separates cells in countries with a decimal comma."""
+_GUARDED = re.compile(r"(?:^|(?<=;))'(?=['=+\-@\t\r\n＝＋－＠])")
+"""An apostrophe that ``table_csv`` put in front of such a start."""
 
 
 def activation_table(
@@ -92,6 +94,11 @@ def csv_file(table: pd.DataFrame) -> bytes:
     ``pandas.read_csv`` ignores the mark; ``open`` ignores it with ``encoding="utf-8-sig"``.
     """
     return table_csv(table).encode("utf-8-sig")
+
+
+def from_table_csv(text: str) -> str:
+    """A text of a cell that ``table_csv`` wrote, as it was before."""
+    return _GUARDED.sub("", text)
 
 
 def _shown_as_text(value: object) -> object:
