@@ -10,9 +10,11 @@ from deconv_core.errors import DeconvError
 from deconv_core.images.folder import ImageContent
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.layers import Layer
+from deconv_core.names import visible
 from deconv_core.pictures import Reconstruction
-from deconv_core.units import Activation
+from deconv_core.units import Activation, Unit
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
+from deconv_dashboard.data.notes_files import UnitNote
 from deconv_dashboard.data.registry import Registry
 
 EACH = "each"
@@ -36,6 +38,8 @@ class Choice:
         values: the checked query parameters of this page, among them ``layer`` and ``map``.
         page: name of the page that asks.
         notes: messages about wrong values in the address.
+        named: what people wrote about feature maps of the network; only maps with a name, a star
+            or a note.
     """
 
     registry: Registry
@@ -49,6 +53,7 @@ class Choice:
     values: Mapping[str, str] = field(default_factory=dict)
     page: str = "start"
     notes: tuple[str, ...] = ()
+    named: Mapping[Unit, UnitNote] = field(default_factory=dict)
 
     @property
     def layers(self) -> Mapping[str, Layer]:
@@ -79,6 +84,21 @@ class Choice:
     def map(self) -> int:
         """The feature map in the address."""
         return int(self.values.get("map", "0"))
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Address of a feature map -> the name that a person gave it, as it was typed."""
+        return {str(unit): note.name for unit, note in self.named.items() if note.name}
+
+    def name_of(self, unit: Unit) -> str:
+        """The name of a feature map without hidden controls, to show as text; "" for none."""
+        note = self.named.get(unit)
+        return visible(note.name) if note else ""
+
+    def title_of(self, unit: Unit) -> str:
+        """For example "Feature map 171 of conv4_4 · dog mouths"."""
+        name = self.name_of(unit)
+        return f"Feature map {unit.channel} of {unit.layer}" + (f" · {name}" if name else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +149,7 @@ class Answer:
         approximate: True for bfloat16 values that were not checked in float32.
         tiles: (kind, rank) -> PNG bytes that are drawn in place of ``pictures``.
         copies: image id -> ids of its copies, which it stands for; None if every copy counts.
+        names: address of a feature map -> its name.
     """
 
     label: str | None
@@ -137,6 +158,7 @@ class Answer:
     approximate: bool = False
     tiles: Mapping[tuple[str, int], bytes] = field(default_factory=dict)
     copies: Copies = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def copies_of(self, activation: Activation) -> tuple[str, ...]:
         """The ids of the copies that an activation's image stands for."""

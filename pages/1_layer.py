@@ -9,6 +9,7 @@ from deconv_dashboard.frame import messages, pickers
 from deconv_dashboard.frame.shell import heading, require_index, shell
 from deconv_dashboard.gallery import answers, contact_sheet, refining
 from deconv_dashboard.gallery.downloads import downloads, file_stem
+from deconv_dashboard.gallery.named_maps import named_maps
 from deconv_dashboard.gallery.tiles import gallery
 from deconv_dashboard.server import reconstructing
 from deconv_dashboard.values import Answer, Choice
@@ -63,6 +64,7 @@ def grids(choice: Choice, layer: Layer, answer: Answer, buttons: Place) -> None:
             *(answer.pictures.all, stem, layer, scale, "layer_top"),
             heading=words,
             copies=answer.copies,
+            names=answer.names,
         )
 
 
@@ -80,3 +82,12 @@ with messages.explained(choice):
 with messages.explained(choice):
     messages.dead_maps_note(index, layer.name)
     contact_sheet.all_maps(choice, layer)
+named = st.expander(
+    "Named maps of all layers",
+    icon=":material/bookmarks:",
+    key="named_maps",
+    on_change="rerun",
+)
+if named.open:
+    with named:
+        named_maps(choice)

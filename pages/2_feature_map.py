@@ -15,6 +15,7 @@ from deconv_dashboard.frame.shell import heading, require_index, shell
 from deconv_dashboard.frame.tabs import open_tab
 from deconv_dashboard.gallery import answers, refining, tour
 from deconv_dashboard.gallery.downloads import downloads, file_stem
+from deconv_dashboard.gallery.notes_panel import notes_panel
 from deconv_dashboard.gallery.tiles import gallery
 from deconv_dashboard.gallery.where_it_fired import where_it_fired
 from deconv_dashboard.server import reconstructing, resources
@@ -54,6 +55,8 @@ def top_of_map(
     with place:
         if name == "fired":
             fired(choice, found)
+        elif name == "notes":
+            notes_panel(choice, unit)
         else:
             numbers(choice, index, unit, found)
     with checking:
@@ -91,13 +94,13 @@ def grids(
         st.caption(f"Reconstructions: {scale.caption}.", width="content")
     for answer in shown:
         stem = file_stem(choice, layer.name, unit.channel, answer.label)
-        words = [f"Feature map {unit.channel} of {layer.name}", answer.label, choice.dataset.name]
+        words = [choice.title_of(unit), answer.label, choice.dataset.name]
         line = " · ".join(filter(None, words))
         title = f"Download {answer.label or 'all'}" if len(shown) > 1 else "Download"
         with buttons:
             key = f"map_{answer.label}"
             shown_here = answer.pictures.all, stem, layer, scale, key, title, line
-            downloads(*shown_here, copies=answer.copies)
+            downloads(*shown_here, copies=answer.copies, names=answer.names)
 
 
 def numbers(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[Answer]) -> None:
@@ -128,7 +131,7 @@ def numbers(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[
 
 
 choice = shell(PAGE, title="Feature map")
-named = f"Feature map {choice.map} of {choice.layer.name}" if choice.layer else "Feature map"
+named = choice.title_of(Unit(choice.layer.name, choice.map)) if choice.layer else "Feature map"
 buttons = heading(choice, named)
 index = require_index(choice)
 layer = index.layers[choice.values["layer"]]

@@ -146,7 +146,9 @@ with settings, messages.explained(choice):
     drawn = how_drawn(choice, index)
     with above:
         units, layers, trouble = which_maps(choice, index, drawn.label)
-    selection = replace(drawn, units=tuple(units), layers=tuple(layers))
+    within = {*layers, *(unit.layer for unit in units)}
+    names = {str(u): note.name for u, note in choice.named.items() if u.layer in within}
+    selection = replace(drawn, units=tuple(units), layers=tuple(layers), names=names)
     say_if_read_only(choice.registry.home)
     build_button(choice, index, selection, trouble)
 with built:

@@ -44,7 +44,7 @@ from deconv_core.output.rendering import Kind, Scale, compose_grid, tile
 from deconv_core.output.selection import Selection
 from deconv_core.output.tables import activation_table, csv_file
 from deconv_core.pictures import Reconstruction
-from deconv_core.units import Activation
+from deconv_core.units import Activation, Unit
 from deconv_core.whole_files import whole_file
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same export gives the same bytes
@@ -104,7 +104,8 @@ class ExportArchive:
         facts = {**facts, "left_out": dict(left_out), "maps": []}
         start, end = json.dumps(facts, indent=1).rsplit("[]", 1)
         _add_text(self.archive, "manifest.json", f"{start}[\n", self.described, f"\n ]{end}")
-        links = [(folder_of(*chosen), _title_of(*chosen)) for chosen in sections]
+        names = self.selection.names
+        links = [(folder_of(*chosen), _title_of(*chosen, names)) for chosen in sections]
         page = page_start(_title(facts), _lines(facts), links)
         _add_text(self.archive, "index.html", page, self.shown, left_out_html(left_out) + PAGE_END)
         if left_out:
@@ -184,7 +185,14 @@ class _Section:
     shown: str
 
 
-def _described(folder: str, layer: str, channel: int | None, scale: str, drawn: Drawn) -> str:
+def _described(
+    folder: str,
+    layer: str,
+    channel: int | None,
+    scale: str,
+    drawn: Drawn,
+    names: Mapping[str, str],
+) -> str:
     """The manifest's entry of one map or layer, as JSON."""
     activations = []
     for rank, found in enumerate(drawn.top, 1):
@@ -193,6 +201,7 @@ def _described(folder: str, layer: str, channel: int | None, scale: str, drawn: 
             {
                 "image_id": found.image_id,
                 "channel": found.unit.channel,
+                **_name_of(found.unit, names),
                 "row": found.row,
                 "column": found.column,
                 "value": found.value,
@@ -201,6 +210,7 @@ def _described(folder: str, layer: str, channel: int | None, scale: str, drawn: 
             }
         )
     facts = {"folder": folder, "layer": layer, "channel": channel, "scale": scale}
+    facts |= {} if channel is None else _name_of(Unit(layer, channel), names)
     return indent(json.dumps({**facts, "activations": activations}, indent=1), "  ")
 
 
@@ -209,8 +219,16 @@ def folder_of(layer: str, channel: int | None) -> str:
     return f"{layer}/layer" if channel is None else f"{layer}/map{channel}"
 
 
-def _title_of(layer: str, channel: int | None) -> str:
-    return f"{layer}, all feature maps" if channel is None else f"{layer}, feature map {channel}"
+def _name_of(unit: Unit, names: Mapping[str, str]) -> dict[str, str]:
+    """The manifest's entry of a map's name; empty if it has none."""
+    return {"name": names[str(unit)]} if names.get(str(unit)) else {}
+
+
+def _title_of(layer: str, channel: int | None, names: Mapping[str, str]) -> str:
+    if channel is None:
+        return f"{layer}, all feature maps"
+    name = names.get(str(Unit(layer, channel)))
+    return f"{layer}, feature map {channel}" + (f" · {name}" if name else "")
 
 
 def _add_section(
@@ -221,7 +239,8 @@ def _add_section(
     drawn: Drawn,
     layers: Mapping[str, Layer],
 ) -> _Section:
-    folder, title = folder_of(layer, channel), _title_of(layer, channel)
+    names = selection.names
+    folder, title = folder_of(layer, channel), _title_of(layer, channel, names)
     pictures, side = list(drawn.pictures.values()), selection.tile_size
     scale = Scale.named(selection.scale, pictures)
     if pictures:
@@ -229,7 +248,7 @@ def _add_section(
             grid = compose_grid(pictures, kind, scale=scale, tile_size=side)
             _add(archive, f"{folder}/{kind}{'es' if kind == 'patch' else 's'}.png", _png(grid))
     if drawn.top:
-        _add(archive, f"{folder}/table.csv", csv_file(_table(drawn, layers)))
+        _add(archive, f"{folder}/table.csv", csv_file(_table(drawn, layers, names)))
     for rank, picture in drawn.pictures.items() if selection.single_tiles else ():
         for kind in _KINDS:
             drawn_tile = tile(picture, kind, scale, side)
@@ -239,18 +258,19 @@ def _add_section(
             *(rank, found.image_id, found.unit.channel, found.value),
             (drawn.copies or {}).get(found.image_id, ()),
             drawn.missing.get(rank, ""),
+            names.get(str(found.unit), ""),
         )
         for rank, found in enumerate(drawn.top, 1)
     )
     caption = scale.caption if pictures else "no picture" if tiles else "no image activates it"
     shown = PageSection(title, folder, caption, tiles, by_map=channel is None)
-    return _Section(_described(folder, layer, channel, caption, drawn), section_html(shown))
+    return _Section(_described(folder, layer, channel, caption, drawn, names), section_html(shown))
 
 
-def _table(drawn: Drawn, layers: Mapping[str, Layer]) -> pd.DataFrame:
+def _table(drawn: Drawn, layers: Mapping[str, Layer], names: Mapping[str, str]) -> pd.DataFrame:
     """The table of all activations; for those without a picture, with the reason."""
     items = [drawn.pictures.get(rank, found) for rank, found in enumerate(drawn.top, 1)]
-    table = activation_table(items, layers, drawn.copies)  # type: ignore[arg-type]
+    table = activation_table(items, layers, drawn.copies, names)  # type: ignore[arg-type]
     if drawn.missing:
         table["left_out"] = [drawn.missing.get(rank, "") for rank in table["rank"]]
     return table

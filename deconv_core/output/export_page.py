@@ -15,7 +15,7 @@ class PageTile:
     """The caption of one tile.
 
     ``copies`` are the ids of equal images that the image stands for. ``left_out`` says why there is
-    no picture, or is "".
+    no picture, or is "". ``name`` is the map's name for people, or "".
     """
 
     rank: int
@@ -24,6 +24,7 @@ class PageTile:
     value: float
     copies: tuple[str, ...] = ()
     left_out: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def page_start(
         links: pairs (folder, title), one for each section.
     """
     head = "".join(f"<dt>{escape(name)}</dt><dd>{_name(text)}</dd>" for name, text in facts)
-    list_ = "".join(f'<a href="#{escape(folder)}">{escape(name)}</a>' for folder, name in links)
+    list_ = "".join(f'<a href="#{escape(folder)}">{_name(name)}</a>' for folder, name in links)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -114,7 +115,7 @@ def section_html(section: PageSection) -> str:
     """One map or layer as HTML: its pictures, and a caption for each tile."""
     title, folder = escape(section.title), escape(section.folder)
     start = (
-        f'<section id="{folder}"><header><h2>{title}</h2>'
+        f'<section id="{folder}"><header><h2><bdi>{title}</bdi></h2>'
         f'<span class="soft">{escape(section.caption)}</span></header>'
     )
     if not section.tiles:
@@ -152,7 +153,8 @@ def left_out_html(left_out: Mapping[str, str]) -> str:
 
 
 def _tile(tile: PageTile, by_map: bool) -> str:
-    unit = f"map {tile.channel}, " if by_map else ""
+    called = f" {_name(tile.name)}" if tile.name else ""
+    unit = f"map {tile.channel}{called}, " if by_map else ""
     copies = ""
     if tile.copies:
         names = escape_html(names_text([visible(image_id) for image_id in tile.copies]))

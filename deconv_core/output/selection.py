@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deconv_core.errors import DeconvError
 from deconv_core.index.activation_index import TOP, ActivationIndex
@@ -27,6 +27,7 @@ class Selection:
         tile_size: side of a tile in pixels; None uses the receptive field.
         single_tiles: True saves each tile as a separate file too.
         copies: True counts every copy of an image, not only the first.
+        names: address of a feature map, "conv4_4/171" -> its name for people.
     """
 
     units: tuple[Unit, ...] = ()
@@ -37,6 +38,7 @@ class Selection:
     tile_size: int | None = None
     single_tiles: bool = True
     copies: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def strongest_maps(

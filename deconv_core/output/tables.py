@@ -10,7 +10,7 @@ import pandas as pd
 from deconv_core.arguments import listed
 from deconv_core.layers import Layer, layer_named
 from deconv_core.pictures import Reconstruction
-from deconv_core.units import Activation, Box, label_of
+from deconv_core.units import Activation, Box, Unit, label_of
 
 COLUMNS = ("rank", "image_id", "label", "layer", "channel", "row", "column", "value")
 BOX_COLUMNS = ("top", "left", "height", "width")
@@ -25,6 +25,7 @@ def activation_table(
     items: Iterable[Reconstruction] | Iterable[Activation],
     layers: Mapping[str, Layer] | None = None,
     copies: Mapping[str, Sequence[str]] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """A table with one row for each activation, in the given order.
 
@@ -32,12 +33,14 @@ def activation_table(
         items: reconstructions or activations.
         layers: ``index.layers`` or ``network.layers``; needed for the boxes of activations.
         copies: image id -> ids of its copies (``index.copies``), to name them.
+        names: address of a feature map, "conv4_4/171" -> its name for people.
 
     Returns:
         rank (from 1), image_id, label, layer, channel, row, column (locations in the map), value
         (activation), and the receptive field inside the 224x224 input in pixels: top, left,
         height, width. Without ``layers``, activations have no box. With ``copies`` there are also
-        the columns copies (their number) and copy_ids (separated by "; ").
+        the columns copies (their number) and copy_ids (separated by "; "). If any of the maps has
+        a name, there is the column name.
 
     Raises:
         DeconvError: ``items`` is not such a list, or ``layers`` lacks a layer.
@@ -66,7 +69,9 @@ def activation_table(
         others = [copies.get(image_id, ()) for image_id in table["image_id"]]
         table["copies"] = pd.Series([len(ids) for ids in others], dtype="int64")
         table["copy_ids"] = pd.Series(["; ".join(ids) for ids in others], dtype="str")
-    return table
+    units = zip(table["layer"], table["channel"], strict=True)
+    called = [(names or {}).get(str(Unit(*unit)), "") for unit in units]
+    return table.assign(name=called) if any(called) else table
 
 
 def table_csv(table: pd.DataFrame) -> str:

@@ -125,7 +125,7 @@ class NotesStore:
         with self._changing() as stored:
             merged = dict(stored)
             for given in notes:
-                note = replace(given, changed=min(given.changed, latest))
+                note = replace(given, changed=min(given.changed or latest, latest))
                 there = stored.get(note.unit)
                 if there is None:
                     what = "new"

@@ -35,6 +35,7 @@ TABS = {
     "feature_map": {
         "numbers": "Distribution",
         "fired": "Where it fired",
+        "notes": "Notes",
     },
 }
 """Page -> its tabs: name in the address -> title; the first is open if the address names none."""

@@ -9,13 +9,15 @@ from pathlib import Path
 from deconv_core.errors import DeconvError
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.names import visible
-from deconv_core.units import as_stored
+from deconv_core.units import Unit, as_stored
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
+from deconv_dashboard.data.notes_files import UnitNote
 from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.depths import first_shown
 from deconv_dashboard.frame import address
 from deconv_dashboard.jobs.scans import finish_new_index
 from deconv_dashboard.server import resources
+from deconv_dashboard.server.told import told
 from deconv_dashboard.values import EACH, Choice
 
 _LONGEST_QUOTE = 60
@@ -40,7 +42,21 @@ def choose(page: str, notes: list[str]) -> Choice:
         values.pop("label2")
     _check_display(page, values, notes)
     label = values.get("label") or None
-    return Choice(registry, network, dataset, label, index, path, stamp, problem, values, page)
+    found = registry, network, dataset, label, index, path, stamp, problem, values, page
+    return Choice(*found, named=_named(registry, index, notes))
+
+
+def _named(
+    registry: Registry, index: ActivationIndex | None, notes: list[str]
+) -> Mapping[Unit, UnitNote]:
+    """What people wrote about maps of the network; none, and a note, if it cannot be read."""
+    if index is None:
+        return {}
+    try:
+        return resources.notes_of(registry.home, index.manifest.fingerprint)
+    except DeconvError as error:
+        notes.append(f"Names are not shown: {escape(told(error))}.")
+        return {}
 
 
 def _opened(path: Path, stamp: str) -> tuple[ActivationIndex | None, DeconvError | None]:

@@ -161,7 +161,7 @@ def table(
     answers: Sequence[Answer], layers: Mapping[str, Layer], name: str, key: str, **how: Any
 ) -> None:
     """Draw answers as one table: rank, image, location, value, box in pixels, copies."""
-    parts = [activation_table(one.activations, layers, one.copies) for one in answers]
+    parts = [activation_table(one.activations, layers, one.copies, one.names) for one in answers]
     listed = pd.concat(parts, ignore_index=True)
     data_table(
         listed.assign(rank=range(1, len(listed) + 1)),

@@ -15,6 +15,7 @@ from streamlit.delta_generator import DeltaGenerator as Place
 
 from deconv_core.errors import IndexDamagedError
 from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.units import Unit
 from deconv_dashboard.frame import address
 from deconv_dashboard.frame.choice import choose, escape, short_name
 from deconv_dashboard.frame.remedies import offer_scan
@@ -58,6 +59,10 @@ def shell(page: str, *, title: str) -> Choice:
     reconstructing.begin_request()
     notes: list[str] = []
     choice = choose(page, notes)
+    if page == "feature_map" and choice.layer is not None:
+        unit = Unit(choice.layer.name, choice.map)
+        called = " · ".join(filter(None, [choice.name_of(unit), str(unit)]))
+        st.set_page_config(page_title=f"{called} · {PRODUCT}")
     resources.prepared(choice.registry.home)
     address.settle(page, choice.values)
     with st.sidebar:

@@ -35,7 +35,7 @@ def find(choice: Choice, layer: str, channel: int | None, k: int, label: str | N
         approximate = choice.approximate and bool(found)
     index = choice.index
     copies = index.copies_behind(found, label, copies=choice.copies) if index else None
-    return Answer(label, found, approximate=approximate, copies=copies)
+    return Answer(label, found, approximate=approximate, copies=copies, names=choice.names)
 
 
 def with_pictures(choice: Choice, answers: Sequence[Answer]) -> list[Answer]:
@@ -103,7 +103,7 @@ def panels(
         picture = answer.pictures.found.get(rank)
         for kind, tiles in tiles_of.items():
             title, text = (
-                _below_reconstruction(rank, activation, names_map, answer.approximate)
+                _below_reconstruction(rank, activation, answer, names_map)
                 if kind == "reconstruction"
                 else _below_patch(rank, activation, names_file)
             )
@@ -131,10 +131,14 @@ def panels(
 
 
 def _below_reconstruction(
-    rank: int, activation: Activation, names_map: bool, approximate: bool
+    rank: int, activation: Activation, answer: Answer, names_map: bool
 ) -> tuple[str, str]:
-    name = f" · map {activation.unit.channel}" if names_map else ""
-    return f"{rank}{name}", activation_text(activation.value, approximate=approximate)
+    value = activation_text(activation.value, approximate=answer.approximate)
+    if not names_map:
+        return str(rank), value
+    name = answer.names.get(str(activation.unit), "")
+    called = f" · {shortened(visible(name), 24)}" if name else ""
+    return f"{rank} · map {activation.unit.channel}", f"{value}{called}"
 
 
 def _below_patch(rank: int, activation: Activation, names_file: bool) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 import pandas as pd
@@ -9,7 +10,7 @@ import streamlit as st
 
 from deconv_core.errors import DeconvError
 from deconv_core.layers import Layer
-from deconv_core.units import Activation
+from deconv_core.units import Activation, Unit, composed
 from deconv_dashboard.frame import address, messages
 from deconv_dashboard.frame.data_tables import data_table
 from deconv_dashboard.gallery import answers
@@ -27,6 +28,11 @@ _BARS = "#7d94a8"  # the accent colour is for the chosen tile
 def map_href(channel: int) -> str:
     """The address of a feature map of this layer, for "open in a new tab"."""
     return "feature_map?" + urlencode(address.link_to(map=channel))
+
+
+def unit_href(unit: Unit) -> str:
+    """The address of a feature map of any layer, for "open in a new tab"."""
+    return "feature_map?" + urlencode(address.link_to(layer=unit.layer, map=unit.channel))
 
 
 def all_maps(choice: Choice, layer: Layer) -> None:
@@ -52,9 +58,15 @@ def all_maps(choice: Choice, layer: Layer) -> None:
 
 def _table(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        text = st.text_input("Maps whose number contains", key="maps_filter", width=220)
+        text = st.text_input("Number or name contains", key="maps_filter", width=220)
         hide = st.toggle("Hide maps that never fire", key="maps_alive")
-    shown = maps[maps["channel"].astype(str).str.contains(text.strip(), regex=False)]
+    names = [choice.names.get(str(Unit(layer.name, channel)), "") for channel in maps["channel"]]
+    if any(names):
+        maps = maps.copy()
+        maps.insert(1, "name", names)
+    wanted = composed(text.strip()).casefold()
+    said = [f"{c} {composed(n).casefold()}" for c, n in zip(maps["channel"], names, strict=True)]
+    shown = maps[[wanted in one for one in said]]
     if hide:
         shown = shown[~shown["dead"]]
     shown = shown.sort_values("max", ascending=False).reset_index(drop=True)
@@ -74,6 +86,7 @@ def _table(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
         alt=f"The feature maps of {layer.name}",
         column_config={
             "channel": st.column_config.NumberColumn("Feature map", width="small"),
+            "name": st.column_config.TextColumn("Name"),
             "max": st.column_config.ProgressColumn(
                 "Strongest activation",
                 min_value=0.0,
@@ -111,6 +124,13 @@ def open_map(channel: int) -> None:
     st.switch_page(address.PAGE_FILES["feature_map"], query_params=address.link_to(map=channel))
 
 
+def open_unit(unit: str) -> None:
+    """Go to a feature map of any layer, for example "conv4_4/171"."""
+    layer, _, channel = unit.rpartition("/")
+    there = address.link_to(layer=layer, map=channel)
+    st.switch_page(address.PAGE_FILES["feature_map"], query_params=there)
+
+
 def _sheet(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         order = st.selectbox(
@@ -133,53 +153,66 @@ def _sheet(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
         "Left: the reconstruction of the map's strongest activation, on its own scale. Right: the "
         f"patch it came from. {messages.as_scanned(choice)}"
     )
-    for first in range(0, len(channels), _PART):
-        try:
-            _part(choice, layer, channels[first : first + _PART], first)
-        except DeconvError:  # the full message is above, in place of the top 9
-            st.caption("The pictures cannot be made; the table lists all maps.")
-            return
+    try:
+        map_tiles(choice, [Unit(layer.name, channel) for channel in channels], "sheet")
+    except DeconvError:  # the full message is above, in place of the top 9
+        st.caption("The pictures cannot be made; the table lists all maps.")
 
 
-def _part(choice: Choice, layer: Layer, channels: list[int], first: int) -> None:
-    """Draw a few rows of the contact sheet as soon as their pictures are ready."""
-    best = resources.best_of_maps(choice, layer.name, channels)
-    alive = [activation for activation in best if activation is not None]
-    made = reconstructing.watched(choice, alive, height=160)
-    ranks = {activation: rank for rank, activation in enumerate(alive, 1)}
-    tiles = []
-    for channel, activation in zip(channels, best, strict=True):
-        tiles.append(_tile(choice, channel, activation, made, ranks))
-    opened = gallery(
-        [Panel("", tiles, columns=8, kind="pairs")],
-        key=f"sheet_{first}",
-        panel_columns=1,
-        smallest=64,
-    )
-    if opened is not None:
-        open_map(int(opened))
+def map_tiles(
+    choice: Choice, units: Sequence[Unit], key: str, *, names_layer: bool = False
+) -> None:
+    """Draw each map's strongest activation as a tile that opens the map, a few rows at a time.
+
+    Args:
+        choice: what the page shows.
+        units: the maps.
+        key: of the galleries, unique on the page.
+        names_layer: True names the layer in captions.
+
+    Raises:
+        DeconvError: the pictures cannot be made.
+    """
+    for first in range(0, len(units), _PART):
+        part = units[first : first + _PART]
+        best = resources.best_of_maps(choice, part)
+        alive = [activation for activation in best if activation is not None]
+        made = reconstructing.watched(choice, alive, height=160)
+        ranks = {activation: rank for rank, activation in enumerate(alive, 1)}
+        tiles = []
+        for unit, activation in zip(part, best, strict=True):
+            number = str(unit) if names_layer else str(unit.channel)
+            rank = ranks[activation] if activation is not None else 0
+            tiles.append(_tile(choice, unit, number, activation, made, rank))
+        opened = gallery(
+            [Panel("", tiles, columns=8, kind="pairs")],
+            key=f"{key}_{first}",
+            panel_columns=1,
+            smallest=64,
+        )
+        if opened is not None:
+            open_unit(opened)
 
 
 def _tile(
     choice: Choice,
-    channel: int,
+    unit: Unit,
+    number: str,
     activation: Activation | None,
     made: Pictures,
-    ranks: dict[Activation, int],
+    rank: int,
 ) -> Tile:
-    picture = made.found.get(ranks[activation]) if activation is not None else None
+    picture, title, name = made.found.get(rank), choice.title_of(unit), choice.name_of(unit)
     if activation is None or picture is None:
         why = "never fires" if activation is None else "image gone or changed"
-        return Tile(
-            b"", f"Feature map {channel}", f"{channel} · {why}", "", str(channel), map_href(channel)
-        )
-    key = made.keys[ranks[activation]]
+        return Tile(b"", title, f"{number} · {why}", name, str(unit), unit_href(unit))
+    key = made.keys[rank]
     return Tile(
         drawn.tile_png(picture, key, "reconstruction", answers.PER_TILE),
-        f"Feature map {channel}: reconstruction and patch in {activation.image_id}",
-        f"{channel} · {activation_text(activation.value, approximate=choice.approximate)}",
-        "",
-        str(channel),
-        map_href(channel),
+        f"{title}: reconstruction and patch in {activation.image_id}",
+        f"{number} · {activation_text(activation.value, approximate=choice.approximate)}",
+        name,
+        str(unit),
+        unit_href(unit),
         second=drawn.tile_png(picture, key, "patch", answers.PER_TILE),
     )

@@ -27,10 +27,11 @@ def file_stem(choice: Choice, layer: str, channel: int | None, label: str | None
     """
     parts = [layer, *([] if channel is None else [f"map{channel}"]), *([label] if label else [])]
     parts += ["copies"] if choice.copies else []
-    return "_".join(_plain(part) for part in [*parts, choice.dataset.name])
+    return "_".join(plain_name(part) for part in [*parts, choice.dataset.name])
 
 
-def _plain(text: str) -> str:
+def plain_name(text: str) -> str:
+    """A text as a part of a file name."""
     return re.sub(r"[^\w.-]+", "-", text).strip("-.")[:60] or "unnamed"
 
 
@@ -43,6 +44,7 @@ def downloads(
     title: str = "Download",
     heading: str = "",
     copies: Mapping[str, Sequence[str]] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """Draw buttons for each grid, for both grids side by side, and for the table."""
     if not pictures:
@@ -74,9 +76,9 @@ def downloads(
             key,
             lambda: sheet(pictures, heading or stem, layer, scale, large=enlarged, copies=copies),
         )
-        _button("Table (CSV)", f"{stem}.csv", key, lambda: _csv(pictures, copies))
-        names = [heading, *(picture.activation.image_id for picture in pictures)]
-        if missing := not_drawn(names):
+        _button("Table (CSV)", f"{stem}.csv", key, lambda: _csv(pictures, copies, names))
+        written = [heading, *(picture.activation.image_id for picture in pictures)]
+        if missing := not_drawn(written):
             some = f"{missing[:9]}…" if len(missing) > 9 else missing
             st.caption(
                 f"The font of the captions does not have {escape(some)}. The pictures show � "
@@ -102,5 +104,9 @@ def grid(pictures: Sequence[Reconstruction], kind: Kind, scale: Scale, side: int
     return png_bytes(compose_grid(pictures, kind, scale=scale, tile_size=side))
 
 
-def _csv(pictures: Sequence[Reconstruction], copies: Mapping[str, Sequence[str]] | None) -> bytes:
-    return csv_file(activation_table(pictures, copies=copies))
+def _csv(
+    pictures: Sequence[Reconstruction],
+    copies: Mapping[str, Sequence[str]] | None,
+    names: Mapping[str, str] | None,
+) -> bytes:
+    return csv_file(activation_table(pictures, copies=copies, names=names))

@@ -14,6 +14,7 @@ _network                    networks                     source, preprocessing, 
 _folder KeptFolder._images  lists of folders             settings; looks at each folder   8
 _index                      indexes, opened              path, stamp                      8
 _top _maps _peaks           what an index answers        path, stamp, question            512 64 128
+_notes                      names and notes of maps      data folder, fingerprint, file   16
 settled_answers             answers, checked in float32  path, stamp, question            2000
 _file_hash                  SHA-256 of a file            file                             4096
 uploaded_image              a folder for an upload       SHA-256 of it, how it is read    8
@@ -61,10 +62,10 @@ upload_passed_over          what an upload left out      id of its dataset      
 A session also remembers what a person chose (the keys of widgets), how often a widget was changed
 from elsewhere (..._changes), what is to be said on the next run (..._error, ..._trouble,
 ..._blocked, ..._question), and address, address_page, address_waiting, browse_place, charts_loaded,
-chosen_tile, damage_told, folder_chosen, hero_shown, maps_picked, moved_asked, newest_request,
-request_flag, scan_offered, start_wanted, upload_round. In the browser pictures are part of the
-page: a component draws again when its data differ, and addresses of pictures are made of their
-content.
+chosen_tile, damage_told, folder_chosen, hero_shown, import_done, maps_picked, moved_asked,
+newest_request, notes_saved, notes_unsaved, request_flag, scan_offered, start_wanted, upload_round.
+In the browser pictures are part of the page: a component draws again when its data differ, and
+addresses of pictures are made of their content.
 
 The first page paints before torch is there. So what loads torch is imported when it is first used:
 by ``deconv_core.NAME``, which does so by itself, or inside the function that needs it.
@@ -78,7 +79,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,9 +104,11 @@ from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.layers import INPUT_SIZE
 from deconv_core.pictures import Reconstruction
 from deconv_core.storage import Location
-from deconv_core.units import Activation
+from deconv_core.units import Activation, Unit
 from deconv_dashboard.data.datasets import Dataset
+from deconv_dashboard.data.notes_files import UnitNote
 from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.data.unit_notes import NotesStore
 from deconv_dashboard.data.uploads import delete_interrupted_uploads
 from deconv_dashboard.jobs.scans import finish_what_was_killed
 from deconv_dashboard.limits import allow_open_files
@@ -300,9 +303,9 @@ def settled_answers() -> Store[tuple[Any, ...], ExactTop]:
     return Store(2000)
 
 
-def best_of_maps(choice: Choice, layer: str, channels: Sequence[int]) -> list[Activation | None]:
+def best_of_maps(choice: Choice, units: Sequence[Unit]) -> list[Activation | None]:
     """The strongest activation of each of several maps; None for a dead one."""
-    asked = (question(choice, layer, channel, 1, choice.label) for channel in channels)
+    asked = (question(choice, unit.layer, unit.channel, 1, choice.label) for unit in units)
     found = [_top(_asked(choice), (*one[:-1], False)) for one in asked]
     return [one[0] if one else None for one in found]
 
@@ -331,6 +334,21 @@ def _peaks(
 def peaks_of(choice: Choice, layer: str, channel: int) -> pd.DataFrame:
     """``index.peaks``, kept."""
     return _peaks(_asked(choice), str(choice.index_path), choice.index_stamp, layer, channel)
+
+
+def notes_of(home: Path, fingerprint: str) -> Mapping[Unit, UnitNote]:
+    """Names and notes of a network's feature maps, as they are now.
+
+    Raises:
+        DeconvError: their file is damaged or cannot be read.
+    """
+    return _notes(home, fingerprint, _state(NotesStore(home, fingerprint).path))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _notes(home: Path, fingerprint: str, file: FileState | None) -> Mapping[Unit, UnitNote]:
+    del file
+    return NotesStore(home, fingerprint).read()
 
 
 # --- images --------------------------------------------------------------------------------------

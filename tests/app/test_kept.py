@@ -37,7 +37,9 @@ from deconv_core.output.selection import Selection
 from deconv_core.scanning.scan import scan
 from deconv_core.units import Activation, Box, Unit
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
+from deconv_dashboard.data.notes_files import UnitNote
 from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.data.unit_notes import NotesStore
 from deconv_dashboard.jobs.scans import scan_state
 from deconv_dashboard.queue.silence import Silence
 from deconv_dashboard.queue.state import JobState
@@ -391,6 +393,14 @@ def test_picture_store_and_tiles(shelf: Shelf, network: Network) -> None:
     assert first.keys[1].image != second.keys[1].image
 
 
+def test_notes(shelf: Shelf) -> None:
+    store, unit = NotesStore(shelf.registry.home, "0" * 16), Unit(LAYER, 0)
+    for name in ("", "first", "other"):
+        seen = resources.notes_of(store.home, store.fingerprint).get(unit, UnitNote(unit))
+        assert seen.name == name
+        store.save(seen, replace(seen, name="other" if name else "first"))
+
+
 def test_a_picture_of_the_index_is_not_made_from_another_image(shelf: Shelf) -> None:
     best = shelf.best()
     before = pictures.watched(shelf.choice, [best], 100)
@@ -616,6 +626,7 @@ ROWS: dict[str, Callable[..., None] | str] = {
     "_folder KeptFolder._images": test_images,
     "_index": test_index,
     "_top _maps _peaks": test_index,
+    "_notes": test_notes,
     "settled_answers": test_index,
     "_file_hash": test_file_hash,
     "uploaded_image": test_uploaded_image,

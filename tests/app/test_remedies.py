@@ -156,6 +156,13 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("Names in this zip are read as",),
         ("the names in this zip cannot be read",),
     ),
+    "Feature map: the tab Notes; Layer: the named maps": (
+        ("Feature map", "Notes", "Name", "Note", "Import"),
+        (
+            *("nothing was saved: another session", "nothing was saved: the notes of this"),
+            *("No feature map of this network has a name", "the notes in {} are damaged"),
+        ),
+    ),
     "update": (
         ("Update", "Update the scan", "Update and resume"),
         (

@@ -202,6 +202,30 @@ def test_a_name_turns_nothing_round_on_the_page(network: Network, tmp_path: Path
     assert {entry["image_id"] for entry in found} == {f"cat{turning}gpj.png"}
 
 
+def test_names_of_maps_are_in_page_manifest_and_table(
+    network: Network, images: ImageFolder, index: ActivationIndex, tmp_path: Path
+) -> None:
+    best = index.top(LAYER)[0].unit
+    names = {str(MAP): "=1+1 <i>mouths</i> \u202e", str(best): "noses"}
+    chosen = Selection((MAP,), (LAYER,), names=names)
+    held = zipfile.ZipFile(export(network, images, index, chosen, tmp_path / "out.zip"))
+    page = held.read("index.html").decode()
+    assert "feature map 3 · =1+1 &lt;i&gt;mouths&lt;/i&gt; \N{REPLACEMENT CHARACTER}" in page
+    assert f"map {best.channel} <bdi>noses</bdi>, " in page
+    one, layer = (
+        list(csv.DictReader(io.StringIO(held.read(f"{place}/table.csv").decode("utf-8-sig"))))
+        for place in ("conv2_1/map3", "conv3_1/layer")
+    )
+    assert {row["name"] for row in one} == {"'=1+1 <i>mouths</i> \u202e"}
+    assert [row["name"] for row in layer] == [
+        "noses" if int(row["channel"]) == best.channel else "" for row in layer
+    ]
+    maps = {entry["channel"]: entry for entry in json.loads(held.read("manifest.json"))["maps"]}
+    assert maps[3]["name"] == names[str(MAP)]
+    assert "name" not in maps[None]
+    assert maps[None]["activations"][0]["name"] == "noses"
+
+
 def test_tables_have_the_mark_that_excel_looks_for(archive: zipfile.ZipFile) -> None:
     tables = [name for name in archive.namelist() if name.endswith(".csv")]
     assert len(tables) == 2

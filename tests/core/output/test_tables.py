@@ -82,6 +82,13 @@ def test_copies_are_counted_and_named() -> None:
     assert list(activation_table([], copies={}).columns) == [*COLUMNS, "copies", "copy_ids"]
 
 
+def test_names_of_maps_are_a_column_if_there_are_any(index: ActivationIndex) -> None:
+    top = index.top("conv3_1", channel=2)
+    assert "name" not in activation_table(top, names={"conv3_1/1": "other"})
+    assert set(activation_table(top, names={"conv3_1/2": "dogs"})["name"]) == {"dogs"}
+    assert list(activation_table([], names={"conv3_1/2": "dogs"})) == list(activation_table([]))
+
+
 def test_nothing_gives_a_table_with_the_same_columns() -> None:
     found = activation_table([])
     assert list(found.columns) == COLUMNS
