@@ -216,28 +216,62 @@ def read_peaks(
     Raises:
         IndexDamagedError: the block is missing, truncated or fails its checksums.
     """
-    groups = [
+    groups = _groups_with(layers, layer, channel)
+    ordinals, arrays = _read_groups(file, layers, layer, groups, ("value", "row", "column"))
+    found = Peaks(*(array.T for array in arrays))
+    if channel is None:
+        return ordinals, found
+    start = channel - groups[0][1].start
+    return ordinals, found.select(channels=slice(start, start + 1))
+
+
+def read_values(
+    file: BlockFile, layers: Sequence[Layer], layer: str, channel: int | None
+) -> tuple[Ordinals, npt.NDArray[np.float32]]:
+    """Read the values of the peaks of a layer, or of one channel, without their locations.
+
+    Returns:
+        The ordinals of the N images, and the values (C, N) of the C maps.
+
+    Raises:
+        IndexDamagedError: the block is missing, truncated or fails its checksums.
+    """
+    groups = _groups_with(layers, layer, channel)
+    ordinals, (values,) = _read_groups(file, layers, layer, groups, ("value",))
+    return ordinals, values if channel is None else values[[channel - groups[0][1].start]]
+
+
+def _groups_with(
+    layers: Sequence[Layer], layer: str, channel: int | None
+) -> list[tuple[int, range]]:
+    """Number and channels of the row groups of a layer, or of the one with a channel."""
+    return [
         (number, channels)
         for number, (name, channels) in enumerate(row_groups(layers))
         if name == layer and (channel is None or channel in channels)
     ]
+
+
+def _read_groups(
+    file: BlockFile,
+    layers: Sequence[Layer],
+    layer: str,
+    groups: Sequence[tuple[int, range]],
+    columns: Sequence[str],
+) -> tuple[Ordinals, list[npt.NDArray[Any]]]:
+    """Read columns of row groups of a layer: the ordinals, and an array (C, N) of each column."""
     try:
         with index_limits.open_parquet(file.path, index_limits.MAX_PEAKS_EXPANSION) as opened:
             index_limits.check_peak_rows(opened.metadata, file.path.stat().st_size)
             here = next(found for found in layers if found.name == layer)
             schema = _schema(layers)
-            read = [
-                _read_group(opened, number, schema, here, channels) for number, channels in groups
-            ]
-        if len({len(ordinals) for ordinals, _ in read}) > 1:
+            (images,) = _read_group(opened, *groups[0], schema, here, ("image",))
+            read = [_read_group(opened, *group, schema, here, columns) for group in groups]
+        if any(array.shape[1:] != images[0].shape for arrays in read for array in arrays):
             raise ValueError("its feature maps have different numbers of images")
     except READ_ERRORS as error:
         raise _damaged(file.path, error) from error
-    ordinals, found = read[0]
-    if channel is None:
-        return ordinals, Peaks.join([peaks for _, peaks in read], axis=1)
-    start = channel - groups[0][1].start
-    return ordinals, found.select(channels=slice(start, start + 1))
+    return images[0], [np.concatenate(arrays) for arrays in zip(*read, strict=True)]
 
 
 def _group_table(
@@ -257,12 +291,17 @@ def _group_table(
 
 
 def _read_group(
-    file: pq.ParquetFile, number: int, schema: pa.Schema, layer: Layer, channels: range
-) -> tuple[Ordinals, Peaks]:
-    """Read the row group with these channels of a layer."""
+    file: pq.ParquetFile,
+    number: int,
+    channels: range,
+    schema: pa.Schema,
+    layer: Layer,
+    columns: Sequence[str],
+) -> list[npt.NDArray[Any]]:
+    """Read columns (channels, images) of the row group with these channels of a layer."""
     if number >= file.num_row_groups:
         raise ValueError(f"it has no row group {number}")
-    table = file.read_row_group(number, columns=["channel", "image", "value", "row", "column"])
+    table = file.read_row_group(number, columns=["channel", *columns])
     index_limits.check_peak_columns(table, schema, layer)
     images = table.num_rows // len(channels)
     numbers = table["channel"].to_numpy()
@@ -273,10 +312,7 @@ def _read_group(
     ):
         raise ValueError(f"row group {number} does not hold channels {channels}")
     shape = (len(channels), images)
-    values, rows, columns = (
-        table[name].to_numpy().reshape(shape).T for name in ("value", "row", "column")
-    )
-    return table["image"].to_numpy()[:images], Peaks(values, rows, columns)
+    return [table[name].to_numpy().reshape(shape) for name in columns]
 
 
 def _damaged(path: Location, error: Exception) -> IndexDamagedError:

@@ -39,7 +39,7 @@ ActivationIndex             images notes labels          the index, as it was op
                             dead_maps _by_ordinal
                             _copies, with
                             KnownCopies._labels
-ActivationIndex._readable   blocks checked               block                            its index
+StoredPeaks._readable       blocks checked               block                            its index
 ImageFolder                 _positions, other_files      the list of the folder           its list
 _said_by                    what scans left behind       path, states of its files        64
 job_silence Silence._seen   what each job said last      id of the job                    256

@@ -643,7 +643,7 @@ ROWS: dict[str, Callable[..., None] | str] = {
     "ReconstructionCache._kept": test_reconstruction_cache,
     "ReconstructionCache._work": "only tells how often; its key is that of the pixels",
     "ActivationIndex": test_index,
-    "ActivationIndex._readable": test_index,
+    "StoredPeaks._readable": test_index,
     "ImageFolder": test_images,
     "_children": "no content",
     "_said_by": test_said_by,
