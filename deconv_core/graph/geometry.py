@@ -34,6 +34,7 @@ from deconv_core.graph.steps import (
     Rectification,
     Step,
     ZeroPadding,
+    kept_with_graph,
 )
 from deconv_core.layers import Layer, ReceptiveField
 
@@ -254,6 +255,7 @@ def supports(graph: Graph, value: int, places: Sequence[Place]) -> dict[int, Sup
     return found
 
 
+@kept_with_graph
 def share_of_work(graph: Graph, value: int) -> float:
     """Multiplications to compute one location of a value, as a share of the whole plane's."""
     height, width = graph.plane(value)

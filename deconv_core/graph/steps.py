@@ -19,9 +19,10 @@ The steps are data. What they do on the way up and on the way down stands in ``d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
+from typing import Any, TypeVar, cast
 
 from torch import Tensor
 
@@ -167,6 +168,25 @@ class Node:
     layer: str = ""
 
 
+_Answer = TypeVar("_Answer", bound=Callable[..., Any])
+
+
+def kept_with_graph(answer: _Answer) -> _Answer:
+    """Keep a function's answers about some values of a graph with the graph, which never changes.
+
+    The answers are shared: do not change them.
+    """
+
+    @wraps(answer)
+    def kept(graph: Graph, *values: int) -> Any:
+        key = (answer.__qualname__, *values)
+        if key not in graph.answers:
+            graph.answers[key] = answer(graph, *values)
+        return graph.answers[key]
+
+    return cast("_Answer", kept)
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
     """Nodes in the order of computing, read-only and safe to share between threads.
@@ -192,12 +212,19 @@ class Graph:
         """Name of each layer -> the value that it is."""
         return {node.layer: place + 1 for place, node in enumerate(self.nodes) if node.layer}
 
+    @cached_property
+    def answers(self) -> dict[Any, Any]:
+        """For ``kept_with_graph``."""
+        return {}
+
     def value_of(self, layer: str) -> int:
         """The value that a layer is.
 
         Raises:
             DeconvError: there is no such layer, or it depends on a step without a deconvnet.
         """
+        if isinstance(layer, str) and layer in self.layers and not self.blocked:
+            return self.layers[layer]
         usable = [name for name, value in self.layers.items() if value not in self.blocked]
         if not isinstance(layer, str) or layer not in self.layers:
             raise DeconvError(
@@ -210,14 +237,16 @@ class Graph:
             )
         return self.layers[layer]
 
-    def needed(self, *values: int) -> list[int]:
+    @kept_with_graph
+    def needed(self, *values: int) -> tuple[int, ...]:
         """The nodes that some values depend on, in the order of computing."""
         wanted = set(values)
         for place in range(max(values) - 1, -1, -1):
             if place + 1 in wanted:
                 wanted.update(self.nodes[place].inputs)
-        return [place for place in range(max(values)) if place + 1 in wanted]
+        return tuple(place for place in range(max(values)) if place + 1 in wanted)
 
+    @kept_with_graph
     def last_use(self, *values: int) -> dict[int, int]:
         """Value -> the last node that takes it on the way to some values."""
         places = self.needed(*values)

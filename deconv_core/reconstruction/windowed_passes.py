@@ -22,7 +22,13 @@ from torch import Tensor
 
 from deconv_core.deconvnet import Windows, filter_one_down, move, walk_down, walk_up
 from deconv_core.graph.geometry import Place, Support, reached, supports
-from deconv_core.graph.steps import Convolution, Graph, MaxPooling, Rectification
+from deconv_core.graph.steps import (
+    Convolution,
+    Graph,
+    MaxPooling,
+    Rectification,
+    kept_with_graph,
+)
 from deconv_core.images.decoding import Pixels
 from deconv_core.layers import Layer
 from deconv_core.network.network import Network
@@ -34,6 +40,7 @@ _LOCATIONS = 9 * 7 * 7
 """Most locations of whole planes of all items together that pass down in one call."""
 
 
+@kept_with_graph
 def windows_keep_bits(graph: Graph, value: int) -> bool:
     """True if a window of the way up gives the same bits as the whole image.
 
@@ -143,7 +150,7 @@ def descend(
         filtered = filter_one_down(signal, channels, below.step)
         around = reached(below.step, lies[top.inputs[0]], graph.plane(taken))
         signal, value = move(filtered, around, lies[taken]), taken
-        nodes = [place for place in nodes if place < value]
+        nodes = tuple(place for place in nodes if place < value)
     else:
         chosen = torch.nn.functional.one_hot(torch.tensor(channels), layer.channels)
         signal = signal * chosen[..., None, None]
