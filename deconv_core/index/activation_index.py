@@ -29,6 +29,7 @@ from deconv_core.index.label_table import label_table
 from deconv_core.index.layer_values import LayerValues
 from deconv_core.index.manifest import Manifest
 from deconv_core.index.ranked_peaks import RankedPeaks
+from deconv_core.index.similar_maps import correlation_table, similar_maps
 from deconv_core.index.stored_peaks import StoredPeaks
 from deconv_core.index.summary import KEPT, read_maps, read_top
 from deconv_core.layers import Layer, layer_of_peaks
@@ -321,6 +322,50 @@ class ActivationIndex:
             IndexDamagedError: a block cannot be read.
         """
         return label_table(self.values(layer, channel, copies=copies))
+
+    def similar(
+        self, layer: str, channel: int, k: int = 6, *, opposed: bool = False, copies: bool = False
+    ) -> pd.DataFrame:
+        """The feature maps of a layer that fire most on the same images as one of them.
+
+        Args:
+            layer: a convolution or a pooling.
+            channel: the feature map.
+            k: how many, at least 1.
+            opposed: True gives the maps that correlate least, the most opposed first.
+            copies: count every copy, as in ``top``.
+
+        Returns:
+            channel, correlation (Pearson's, of the peaks over all readable images); up to k rows.
+            Maps with the same peak in all images have no correlation and are left out, for example
+            dead maps; for such a map the table is empty.
+
+        Raises:
+            DeconvError: there is no such layer or channel, or k is below 1.
+            IndexDamagedError: a block cannot be read.
+        """
+        flag("opposed", opposed)
+        number, k = whole_number("channel", channel, None), whole_number("k", k, 1)
+        self._stored_layer(layer)
+        self._checked_channel(layer, number)
+        return similar_maps(self.values(layer, copies=copies), number, k, opposed=opposed)
+
+    def correlations(self, layer: str, *, copies: bool = False) -> pd.DataFrame:
+        """The correlation of each two feature maps of a layer, with similar maps side by side.
+
+        Args:
+            layer: a convolution or a pooling.
+            copies: count every copy, as in ``top``.
+
+        Returns:
+            A square table. Its index and its columns are the channels in the order of a
+            hierarchical clustering, without the maps that ``similar`` leaves out.
+
+        Raises:
+            DeconvError: there is no such layer.
+            IndexDamagedError: a block cannot be read.
+        """
+        return correlation_table(self.values(layer, copies=copies))
 
     def values(
         self, layer: str, channel: int | None = None, *, copies: bool = False
