@@ -55,7 +55,7 @@ def test_six_maps_are_what_similar_gives_unasked(demo: ActivationIndex) -> None:
 
 
 def test_all_correlations_of_a_layer_are_those_of_numpy(demo: ActivationIndex) -> None:
-    matrix, table = expected(demo, "conv2_1", copies=False), demo.correlations("conv4_4")
+    matrix, table = expected(demo, "conv2_1", copies=False), demo.correlations("conv2_1")
     order = table.index.to_numpy()
     assert table.columns.tolist() == order.tolist()
     assert sorted(order) == [n for n in range(len(matrix)) if not np.isnan(matrix[n, n])]
