@@ -28,6 +28,7 @@ from deconv_core.index.folder import IndexFolder
 from deconv_core.index.label_table import label_table
 from deconv_core.index.layer_values import LayerValues
 from deconv_core.index.manifest import Manifest
+from deconv_core.index.map_groups import LEAST, STRONGEST, MapGroups, grouped
 from deconv_core.index.ranked_peaks import RankedPeaks
 from deconv_core.index.similar_maps import correlation_table, similar_maps
 from deconv_core.index.stored_peaks import StoredPeaks
@@ -366,6 +367,33 @@ class ActivationIndex:
             IndexDamagedError: a block cannot be read.
         """
         return correlation_table(self.values(layer, copies=copies))
+
+    def groups(self, layer: str, channel: int, *, copies: bool = False) -> MapGroups:
+        """Groups among the 100 strongest images of a feature map that differ in all other maps.
+
+        ``deconv_core.statistics.groups`` says how they are found and which splits count.
+
+        Args:
+            layer: a convolution or a pooling.
+            channel: the feature map.
+            copies: count every copy, as in ``top``.
+
+        Returns:
+            Two to four groups, or a single one if no split is stable. None if fewer than 40 images
+            activate the map.
+
+        Raises:
+            DeconvError: there is no such layer or channel.
+            IndexDamagedError: a block cannot be read.
+        """
+        number = whole_number("channel", channel, None)
+        top = self.top(layer, number, STRONGEST, copies=copies)
+        if len(top) < LEAST:
+            return MapGroups(())
+        ordinals = self._done.set_index("image_id")["ordinal"]
+        chosen = ordinals.loc[[activation.image_id for activation in top]].to_numpy()
+        values = self._stored.values(self.layers[self._stored_layer(layer)], None, chosen)
+        return grouped(top, np.delete(values, number, axis=0))
 
     def values(
         self, layer: str, channel: int | None = None, *, copies: bool = False
