@@ -140,14 +140,21 @@ Popen = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
-def popen() -> Iterator[Popen]:
-    """Takes the place of ``subprocess.Popen`` where a program's start is not what is tested."""
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm | None]:
+    """The process that forks for programs, one for all processes that run tests; None elsewhere."""
     if sys.platform != "linux":
-        yield subprocess.Popen
+        yield None
         return
-    warm = Warm()
-    yield warm.popen
-    warm.close()
+    folder = tmp_path_factory.getbasetemp()
+    found = Warm.in_folder(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def popen(warm: Warm | None) -> Popen:
+    """Takes the place of ``subprocess.Popen`` where a program's start is not what is tested."""
+    return subprocess.Popen if warm is None else warm.popen
 
 
 Run = Callable[..., subprocess.CompletedProcess[Any]]

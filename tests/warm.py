@@ -1,10 +1,11 @@
 """Python processes that begin with torch loaded, where that is not what is tested (Linux).
 
 To import torch takes a process some two seconds of work, more than most scans in these tests. A
-:class:`Warm` process imports it once and forks for each program: the fork gets its own arguments,
-environment, files and session, and runs the program as ``python -m`` or ``python -c`` would. Its
-exit status and output are those of any Python. :meth:`Warm.popen` takes the place of
-``subprocess.Popen``. What is tested of a start or an end of Python itself uses the real one.
+warm process imports it once, for all processes that run tests, and forks for each program: the fork
+gets its own arguments, environment, files and session, and runs the program as ``python -m`` or
+``python -c`` would. Its exit status and output are those of any Python. :meth:`Warm.popen` takes
+the place of ``subprocess.Popen``. What is tested of a start or an end of Python itself uses the
+real one.
 """
 
 import array
@@ -12,10 +13,14 @@ import atexit
 import contextlib
 import ctypes
 import gc
+import importlib
 import io
 import json
+import logging
 import os
+import pkgutil
 import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -25,7 +30,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+import filelock
+
 ROOT = Path(__file__).parents[1]
+_STARTED: list[subprocess.Popen[bytes]] = []
 _ROOM = "-" * 1500  # the forks write their own arguments here, where the system looks for them
 
 
@@ -97,19 +105,40 @@ class Child:
 
 
 class Warm:
-    """A process that has loaded the core and forks for each program."""
+    """A process that has loaded the core and the dashboard and forks for each program."""
 
-    def __init__(self) -> None:
-        """Start it; it is ready when its imports are done, which nobody waits for here."""
-        self._asking, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        command = [sys.executable, "-m", "tests.warm", str(theirs.fileno()), _ROOM]
-        self._process = subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()])
-        theirs.close()
+    def __init__(self, address: Path) -> None:
+        """Begin to use the process that listens at a socket; it must be there."""
+        self.address = address
+        self._asking = socket.socket(socket.AF_UNIX)
+        self._asking.connect(str(address))
+        self._one_at_a_time = threading.Lock()
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> "Warm":
+        """Use the process of a folder, which is started if there is none.
+
+        It ends when nobody uses it any more.
+        """
+        address = folder / "warm"
+        with filelock.FileLock(folder / "warm.lock"):
+            with contextlib.suppress(OSError):
+                return cls(address)
+            address.unlink(missing_ok=True)
+            with socket.socket(socket.AF_UNIX) as listening:
+                listening.bind(str(address))
+                listening.listen()  # who connects now is answered when the imports are done
+                command = [sys.executable, "-m", "tests.warm", str(listening.fileno()), _ROOM]
+                _STARTED.append(
+                    subprocess.Popen(
+                        command, cwd=ROOT, pass_fds=[listening.fileno()], start_new_session=True
+                    )
+                )
+            return cls(address)
 
     def close(self) -> None:
-        """End it; its forks go on."""
+        """Use it no longer; its forks go on."""
         self._asking.close()
-        self._process.wait()
 
     def popen(
         self,
@@ -139,9 +168,10 @@ class Warm:
         told = json.dumps(asked).encode()
         files = array.array("i", [*theirs, status.fileno()])
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)]
-        self._asking.sendmsg([len(told).to_bytes(4, "big")], ancillary)
-        self._asking.sendall(told)
-        pid = int.from_bytes(self._asking.recv(4, socket.MSG_WAITALL), "big")
+        with self._one_at_a_time:
+            self._asking.sendmsg([len(told).to_bytes(4, "big")], ancillary)
+            self._asking.sendall(told)
+            pid = int.from_bytes(self._asking.recv(4, socket.MSG_WAITALL), "big")
         assert pid, "the warm process has ended"
         status.close()
         for output, given in zip(theirs, (stdout, stderr), strict=True):
@@ -163,7 +193,7 @@ def _output(given: Any, usual: int, text: bool) -> tuple[IO[Any] | None, int]:
 # -- the warm process ------------------------------------------------------------------------------
 
 
-def _serve(asked: socket.socket) -> list[str]:
+def _serve(listening: socket.socket) -> list[str]:
     """Fork for each request; returns in the forks only, with their arguments."""
     running: dict[int, socket.socket] = {}
 
@@ -174,25 +204,35 @@ def _serve(asked: socket.socket) -> list[str]:
                     end.sendall(str(os.waitstatus_to_exitcode(found[1])).encode())
 
     signal.signal(signal.SIGCHLD, bury)
-    while True:
-        length, files, *_ = socket.recv_fds(asked, 4, 3)
-        if not length:
-            os._exit(0)  # its forks go on
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
-        told = json.loads(asked.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL))
-        pid = os.fork()
-        if pid == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    users: list[socket.socket] = []
+    left = False
+    while users or not left:
+        for asked in select.select([listening, *users], [], [])[0]:
+            if asked is listening:
+                users.append(listening.accept()[0])
+                continue
+            length, files, *_ = socket.recv_fds(asked, 4, 3)
+            if not length:
+                users.remove(asked)
+                asked.close()
+                left = True
+                continue
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+            told = json.loads(asked.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL))
+            pid = os.fork()
+            if pid == 0:
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+                _become(told, files)
+                asked.sendall(os.getpid().to_bytes(4, "big"))
+                for other in (listening, *users, *running.values()):
+                    other.close()
+                return list(told["arguments"])
+            running[pid] = socket.socket(fileno=files[2])
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
-            _become(told, files)
-            asked.sendall(os.getpid().to_bytes(4, "big"))
-            for other in (asked, *running.values()):
-                other.close()
-            return list(told["arguments"])
-        running[pid] = socket.socket(fileno=files[2])
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
-        os.close(files[0])
-        os.close(files[1])
+            os.close(files[0])
+            os.close(files[1])
+    os._exit(0)  # its forks go on
 
 
 def _become(told: dict[str, Any], files: list[int]) -> None:
@@ -227,9 +267,14 @@ def _load() -> None:
     from PIL import Image
 
     import deconv_core
+    import deconv_dashboard
 
     for name in deconv_core.__all__:
         getattr(deconv_core, name)
+    logging.disable()  # caches miss their server here
+    for module in pkgutil.walk_packages(deconv_dashboard.__path__, "deconv_dashboard."):
+        importlib.import_module(module.name)
+    logging.disable(logging.NOTSET)
     Image.init()
     gc.collect()
     gc.freeze()  # what never changes need not be copied for each fork
@@ -238,6 +283,8 @@ def _load() -> None:
 def _run(how: str, program: str, given: list[str]) -> None:
     if how == "-m":
         sys.argv = [program, *given]
+        if not hasattr(sys.modules.get(program), "__path__"):
+            sys.modules.pop(program, None)  # it is run as if nobody had imported it
         runpy.run_module(program, run_name="__main__", alter_sys=True)
     else:
         sys.argv = ["-c", *given]

@@ -14,8 +14,9 @@ from playwright.sync_api import Error as BrowserError
 
 from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
-from tests.browser.server import Scanned, Server, filled, serving
+from tests.browser.server import Scanned, Server, filled, free_port, serving
 from tests.conftest import Popen
+from tests.warm import Warm
 
 _OWN_404 = ("/_stcore/health", "/_stcore/host-config")  # Streamlit asks for these on deep links
 expect.set_options(timeout=90_000)
@@ -55,18 +56,64 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
+class Tabs:
+    """A context of the browser whose first tab is kept from test to test.
+
+    A tab that has compiled Streamlit's scripts once opens a page in a third of the time that a new
+    one takes. Between tests it is at ``about:blank``, without cookies and storage.
+    """
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.context = context
+        self._kept: Page | None = None
+
+    def open(self) -> Page:
+        """The tab that is kept if no page of this test has it, or a new one."""
+        if self._kept is None or self._kept.is_closed():
+            self._kept = self.context.new_page()
+            return self._kept
+        return self.context.new_page() if self._kept in OPENED else self._kept
+
+    def end(self) -> None:
+        """Close the other tabs; leave nothing behind."""
+        for page in self.context.pages:
+            with suppress(BrowserError):
+                page.evaluate("localStorage.clear(), sessionStorage.clear()")
+                page.mouse.move(0, 0)
+            with suppress(BrowserError):
+                page.goto("about:blank") if page is self._kept else page.close()
+        self.context.clear_cookies()
+
+
 @pytest.fixture(scope="session")
-def context(browser: Browser) -> BrowserContext:
+def tabs(browser: Browser) -> Tabs:
     """What the pages of all tests share, so that Streamlit's scripts are loaded once."""
-    return browser.new_context(viewport=DESKTOP)
+    return Tabs(browser.new_context(viewport=DESKTOP, reduced_motion="reduce"))
+
+
+@pytest.fixture(scope="session")
+def own_port() -> list[int]:
+    """The port of the last fresh server: scripts from the same address are compiled already."""
+    return [0]
 
 
 @pytest.fixture
-def server(tmp_path: Path, popen: Popen) -> Iterator[Server]:
-    """A fresh server, a fork of a warm process; its data folder is empty."""
+def server(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    warm: Warm | None,
+    popen: Popen,
+    own_port: list[int],
+) -> Iterator[Server]:
+    """A fresh server with an empty data folder; it and its jobs are forks of a warm process.
+
+    In tests marked ``cold`` its jobs are processes that it starts itself.
+    """
     home = tmp_path / "home"
     home.mkdir()
-    started = Server(home, popen=popen)
+    cold = warm is None or request.node.get_closest_marker("cold")
+    started = Server(home, popen=popen, warm_jobs=None if cold else warm.address)
+    own_port[0] = started.port = free_port(own_port[0])
     started.start()
     yield started
     started.stop()
@@ -101,7 +148,7 @@ OpenPage = Callable[..., Page]
 
 
 @pytest.fixture
-def open_page(browser: Browser, context: BrowserContext) -> Iterator[OpenPage]:
+def open_page(browser: Browser, tabs: Tabs) -> Iterator[OpenPage]:
     """Open an address in a tab of its own; with ``another_browser`` nothing else is shared either.
 
     At the end of the test no page may have logged an error (but Streamlit's own two), and none may
@@ -109,27 +156,29 @@ def open_page(browser: Browser, context: BrowserContext) -> Iterator[OpenPage]:
     """
     others: list[BrowserContext] = []
     troubles: list[str] = []
+    listeners = {
+        "console": lambda message: troubles.extend(_errors(message)),
+        "pageerror": lambda error: troubles.append(f"script: {error}"),
+        "request": lambda request: troubles.extend(_leaving(request.url)),
+    }
 
     def open_(url: str, *, another_browser: bool = False, **settings: object) -> Page:
         if another_browser or settings:
             others.append(browser.new_context(**{"viewport": DESKTOP, **settings}))
-        page = (others[-1] if another_browser or settings else context).new_page()
+        page = others[-1].new_page() if another_browser or settings else tabs.open()
         OPENED.append(page)
         page.set_default_timeout(90_000)
-        page.on("console", lambda message: troubles.extend(_errors(message)))
-        page.on("pageerror", lambda error: troubles.append(f"script: {error}"))
-        page.on("request", lambda request: troubles.extend(_leaving(request.url)))
+        for event, listener in listeners.items():
+            page.on(event, listener)
         page.goto(url)
         return page
 
     yield open_
     for page in OPENED:
-        with suppress(BrowserError):
-            page.evaluate("localStorage.clear()")
-        with suppress(BrowserError):
-            page.close()
+        for event, listener in listeners.items():
+            page.remove_listener(event, listener)
     OPENED.clear()
-    context.clear_cookies()
+    tabs.end()
     for other in others:
         with suppress(BrowserError):
             other.close()

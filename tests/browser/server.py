@@ -34,6 +34,8 @@ class Server:
     started_in: Path = ROOT
     options: tuple[str, ...] = ()
     popen: Callable[..., Any] = subprocess.Popen
+    warm_jobs: Path | None = None
+    """The socket of a warm process, if the server's jobs are its forks."""
 
     @property
     def registry(self) -> Registry:
@@ -44,9 +46,10 @@ class Server:
         return f"http://{self.host}:{self.port}/{page}{query}"
 
     def start(self) -> None:
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         script = "app.py" if self.started_in == ROOT else str(ROOT / "app.py")
-        command = [sys.executable, "-m", "streamlit", "run", script]
+        program = ["tests.warm_server", str(self.warm_jobs)] if self.warm_jobs else ["streamlit"]
+        command = [sys.executable, "-m", *program, "run", script]
         command += ["--server.port", str(self.port), "--server.headless", "true"]
         if self.host != "127.0.0.1":  # its default
             command += ["--server.address", self.host]
@@ -90,10 +93,14 @@ def tracebacks_of_ours(log: str) -> list[str]:
     return [traceback for traceback in found if ours.search(traceback)]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(wished: int = 0) -> int:
+    """A port that no program has; the wished one if it is free."""
+    for port in (wished, 0):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise AssertionError("no port is free")
 
 
 def wait_until_healthy(url: str, process: Any, pause: float = 0.1) -> None:

@@ -24,6 +24,7 @@ def give_folder(page: Page, folder: Path) -> None:
     field.press("Enter")
 
 
+@pytest.mark.cold
 def test_a_folder_becomes_a_downloaded_grid_with_the_right_pixels(
     server: Server, open_page: OpenPage, images: ImageFolder, weight_file: Path, tmp_path: Path
 ) -> None:

@@ -3,14 +3,15 @@
 import io
 import json
 import re
+import shutil
 import zipfile
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from deconv_core import ImageFolder
-from deconv_dashboard.jobs.scans import scan_state, start_scan
+from deconv_core import ActivationIndex, ImageFolder, Network, scan
+from deconv_dashboard.jobs.scans import scan_state
 from tests.browser.conftest import OpenPage
 from tests.browser.server import Server
 from tests.core import drawings
@@ -70,16 +71,21 @@ def test_a_bad_zip_is_refused_in_words(server: Server, open_page: OpenPage, tmp_
     assert len(server.registry.datasets()) == 1
 
 
+@pytest.fixture(scope="module")
+def small_scan(network: Network, tmp_path_factory: pytest.TempPathFactory) -> ActivationIndex:
+    """Four drawn images, scanned. Do not write to its folder."""
+    place = tmp_path_factory.mktemp("small")
+    folder = drawings.save(place / "drawn", {f"{n}.png": drawings.noise(n, 8) for n in range(4)})
+    return scan(network, ImageFolder(folder), place / "index")
+
+
 @pytest.fixture
-def scanned(server: Server, weight_file: Path, tmp_path: Path) -> dict[str, str]:
+def scanned(server: Server, small_scan: ActivationIndex, weight_file: Path) -> dict[str, str]:
     """Query parameters of a small scan."""
-    folder = drawings.save(tmp_path / "drawn", {f"{n}.png": drawings.noise(n, 8) for n in range(4)})
     network = server.registry.add_weights(weight_file)
-    dataset = server.registry.add_folder(folder)
-    start_scan(server.registry, dataset, network)
+    dataset = server.registry.add_folder(Path(small_scan.image_root))
     path = server.registry.index_path(dataset, network)
-    while scan_state(server.registry, path).active:
-        pass
+    shutil.copytree(small_scan._folder.path, path)
     assert scan_state(server.registry, path).status == "done"
     return {"network": network.network_id, "dataset": dataset.dataset_id}
 
