@@ -18,7 +18,6 @@ import io
 import json
 import logging
 import os
-import pkgutil
 import runpy
 import select
 import signal
@@ -267,13 +266,12 @@ def _load() -> None:
     from PIL import Image
 
     import deconv_core
-    import deconv_dashboard
 
     for name in deconv_core.__all__:
         getattr(deconv_core, name)
     logging.disable()  # caches miss their server here
-    for module in pkgutil.walk_packages(deconv_dashboard.__path__, "deconv_dashboard."):
-        importlib.import_module(module.name)
+    for name in ("jobs.scans", "jobs.exports", "server.resources"):
+        importlib.import_module(f"deconv_dashboard.{name}")
     logging.disable(logging.NOTSET)
     Image.init()
     gc.collect()

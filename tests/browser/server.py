@@ -143,8 +143,8 @@ def serving(
     weights: Path,
     popen: Callable[..., Any] = subprocess.Popen,
 ) -> Iterator[Scanned]:
-    """A server for several tests."""
-    server = Server(home, popen=popen)
+    """A server for several tests, which logs what it computes."""
+    server = Server(home, popen=popen, environment={"DECONV_LOG": "info"})
     server.start()
     try:
         yield filled(server, images, index, weights)

@@ -89,6 +89,7 @@ def offering(
 def watched(open_page: OpenPage, offering: Offering) -> Iterator[OpenPage]:
     """Opens pages, and fails if any data for the browser contains a path of the server."""
     found: list[str] = []
+    pages: list[Page] = []
     secrets = [str(offering.root), str(Path.cwd())]
 
     def look(content: str | bytes) -> None:
@@ -104,10 +105,13 @@ def watched(open_page: OpenPage, offering: Offering) -> Iterator[OpenPage]:
     def open_(url: str) -> Page:
         page = open_page("about:blank")
         page.on("websocket", watch)
+        pages.append(page)
         page.goto(url)
         return page
 
     yield open_
+    for page in pages:
+        page.remove_listener("websocket", watch)
     assert not found, found
 
 

@@ -22,9 +22,16 @@ def pictures_of(page: Page, channel: int) -> None:
     expect(shown.first).to_be_visible()
 
 
-def test_arrows_change_map_and_layer(shared: Scanned, open_page: OpenPage) -> None:
+def test_arrows_and_the_back_button(shared: Scanned, open_page: OpenPage) -> None:
     page = open_page(shared.url("feature_map", layer="conv4_3", map="2"))
     pictures_of(page, 2)
+    arrows_change_map_and_layer(page)
+    the_back_button_goes_back(page)
+    pictures_of(page, 2)
+    arrows_in_a_field_belong_to_the_field(page)
+
+
+def arrows_change_map_and_layer(page: Page) -> None:
     page.keyboard.press("ArrowRight")
     opened(page, 3, "conv4_3")
     pictures_of(page, 3)
@@ -38,21 +45,17 @@ def test_arrows_change_map_and_layer(shared: Scanned, open_page: OpenPage) -> No
     opened(page, 2, "conv4_3")
 
 
-def test_arrows_in_a_field_belong_to_the_field(
-    shared: Scanned,
-    open_page: OpenPage,
-) -> None:
-    page = open_page(shared.url("feature_map", layer="conv4_3", map="2"))
-    pictures_of(page, 2)
+def arrows_in_a_field_belong_to_the_field(page: Page) -> None:
+    said = page.get_by_role("status").filter(has_text="feature map")
+    expect(said).to_have_count(0)
     field = page.get_by_label(re.compile("Feature map \\(0 to"))
     field.focus()
     field.press("ArrowLeft")
-    expect(page.get_by_role("status").filter(has_text="feature map")).to_have_count(0)
+    expect(said).to_have_count(0)
     assert "map=2" in page.url
 
 
-def test_the_back_button_goes_back(shared: Scanned, open_page: OpenPage) -> None:
-    page = open_page(shared.url("feature_map", layer="conv4_3", map="2"))
+def the_back_button_goes_back(page: Page) -> None:
     pictures_of(page, 2)
     page.get_by_role("button", name="Next").click()
     opened(page, 3, "conv4_3")
@@ -62,14 +65,11 @@ def test_the_back_button_goes_back(shared: Scanned, open_page: OpenPage) -> None
 
 
 def test_of_twenty_quick_presses_only_the_newest_is_worked_on(
-    scanned: Scanned,
+    shared: Scanned,
     open_page: OpenPage,
 ) -> None:
-    server = scanned.server
-    server.stop()
-    server.environment["DECONV_LOG"] = "info"
-    server.start()
-    page = open_page(scanned.url("feature_map", layer="conv5_4", map="0"))
+    server = shared.server
+    page = open_page(shared.url("feature_map", layer="conv5_4", map="0"))
     pictures_of(page, 0)
     before = server.log().count("reconstructing")
     page.evaluate(
@@ -78,4 +78,4 @@ def test_of_twenty_quick_presses_only_the_newest_is_worked_on(
     )
     opened(page, 7, "conv5_4")  # the narrow network's last map
     pictures_of(page, 7)
-    assert server.log().count("reconstructing") - before <= 2
+    assert 1 <= server.log().count("reconstructing") - before <= 2

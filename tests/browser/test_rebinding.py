@@ -47,7 +47,7 @@ def other_program(tmp_path: Path) -> Iterator[int]:
     server.server_close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def misled(browser: Browser) -> Iterator[Browser]:
     """A browser for which a website's name leads to this computer."""
     switches = [*SWITCHES, "--host-resolver-rules=MAP evil.example 127.0.0.1"]
