@@ -3,7 +3,7 @@
 The data folder (``$DECONV_HOME``) holds one small JSON file for each entry::
 
     datasets/1f2e3d4c.json     networks/5a6b7c8d.json     uploads/1f2e3d4c/...
-    indexes/1f2e3d4c-vgg19/
+    indexes/1f2e3d4c-vgg19/      notes/FINGERPRINT.json
 
 Each entry is written in one step, so many sessions may read and add at once. Links carry ids, never
 paths.

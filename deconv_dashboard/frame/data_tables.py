@@ -12,7 +12,12 @@ from deconv_core.output.tables import csv_file
 
 
 def data_table(
-    table: pd.DataFrame | Mapping[str, Sequence[object]], name: str, key: str, **how: Any
+    table: pd.DataFrame | Mapping[str, Sequence[object]],
+    name: str,
+    key: str,
+    *,
+    download: bool = True,
+    **how: Any,
 ) -> None:
     """Draw a table, and below it a button that downloads it as CSV.
 
@@ -23,11 +28,13 @@ def data_table(
         table: the columns.
         name: name of the file, without ``.csv``.
         key: key of the table.
+        download: False leaves the button out.
         how: other arguments of ``st.dataframe``.
     """
     frame = pd.DataFrame(table)
     st.dataframe(frame, hide_index=True, key=key, **how)
-
+    if not download:
+        return
     st.download_button(
         "Table as CSV",
         lambda: csv_file(frame),

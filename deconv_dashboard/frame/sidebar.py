@@ -9,6 +9,7 @@ from deconv_dashboard.data.names import distinct
 from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame import address
 from deconv_dashboard.frame.choice import escape, short_name
+from deconv_dashboard.frame.go_to import go_to_box
 from deconv_dashboard.frame.job_rows import job_line, stop_buttons, watched
 from deconv_dashboard.frame.job_words import job_doing
 from deconv_dashboard.frame.widget_keys import key_showing, widget_key
@@ -28,9 +29,10 @@ PAGES = {
     "method": ("Method", ":material/menu_book:"),
 }
 _KEYS = {
-    "layer": "Keys: ↑ deeper layer, ↓ earlier layer; on a picture Enter opens, Z enlarges",
+    "layer": "Keys: ↑ deeper layer, ↓ earlier layer; on a picture Enter opens, Z enlarges; G goes "
+    "to a map, a layer, a label or an image",
     "feature_map": "Keys: ← → feature map, ↑ deeper layer, ↓ earlier layer; on a picture Z "
-    "enlarges",
+    "enlarges; G goes to a map, a layer, a label or an image",
 }
 _ALL = ""  # also the label of pictures in no folder, which is therefore not offered
 
@@ -47,6 +49,8 @@ def sidebar(page: str, choice: Choice) -> None:
                 query_params=address.link_to() or None,
                 width="stretch",
             )
+    if choice.index is not None:
+        go_to_box(choice)
     _network_picker(page, choice)
     _dataset_picker(page, choice)
     if page in ("layer", "feature_map", "image"):

@@ -22,6 +22,7 @@ from deconv_dashboard.wording import activation_text, counted
 
 PAGE = 64
 _PART = 16
+_WITH_LAYER = 128  # pixels of a tile whose caption names the layer
 _BARS = "#7d94a8"  # the accent colour is for the chosen tile
 
 
@@ -181,14 +182,15 @@ def map_tiles(
         ranks = {activation: rank for rank, activation in enumerate(alive, 1)}
         tiles = []
         for unit, activation in zip(part, best, strict=True):
-            number = str(unit) if names_layer else str(unit.channel)
+            star = "★ " if unit in choice.named and choice.named[unit].star else ""
+            number = f"{star}{unit if names_layer else unit.channel}"
             rank = ranks[activation] if activation is not None else 0
             tiles.append(_tile(choice, unit, number, activation, made, rank))
         opened = gallery(
-            [Panel("", tiles, columns=8, kind="pairs")],
+            [Panel("", tiles, columns=0 if names_layer else 8, kind="pairs")],
             key=f"{key}_{first}",
             panel_columns=1,
-            smallest=64,
+            smallest=_WITH_LAYER if names_layer else 64,
         )
         if opened is not None:
             open_unit(opened)

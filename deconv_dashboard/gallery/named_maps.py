@@ -80,6 +80,7 @@ def _table(choice: Choice, listed: Sequence[UnitNote]) -> None:
         {name: list(values) for name, values in zip(names, columns, strict=True)},
         _stem(choice),
         "named_table",
+        download=False,  # the export above holds the same
         alt="Named feature maps",
         height="content" if len(rows) <= 12 else 420,
     )

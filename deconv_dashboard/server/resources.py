@@ -14,6 +14,7 @@ _network                    networks                     source, preprocessing, 
 _folder KeptFolder._images  lists of folders             settings; looks at each folder   8
 _index                      indexes, opened              path, stamp                      8
 _top _maps _peaks           what an index answers        path, stamp, question            512 64 128
+_image_ids                  ids of the images            path, stamp                      8
 _notes                      names and notes of maps      data folder, fingerprint, file   16
 settled_answers             answers, checked in float32  path, stamp, question            2000
 _file_hash                  SHA-256 of a file            file                             4096
@@ -47,6 +48,7 @@ _children                   processes to be waited for   process                
 _is_srgb                    if a profile is that of sRGB profile, mode                    16
 font _has                   what the captions' font has  size, letter                     16 4096
 _cost _clash _script        what code pages have         letter                           20,000
+_all_folded                 texts as a search sees them  the texts                        4
 classifiers                 the catalogue's table        no content                       1
 _hints                      types of a class's fields    class                            classes
 Network Graph               layers blocked unusable      the network                      networks
@@ -334,6 +336,18 @@ def _peaks(
 def peaks_of(choice: Choice, layer: str, channel: int) -> pd.DataFrame:
     """``index.peaks``, kept."""
     return _peaks(_asked(choice), str(choice.index_path), choice.index_stamp, layer, channel)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _image_ids(_index: ActivationIndex, path: str, stamp: str) -> tuple[str, ...]:
+    del path, stamp  # only name what is kept
+    images = _index.images
+    return tuple(images["image_id"][images["error"] == ""].astype(str).tolist())
+
+
+def image_ids_of(choice: Choice) -> tuple[str, ...]:
+    """The ids of the readable images of the index."""
+    return _image_ids(_asked(choice), str(choice.index_path), choice.index_stamp)
 
 
 def notes_of(home: Path, fingerprint: str) -> Mapping[Unit, UnitNote]:

@@ -1,0 +1,87 @@
+"""Names and notes in two browsers at once, and the box that finds them."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage
+from tests.browser.server import Scanned
+
+pytestmark = pytest.mark.browser
+NAME = "mouths <b>x</b> **y** $z$ :smile: [a](b)"
+
+
+def notes(page: Page) -> tuple[object, object]:
+    return page.get_by_label("Name", exact=True), page.get_by_label("Note", exact=True)
+
+
+def test_typed_saved_found_and_shown_as_text(scanned: Scanned, open_page: OpenPage) -> None:
+    url = scanned.url("feature_map", layer="conv3_1", map="2", tab="notes")
+    page, other = open_page(url), open_page(url, another_browser=True)
+    name, _ = notes(page)
+    _, note = notes(other)
+    expect(note).to_be_visible()
+    name.fill(NAME)
+    name.press("Enter")
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    heading = f"Feature map 2 of conv3_1 · {NAME}"
+    expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+    expect(page).to_have_title(re.compile(re.escape(f"{NAME} · conv3_1/2")))
+    note.fill("=1+1\nof the other")  # on a page that does not know the name yet
+    other.get_by_role("button", name="Next").click()  # leaves the field: this saves it
+    other.wait_for_url(re.compile("map=3"))
+    expect(other.get_by_role("heading", name="Feature map 3 of conv3_1")).to_be_visible()
+    expect(notes(other)[1]).to_have_value("")
+    page.reload()
+    name, note = notes(page)
+    expect(name).to_have_value(NAME)
+    expect(note).to_have_value("=1+1\nof the other")
+
+    name.focus()
+    page.keyboard.type("g")  # a letter here
+    expect(name).to_have_value(f"{NAME}g")
+    page.keyboard.press("Backspace")
+    page.keyboard.press("Escape")
+    other.keyboard.press("g")
+    box = other.get_by_role("combobox", name="Go to")
+    expect(box).to_be_focused()
+    other.keyboard.type("MOUTHS")
+    option = other.get_by_role("option", name="Feature map")
+    expect(option).to_contain_text(f"conv3_1/2 · {NAME}")
+    other.keyboard.press("Enter")
+    other.wait_for_url(re.compile("layer=conv3_1&map=2&"))
+    expect(other.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+
+
+def test_the_keyboard_alone_goes_everywhere(shared: Scanned, open_page: OpenPage) -> None:
+    page = open_page(shared.url("feature_map", layer="conv4_3", map="2"))
+    box = page.get_by_role("combobox", name="Go to")
+    expect(box).to_be_visible()
+    page.keyboard.press("/")
+    expect(box).to_be_focused()
+    page.keyboard.type("4_4 1")
+    page.keyboard.press("Enter")  # before the answer is there
+    page.wait_for_url(re.compile("/feature_map.*layer=conv4_4&map=1"))
+    page.keyboard.press("g")
+    page.keyboard.type("dog")
+    expect(page.get_by_role("option").first).to_be_visible()
+    expect(page.get_by_role("option", selected=True)).to_contain_text("Label")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("option", selected=True)).to_contain_text("Image")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/layer.*label=dog"))
+    page.keyboard.press("g")
+    page.keyboard.type("dog/noise.png")
+    expect(page.get_by_role("option").first).to_contain_text("dog/noise.png")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/image.*image=dog%2Fnoise.png"))
+    page.keyboard.press("g")
+    page.keyboard.type("nothing like it")
+    expect(page.get_by_text("Nothing fits")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(box).to_have_value("")
+    expect(page.get_by_text("Nothing fits")).to_be_hidden()
+    page.keyboard.press("ArrowUp")
+    assert "/image" in page.url
