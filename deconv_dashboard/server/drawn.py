@@ -22,7 +22,7 @@ from deconv_dashboard.server.overlays import plain, plane_over
 from deconv_dashboard.values import Choice, PictureKey
 
 
-@st.cache_data(max_entries=6000, show_spinner=False)
+@st.cache_data(max_entries=6000, show_spinner=False, hash_funcs=resources.AS_TEXT)
 def tile_png(
     _picture: Reconstruction, key: PictureKey, kind: Any, scale: tuple[str, float, float]
 ) -> bytes:
@@ -39,7 +39,7 @@ def tile_png(
     return png_bytes(tile(_picture, kind, Scale(name, limit, percent)))  # type: ignore[arg-type]
 
 
-@st.cache_data(max_entries=2000, show_spinner=False)
+@st.cache_data(max_entries=2000, show_spinner=False, hash_funcs=resources.AS_TEXT)
 def _thumbnail(_pixels: Pixels, content: ImageContent, shape: tuple[int, ...], side: int) -> bytes:
     del content, shape
     height, width = _pixels.shape[:2]

@@ -123,6 +123,8 @@ from deconv_dashboard.values import Choice, PictureKey
 if TYPE_CHECKING:
     from deconv_core.exact import ExactTop
 
+AS_TEXT: Any = dict.fromkeys((PictureKey, ImageContent, FileState, tuple), repr)
+"""Hash functions of keys: their text names every field; Streamlit's own way takes far longer."""
 _SHOWN_FIRST = 1.0  # seconds that the browser has to itself before torch is loaded
 
 
@@ -174,7 +176,7 @@ def _state(path: Location) -> FileState | None:
         return None
 
 
-@st.cache_resource(max_entries=3, show_spinner=False)
+@st.cache_resource(max_entries=3, show_spinner=False, hash_funcs=AS_TEXT)
 def _network(
     source: str, preprocessing: str | None, home: str, weights: FileState | None
 ) -> deconv_core.Network:
@@ -230,7 +232,7 @@ def list_again() -> None:
     _folder.clear()
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=AS_TEXT)
 def _folder(
     root: str,
     extensions: tuple[str, ...] | None,
@@ -281,7 +283,7 @@ def question(
     return str(choice.index_path), choice.index_stamp, layer, channel, k, label, choice.copies
 
 
-@st.cache_data(max_entries=512, show_spinner=False)
+@st.cache_data(max_entries=512, show_spinner=False, hash_funcs=AS_TEXT)
 def _top(_index: ActivationIndex, asked: tuple[Any, ...]) -> list[Activation]:
     layer, channel, k, label, copies = asked[-5:]
     return _index.top(layer, channel, k, label, copies=copies)
@@ -359,7 +361,7 @@ def notes_of(home: Path, fingerprint: str) -> Mapping[Unit, UnitNote]:
     return _notes(home, fingerprint, _state(NotesStore(home, fingerprint).path))
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=AS_TEXT)
 def _notes(home: Path, fingerprint: str, file: FileState | None) -> Mapping[Unit, UnitNote]:
     del file
     return NotesStore(home, fingerprint).read()
@@ -416,7 +418,7 @@ def unchanged(choice: Choice, image_ids: Sequence[str]) -> bool:
     return now == _asked(choice).content_hashes(image_ids)
 
 
-@st.cache_data(max_entries=4096, show_spinner=False)
+@st.cache_data(max_entries=4096, show_spinner=False, hash_funcs=AS_TEXT)
 def _file_hash(file: FileState) -> str:
     return content_hash(read_content(Path(file.path)))
 
@@ -445,7 +447,7 @@ def opening() -> Opening | None:
     return _opening(tuple(map(_state, opening_files())))
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
+@st.cache_resource(max_entries=2, show_spinner=False, hash_funcs=AS_TEXT)
 def _opening(files: tuple[FileState | None, ...]) -> Opening | None:
     del files
     try:
@@ -497,7 +499,7 @@ def plane_store() -> Store[tuple[str, ImageContent, str], npt.NDArray[np.float32
     return Store(96 * 2**20, lambda planes: planes.nbytes)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=AS_TEXT)
 def strongest(
     _network: deconv_core.Network, network: str, _seen: SeenImage, image: ImageContent
 ) -> pd.DataFrame:
