@@ -9,11 +9,13 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from deconv_core import __version__
 from deconv_core.errors import UPDATE, CancelledError, DeconvError, ImageChangedError, ImageError
@@ -32,6 +34,8 @@ from deconv_core.units import Activation
 
 CACHE_BYTES = 128 * 2**20
 """Size of the cache that is kept from map to map: about 200 images for full-width VGG19."""
+_READ_SINGLY = 8
+"""Of a layer with more chosen maps, the peaks of all maps are read at once."""
 LeftOut = MutableMapping[str, str]
 """image_id -> why there is no picture of it."""
 Copies = Mapping[str, tuple[str, ...]] | None
@@ -83,6 +87,8 @@ def export(
     drawing = Drawing(network, images, index, selection, kept, gone, cancel)
     made = 0
     with export_archive(path, selection, index.layers) as archive:
+        for layer, table in label_tables(index, wanted, selection):
+            archive.add_label_table(layer, table)
         for done, (layer, channel) in enumerate(wanted):  # holds the pictures of one map at a time
             if cancel is not None and cancel.is_set():
                 raise CancelledError(f"stopped after {done} of {len(wanted)} maps")
@@ -114,6 +120,31 @@ def _wanted(index: ActivationIndex, selection: Selection) -> list[tuple[str, int
     return sorted(unique, key=lambda c: (order.index(c[0]), -1 if c[1] is None else c[1]))
 
 
+def label_tables(
+    index: ActivationIndex, wanted: Sequence[tuple[str, int | None]], selection: Selection
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """For each layer, which labels its chosen maps tell apart; all maps of a whole layer.
+
+    Without dead maps. Nothing if all images have one label.
+    """
+    chosen: dict[str, list[int | None]] = {}
+    for layer, channel in wanted if len(index.labels) > 1 else ():
+        chosen.setdefault(layer, []).append(channel)
+    for layer, channels in chosen.items():
+        if None in channels or len(channels) > _READ_SINGLY:
+            table = index.label_table(layer, copies=selection.copies)
+            table = table if None in channels else table[table["channel"].isin(channels)]
+        else:
+            read = [index.label_table(layer, n, copies=selection.copies) for n in channels]
+            table = pd.concat(read, ignore_index=True)
+        alive = table[table["precision_9"].notna()]
+        if selection.names:
+            names = [selection.names.get(f"{layer}/{n}", "") for n in alive["channel"]]
+            alive.insert(1, "name", names)
+        if len(alive):
+            yield layer, alive
+
+
 def _facts(
     network: Network,
     images: ImageFolder,
@@ -137,6 +168,7 @@ def _facts(
         "precision": index.precision,
         "k": selection.k,
         "label": selection.label,
+        "band": None if selection.band is None else list(selection.band),
         "scale": selection.scale,
         "tile_size": selection.tile_size,
         "copies_in_all": sum(len(group) - 1 for group in index.equal_images),
@@ -166,6 +198,20 @@ class Drawing:
     left_out: LeftOut
     cancel: CancelFlag | None = None
 
+    def _chosen(self, layer: str, channel: int | None) -> Sequence[Activation]:
+        """The activations to draw: the top k, or those of a band."""
+        chosen = self.selection
+        if channel is not None and chosen.band is not None:
+            asked = layer, channel, *chosen.band, chosen.k, chosen.label
+            return self.index.sample(*asked, copies=chosen.copies)
+        return exact_top(
+            *(self.network, self.images, self.index, layer, channel, chosen.k, chosen.label),
+            copies=chosen.copies,
+            cache=self.cache,
+            cancel=self.cancel,
+            left_out=self._note,
+        )
+
     def draw(self, layer: str, channel: int | None) -> Drawn:
         """Draw the pictures of one map, or of a whole layer.
 
@@ -174,13 +220,7 @@ class Drawing:
             CancelledError: ``cancel`` was set.
         """
         chosen = self.selection
-        top = exact_top(
-            *(self.network, self.images, self.index, layer, channel, chosen.k, chosen.label),
-            copies=chosen.copies,
-            cache=self.cache,
-            cancel=self.cancel,
-            left_out=self._note,
-        )
+        top = self._chosen(layer, channel)
         copies = self.index.copies_behind(top, chosen.label, copies=chosen.copies)
         scanned = self.index.content_hashes(found.image_id for found in top)
         while True:

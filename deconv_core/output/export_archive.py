@@ -5,6 +5,7 @@
     index.html                          everything on one page, for any browser, offline
     left_out.csv                        images that changed since the scan or are missing, if any
     manifest.json                       weights, images, settings, content of each folder
+    conv4_4/label_table.csv             which labels the chosen maps tell apart, if there are two
     conv4_4/map171/reconstructions.png  the grids
     conv4_4/map171/patches.png
     conv4_4/map171/table.csv
@@ -87,6 +88,10 @@ class ExportArchive:
         added = _add_section(self.archive, self.selection, layer, channel, drawn, self.layers)
         self.described.add(added.described)
         self.shown.add(added.shown)
+
+    def add_label_table(self, layer: str, table: pd.DataFrame) -> None:
+        """Write which labels the maps of a layer tell apart."""
+        _add(self.archive, f"{layer}/label_table.csv", csv_file(table))
 
     def finish(
         self,
@@ -292,9 +297,17 @@ def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Network", f"{facts['network']} ({facts['architecture']}, {facts['fingerprint']})"),
         ("Preprocessing", f"{facts['preprocessing']}{because}"),
         ("Images", f"{facts['dataset']}, {scanned} scanned"),
-        ("Shown", f"top {facts['k']} over {label}"),
+        ("Shown", f"{_shown(facts['k'], facts['band'])} over {label}"),
         *([("Left out", f"{_images(len(gone))}, see the end of the page")] if gone else []),
     ]
+
+
+def _shown(k: int, band: Sequence[float] | None) -> str:
+    """For example "top 9", or "9 evenly spaced from 25 % to 50 % of the distribution"."""
+    if band is None:
+        return f"top {k}"
+    low, high = band
+    return f"{k} evenly spaced from {100 * low:g} % to {100 * high:g} % of the distribution"
 
 
 def _images(number: int) -> str:

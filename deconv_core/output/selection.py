@@ -28,6 +28,9 @@ class Selection:
         single_tiles: True saves each tile as a separate file too.
         copies: True counts every copy of an image, not only the first.
         names: address of a feature map, "conv4_4/171" -> its name for people.
+        band: for each map, k images evenly spaced in this part of the distribution of its peaks,
+            for example (0.25, 0.5), instead of the top k; see ``ActivationIndex.sample``. Whole
+            layers keep their top k.
     """
 
     units: tuple[Unit, ...] = ()
@@ -39,6 +42,7 @@ class Selection:
     single_tiles: bool = True
     copies: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
+    band: tuple[float, float] | None = None
 
 
 def strongest_maps(

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -227,9 +228,64 @@ def test_names_of_maps_are_in_page_manifest_and_table(
 
 
 def test_tables_have_the_mark_that_excel_looks_for(archive: zipfile.ZipFile) -> None:
-    tables = [name for name in archive.namelist() if name.endswith(".csv")]
+    tables = [name for name in archive.namelist() if name.endswith("/table.csv")]
     assert len(tables) == 2
     assert all(archive.read(name)[:8] == b"\xef\xbb\xbfrank," for name in tables)
+    labels = [name for name in archive.namelist() if name.endswith("/label_table.csv")]
+    assert len(labels) == 2
+    assert all(archive.read(name)[:11] == b"\xef\xbb\xbfchannel," for name in labels)
+
+
+def test_label_tables_are_those_of_the_index(
+    archive: zipfile.ZipFile, index: ActivationIndex
+) -> None:
+    for layer, channel in ((LAYER, None), (MAP.layer, MAP.channel)):
+        expected = index.label_table(layer, channel)
+        expected = expected[expected["precision_9"].notna()].reset_index(drop=True)
+        found = pd.read_csv(archive.open(f"{layer}/label_table.csv"), keep_default_na=False)
+        assert found.columns.tolist() == expected.columns.tolist()
+        assert found["label"].tolist() == expected["label"].tolist()
+        np.testing.assert_allclose(found["auc"].astype(float), expected["auc"])
+
+
+def test_a_label_table_has_the_chosen_maps_and_their_names(
+    network: Network, images: ImageFolder, index: ActivationIndex, tmp_path: Path
+) -> None:
+    layer, dead = networks.DEAD
+    units = tuple(Unit(layer, channel) for channel in range(index.layers[layer].channels))
+    chosen = Selection(units, k=1, names={str(units[0]): "=mouths"}, single_tiles=False)
+    held = zipfile.ZipFile(export(network, images, index, chosen, tmp_path / "out.zip"))
+    table = pd.read_csv(held.open(f"{layer}/label_table.csv"), keep_default_na=False)
+    maps = index.maps(layer)
+    assert dead not in set(table["channel"])
+    assert set(table["channel"]) == set(maps.loc[~maps["dead"], "channel"])
+    assert set(table.loc[table["channel"] == 0, "name"]) == {"'=mouths"}
+    assert set(table.loc[table["channel"] != 0, "name"]) == {""}
+
+
+def test_images_of_one_label_need_no_label_table(network: Network, tmp_path: Path) -> None:
+    images = ImageFolder(drawings.save(tmp_path / "photos", {"a.png": drawings.noise(1)}))
+    index = scan(network, images, tmp_path / "index")
+    held = zipfile.ZipFile(export(network, images, index, Selection((MAP,)), tmp_path / "o.zip"))
+    assert not [name for name in held.namelist() if "label_table" in name]
+
+
+def test_a_band_is_drawn_instead_of_the_top(
+    network: Network, images: ImageFolder, index: ActivationIndex, tmp_path: Path
+) -> None:
+    chosen = Selection((MAP,), (LAYER,), k=3, band=(0.25, 0.75), single_tiles=False)
+    held = zipfile.ZipFile(export(network, images, index, chosen, tmp_path / "out.zip"))
+    manifest = json.loads(held.read("manifest.json"))
+    assert manifest["band"] == [0.25, 0.75]
+    one, layer = manifest["maps"]
+    expected = index.sample(MAP.layer, MAP.channel, 0.25, 0.75, 3)
+    assert [a["image_id"] for a in one["activations"]] == [a.image_id for a in expected]
+    assert len(expected) == 3
+    assert [a["image_id"] for a in layer["activations"]] == [
+        a.image_id for a in index.top(LAYER, k=3)
+    ]
+    page = held.read("index.html").decode()
+    assert "3 evenly spaced from 25 % to 75 % of the distribution over all images" in page
 
 
 def test_copies_are_told_in_manifest_table_and_page(
