@@ -9,6 +9,7 @@ from pathlib import Path
 from deconv_core.errors import DeconvError
 from deconv_core.images.folder import ImageContent
 from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.ranked_peaks import Rank
 from deconv_core.layers import Layer
 from deconv_core.names import visible
 from deconv_core.pictures import Reconstruction
@@ -140,7 +141,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Answer:
-    """The top activations of one question, with their pictures.
+    """The top activations of one question, or some of a band, with their pictures.
 
     Attributes:
         label: the label that was asked for; None for all images.
@@ -150,6 +151,7 @@ class Answer:
         tiles: (kind, rank) -> PNG bytes that are drawn in place of ``pictures``.
         copies: image id -> ids of its copies, which it stands for; None if every copy counts.
         names: address of a feature map -> its name.
+        ranks: image id -> its place in the distribution; empty for the top.
     """
 
     label: str | None
@@ -159,6 +161,7 @@ class Answer:
     tiles: Mapping[tuple[str, int], bytes] = field(default_factory=dict)
     copies: Copies = None
     names: Mapping[str, str] = field(default_factory=dict)
+    ranks: Mapping[str, Rank] = field(default_factory=dict)
 
     def copies_of(self, activation: Activation) -> tuple[str, ...]:
         """The ids of the copies that an activation's image stands for."""

@@ -25,6 +25,12 @@ def ordinal(number: int) -> str:
     return f"{number:,}{'th' if teen else ending}"
 
 
+def percentile_text(share: float) -> str:
+    """The share of images with a smaller peak, rounded down: "50 %", "99.6 %"."""
+    whole = int(share * 100)
+    return f"{int(share * 1000) / 10:g} %" if whole >= 99 else f"{whole} %"
+
+
 def file_size(size: int) -> str:
     """For example "640 kB", "12 MB", "1.2 GB"; 1 kB is 1,000 bytes."""
     if size < 1_000_000:

@@ -6,8 +6,11 @@ from streamlit.delta_generator import DeltaGenerator as Place
 from deconv_core.index.activation_index import TOP, ActivationIndex
 from deconv_core.layers import Layer
 from deconv_dashboard.frame import messages, pickers
+from deconv_dashboard.frame.address import TABS
 from deconv_dashboard.frame.shell import heading, require_index, shell
+from deconv_dashboard.frame.tabs import open_tab
 from deconv_dashboard.gallery import answers, contact_sheet, refining
+from deconv_dashboard.gallery.correlations_panel import correlations_panel
 from deconv_dashboard.gallery.downloads import downloads, file_stem
 from deconv_dashboard.gallery.named_maps import named_maps
 from deconv_dashboard.gallery.tiles import gallery
@@ -79,15 +82,12 @@ pickers.layer_strip(PAGE, index.layers, layer.name)
 pickers.arrow_keys(PAGE, choice)
 with messages.explained(choice):
     top_of_layer(choice, index, layer, buttons)
-with messages.explained(choice):
-    messages.dead_maps_note(index, layer.name)
-    contact_sheet.all_maps(choice, layer)
-named = st.expander(
-    "Named maps of all layers",
-    icon=":material/bookmarks:",
-    key="named_maps",
-    on_change="rerun",
-)
-if named.open:
-    with named:
+name, place = open_tab(choice, TABS[PAGE])
+with place, messages.explained(choice):
+    if name == "correlations":
+        correlations_panel(choice, layer)
+    elif name == "named":
         named_maps(choice)
+    else:
+        messages.dead_maps_note(index, layer.name)
+        contact_sheet.all_maps(choice, index, layer)

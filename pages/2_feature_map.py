@@ -7,22 +7,25 @@ from streamlit.delta_generator import DeltaGenerator as Place
 
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.layers import Layer
-from deconv_core.output.figures import peak_histogram
 from deconv_core.units import Unit
+from deconv_dashboard import bands
 from deconv_dashboard.frame import address, messages, pickers
 from deconv_dashboard.frame.address import TABS
 from deconv_dashboard.frame.shell import heading, require_index, shell
 from deconv_dashboard.frame.tabs import open_tab
 from deconv_dashboard.gallery import answers, refining, tour
+from deconv_dashboard.gallery.distribution import distribution
 from deconv_dashboard.gallery.downloads import downloads, file_stem
+from deconv_dashboard.gallery.labels_panel import labels_panel
 from deconv_dashboard.gallery.notes_panel import notes_panel
+from deconv_dashboard.gallery.similar_panel import similar_panel
+from deconv_dashboard.gallery.spread_row import silent_images, spread_row
 from deconv_dashboard.gallery.tiles import gallery
 from deconv_dashboard.gallery.where_it_fired import where_it_fired
-from deconv_dashboard.server import reconstructing, resources
+from deconv_dashboard.server import reconstructing
 from deconv_dashboard.values import Answer, Choice
 
 PAGE = "feature_map"
-BARS = "#7d94a8"  # readable in light and dark; the accent colour is for the marks
 
 
 def toolbar(choice: Choice, index: ActivationIndex, layer: Layer) -> None:
@@ -42,25 +45,44 @@ def top_of_map(
 ) -> None:
     """Draw the grids, and below them the open tab."""
     k, second = int(choice.values.get("k", "9")), choice.values.get("label2")
+    band = choice.values.get("band", bands.TOP)
     asked = [choice.label, *([second] if second else [])]
-    found = [answers.find(choice, layer.name, unit.channel, k, label) for label in asked]
-    messages.fires_in_line(choice, unit, found)
+    if band == bands.TOP:
+        found = [answers.find(choice, layer.name, unit.channel, k, label) for label in asked]
+    else:
+        found = [answers.in_band(choice, unit, k, label, band) for label in asked]
+    messages.fires_in_line(choice, unit, asked)
+    messages.band_lines(choice, unit, asked, band, k)
     checking = st.container()
     if any(answer.activations for answer in found):
         found = answers.with_pictures(choice, found)
     if any(answer.pictures.found for answer in found):
-        grids(choice, layer, unit, found, buttons)
-        reconstructing.let_them_paint()
+        grids(choice, layer, unit, found, band, buttons)
+    if band == bands.SILENT:
+        for label in asked:
+            silent_images(choice, unit, label, k)
+    display(choice, k, band, found)
+    for label in asked:
+        spread_row(choice, unit, label)
+    reconstructing.let_them_paint()
+    tab(choice, index, unit, found)
+    if band == bands.TOP:
+        with checking:
+            refining.settle(choice, layer.name, unit.channel, k, found)
+
+
+def tab(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[Answer]) -> None:
+    """Draw the open tab."""
+    tabs = {
+        "numbers": lambda: distribution(choice, index, unit, shown),
+        "fired": lambda: fired(choice, shown),
+        "labels": lambda: labels_panel(choice, index, unit),
+        "similar": lambda: similar_panel(choice, unit),
+        "notes": lambda: notes_panel(choice, unit),
+    }
     name, place = open_tab(choice, TABS[PAGE])
     with place:
-        if name == "fired":
-            fired(choice, found)
-        elif name == "notes":
-            notes_panel(choice, unit)
-        else:
-            numbers(choice, index, unit, found)
-    with checking:
-        refining.settle(choice, layer.name, unit.channel, k, found)
+        tabs[name]()
 
 
 def fired(choice: Choice, shown: Sequence[Answer]) -> None:
@@ -73,11 +95,10 @@ def fired(choice: Choice, shown: Sequence[Answer]) -> None:
 
 
 def grids(
-    choice: Choice, layer: Layer, unit: Unit, shown: Sequence[Answer], buttons: Place
+    choice: Choice, layer: Layer, unit: Unit, shown: Sequence[Answer], band: str, buttons: Place
 ) -> None:
     """Draw reconstructions and patches on one scale; the buttons go into the heading."""
-    name = choice.values.get("scale", "clipped")
-    scale = answers.scale_for(name, shown)
+    scale = answers.scale_for(choice.values.get("scale", "clipped"), shown)
 
     def choose(tile: str) -> None:
         st.session_state["chosen_tile"] = f"{unit} {tile}"
@@ -87,47 +108,33 @@ def grids(
     gallery(answers.side_by_side(shown, scale, chosen), key="map_top", on_pick=choose)
     messages.missing_note(choice, shown)
     messages.changed_note(choice)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        pickers.scale_picker(PAGE, name)
-        pickers.count_picker(PAGE, int(choice.values.get("k", "9")))
-        pickers.copies_switch(PAGE, choice)
-        st.caption(f"Reconstructions: {scale.caption}.", width="content")
     for answer in shown:
-        stem = file_stem(choice, layer.name, unit.channel, answer.label)
-        words = [choice.title_of(unit), answer.label, choice.dataset.name]
+        stem = file_stem(choice, layer.name, unit.channel, answer.label, band)
+        part = "" if band == bands.TOP else bands.BANDS.get(band, f"peaks {band}")
+        words = [choice.title_of(unit), answer.label, part, choice.dataset.name]
         line = " · ".join(filter(None, words))
         title = f"Download {answer.label or 'all'}" if len(shown) > 1 else "Download"
         with buttons:
             key = f"map_{answer.label}"
-            shown_here = answer.pictures.all, stem, layer, scale, key, title, line
-            downloads(*shown_here, copies=answer.copies, names=answer.names)
+            downloads(
+                *(answer.pictures.all, stem, layer, scale, key, title, line),
+                copies=answer.copies,
+                names=answer.names,
+                ranks=answer.ranks,
+            )
 
 
-def numbers(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[Answer]) -> None:
-    """Draw histogram and table side by side."""
-    left, right = st.columns(2, gap="medium")
-    everything = [activation for answer in shown for activation in answer.activations]
-    with left:
-        st.markdown("### Peaks over all images")
-        peaks = resources.peaks_of(choice, unit.layer, unit.channel)
-        figure = peak_histogram(peaks, everything, unit)
-        figure.update_traces(marker_color=BARS, selector={"type": "bar"})
-        figure.update_layout(legend={"x": 1, "xanchor": "right"})
-        st.plotly_chart(
-            figure,
-            key="histogram",
-            config={"displayModeBar": False},
-            alt=f"Histogram of the peaks of {unit}",
-        )
-        if said := messages.of_all_images(choice):
-            st.caption(said)
-    with right:
-        st.markdown("### Table")
-        if everything:
-            stem = file_stem(choice, unit.layer, unit.channel, choice.label)
-            messages.table(shown, index.layers, stem, "map_table", height=280)
-        else:
-            st.caption("Nothing to list: the map never fires here.")
+def display(choice: Choice, k: int, band: str, shown: Sequence[Answer]) -> None:
+    """Draw what a person can change about the grids, and the scale in words."""
+    name = choice.values.get("scale", "clipped")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        pickers.scale_picker(PAGE, name)
+        pickers.band_picker(PAGE, band)
+        pickers.count_picker(PAGE, k)
+        pickers.copies_switch(PAGE, choice)
+        if any(answer.pictures.found for answer in shown):
+            scale = answers.scale_for(name, shown)
+            st.caption(f"Reconstructions: {scale.caption}.", width="content")
 
 
 choice = shell(PAGE, title="Feature map")

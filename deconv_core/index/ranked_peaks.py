@@ -13,6 +13,21 @@ from deconv_core.statistics import bands
 from deconv_core.units import Activation, Unit
 
 
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """The place of an image in the distribution of a map's peaks.
+
+    Attributes:
+        rank: 1 is the largest peak.
+        total: the number of images that are ranked.
+        percentile: the share of images with a smaller peak, 0 to less than 1.
+    """
+
+    rank: int
+    total: int
+    percentile: float
+
+
 @dataclass(frozen=True, eq=False)
 class RankedPeaks:
     """The peaks of one feature map, the smallest first: all of them, or a band.
@@ -23,10 +38,12 @@ class RankedPeaks:
             counts from 0, the smallest peak; equal peaks are ordered by image_id. ``percentile``
             is the share of images with a smaller rank, 0 to less than 1. A band keeps the ranks
             and percentiles of the whole.
+        total: number of images in the whole.
     """
 
     unit: Unit
     table: pd.DataFrame
+    total: int
 
     @classmethod
     def of(cls, unit: Unit, peaks: pd.DataFrame) -> RankedPeaks:
@@ -36,7 +53,7 @@ class RankedPeaks:
         table = peaks.iloc[bands.ascending(values, names)][columns].reset_index(drop=True)
         table["rank"] = range(len(table))
         table["percentile"] = bands.percentiles(len(table))
-        return cls(unit, table)
+        return cls(unit, table, len(table))
 
     def __len__(self) -> int:
         return len(self.table)
@@ -71,6 +88,14 @@ class RankedPeaks:
         """The images that do not activate the map; each location is where the map is largest."""
         return self._where(self.table["value"] <= 0)
 
+    def first(self, k: int) -> RankedPeaks:
+        """The k images with the smallest peaks, or all."""
+        return replace(self, table=self.table[:k])
+
+    def last(self, k: int) -> RankedPeaks:
+        """The k images with the largest peaks, or all."""
+        return replace(self, table=self.table[max(len(self) - k, 0) :].reset_index(drop=True))
+
     def spread(self, k: int, seed: int | None = None) -> RankedPeaks:
         """Some of these images, evenly spaced by rank; all of them if there are at most k.
 
@@ -95,6 +120,14 @@ class RankedPeaks:
             Activation(self.unit, *found)
             for found in zip(*(table[name].tolist() for name in columns), strict=True)
         ]
+
+    def ranks(self) -> dict[str, Rank]:
+        """Image id -> its place in the whole distribution."""
+        columns = (self.table[name].tolist() for name in ("image_id", "rank", "percentile"))
+        return {
+            image_id: Rank(self.total - rank, self.total, percentile)
+            for image_id, rank, percentile in zip(*columns, strict=True)
+        }
 
     def _where(self, chosen: pd.Series) -> RankedPeaks:
         return replace(self, table=self.table[chosen].reset_index(drop=True))

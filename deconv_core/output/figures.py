@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from deconv_core.names import visible
 from deconv_core.units import Activation, Unit
 
 ACCENT = "#d9480f"
+BARS = "#7d94a8"
+"""Readable in light and dark; the accent colour is for marks."""
 _BARS = 40
 
 
@@ -31,6 +35,7 @@ def peak_histogram(peaks: pd.DataFrame, top: Sequence[Activation], unit: Unit) -
             width=0.92 * np.diff(edges),
             customdata=np.stack([edges[:-1], edges[1:]], axis=1),
             name="images",
+            marker={"color": BARS},
             hovertemplate="%{y} images from %{customdata[0]:.4g} "
             "to %{customdata[1]:.4g}<extra></extra>",
         )
@@ -52,6 +57,79 @@ def peak_histogram(peaks: pd.DataFrame, top: Sequence[Activation], unit: Unit) -
         height=280,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         legend={"orientation": "h", "y": 1.12, "x": 0},
+    )
+    return figure
+
+
+def label_chart(table: pd.DataFrame, few: int) -> go.Figure:
+    """Bars of how well one feature map tells labels apart, with 95 % intervals, the best first.
+
+    Args:
+        table: rows of ``index.label_table`` with an area, the best first.
+        few: labels with fewer images are drawn pale.
+    """
+    pale = (table["images"] < few).to_numpy()
+    names = [f"{visible(label) or '(no folder)'} ({n:,})" for label, n in _pairs(table)]
+    figure = go.Figure(
+        go.Bar(
+            x=table["auc"] - 0.5,
+            base=0.5,
+            y=list(range(len(table))),
+            orientation="h",
+            marker={"color": BARS, "opacity": np.where(pale, 0.35, 1.0)},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": table["auc_high"] - table["auc"],
+                "arrayminus": table["auc"] - table["auc_low"],
+                "thickness": 1,
+                "color": "#8d8d8d",
+                "width": 3,
+            },
+            customdata=table[["label", "auc", "auc_low", "auc_high", "images"]].to_numpy(object),
+            hovertemplate="area %{customdata[1]:.3f} (%{customdata[2]:.3f} to "
+            "%{customdata[3]:.3f}), %{customdata[4]:,} images<extra></extra>",
+        )
+    )
+    figure.add_vline(x=0.5, line={"width": 1, "dash": "dot", "color": BARS})
+    figure.update_layout(
+        xaxis={"title": "area under the ROC curve", "range": [0, 1.02]},
+        yaxis={
+            "tickvals": list(range(len(table))),
+            "ticktext": [html.escape(name) for name in names],
+            "autorange": "reversed",
+        },
+        height=90 + 24 * len(table),
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        showlegend=False,
+    )
+    return figure
+
+
+def _pairs(table: pd.DataFrame) -> list[tuple[str, int]]:
+    return list(zip(table["label"].tolist(), table["images"].tolist(), strict=True))
+
+
+def correlation_map(table: pd.DataFrame, layer: str) -> go.Figure:
+    """The table of ``index.correlations`` as a heat map: -1 blue, 0 grey, 1 orange."""
+    names = [str(channel) for channel in table.index]
+    figure = go.Figure(
+        go.Heatmap(
+            z=table.to_numpy().round(3),
+            x=names,
+            y=names,
+            zmin=-1,
+            zmax=1,
+            colorscale=[[0, "#2b6cb0"], [0.5, "#e6e6e6"], [1, ACCENT]],
+            hovertemplate="maps %{y} and %{x}: %{z:.2f}<extra></extra>",
+        )
+    )
+    axis = {"type": "category", "showticklabels": len(names) <= 64}
+    figure.update_layout(
+        xaxis=axis,
+        yaxis={**axis, "autorange": "reversed", "scaleanchor": "x", "title": f"maps of {layer}"},
+        height=640,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
     )
     return figure
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from deconv_core.arguments import listed
+from deconv_core.index.ranked_peaks import Rank
 from deconv_core.layers import Layer, layer_named
 from deconv_core.pictures import Reconstruction
 from deconv_core.units import Activation, Box, Unit, label_of
@@ -26,6 +27,7 @@ def activation_table(
     layers: Mapping[str, Layer] | None = None,
     copies: Mapping[str, Sequence[str]] | None = None,
     names: Mapping[str, str] | None = None,
+    ranks: Mapping[str, Rank] | None = None,
 ) -> pd.DataFrame:
     """A table with one row for each activation, in the given order.
 
@@ -34,13 +36,15 @@ def activation_table(
         layers: ``index.layers`` or ``network.layers``; needed for the boxes of activations.
         copies: image id -> ids of its copies (``index.copies``), to name them.
         names: address of a feature map, "conv4_4/171" -> its name for people.
+        ranks: image id -> its place in the distribution, for activations of a band.
 
     Returns:
         rank (from 1), image_id, label, layer, channel, row, column (locations in the map), value
         (activation), and the receptive field inside the 224x224 input in pixels: top, left,
         height, width. Without ``layers``, activations have no box. With ``copies`` there are also
         the columns copies (their number) and copy_ids (separated by "; "). If any of the maps has
-        a name, there is the column name.
+        a name, there is the column name. With ``ranks`` there are rank_of_all (1 is the largest
+        peak) and percentile (the share of images with a smaller peak).
 
     Raises:
         DeconvError: ``items`` is not such a list, or ``layers`` lacks a layer.
@@ -69,6 +73,10 @@ def activation_table(
         others = [copies.get(image_id, ()) for image_id in table["image_id"]]
         table["copies"] = pd.Series([len(ids) for ids in others], dtype="int64")
         table["copy_ids"] = pd.Series(["; ".join(ids) for ids in others], dtype="str")
+    if ranks:
+        places = [ranks[image_id] for image_id in table["image_id"]]
+        table["rank_of_all"] = [place.rank for place in places]
+        table["percentile"] = [place.percentile for place in places]
     units = zip(table["layer"], table["channel"], strict=True)
     called = [(names or {}).get(str(Unit(*unit)), "") for unit in units]
     return table.assign(name=called) if any(called) else table

@@ -17,7 +17,8 @@ import streamlit as st
 
 PARAMETERS = (
     *("network", "dataset", "layer", "map", "label", "label2"),
-    *("scale", "k", "copies", "tab", "image", "position"),
+    *("scale", "k", "band", "copies", "tab", "view", "order", "show", "part"),
+    *("image", "position"),
 )
 PAGE_FILES = {
     "start": "app.py",
@@ -35,25 +36,32 @@ TABS = {
     "feature_map": {
         "numbers": "Distribution",
         "fired": "Where it fired",
+        "labels": "Labels",
+        "similar": "Similar maps",
         "notes": "Notes",
+    },
+    "layer": {
+        "maps": "All maps",
+        "correlations": "Correlations",
+        "named": "Named maps",
     },
 }
 """Page -> its tabs: name in the address -> title; the first is open if the address names none."""
-_CARRIED = ("network", "dataset", "layer", "map", "label", "copies", "tab")
+TAB = {"feature_map": "tab", "layer": "view"}
+"""Page -> the query parameter of its tabs. Each is remembered while another page is open."""
+_CARRIED = (
+    *("network", "dataset", "layer", "map", "label", "copies"),
+    *("tab", "view", "order", "show", "part"),
+)
 _SHOWN = {
     "start": ("network", "dataset"),
-    "layer": ("network", "dataset", "label", "layer", "scale", "copies"),
+    "layer": (
+        *("network", "dataset", "label", "layer", "scale", "copies"),
+        *("view", "order", "show", "part"),
+    ),
     "feature_map": (
-        "network",
-        "dataset",
-        "layer",
-        "map",
-        "label",
-        "label2",
-        "scale",
-        "k",
-        "copies",
-        "tab",
+        *("network", "dataset", "layer", "map", "label", "label2"),
+        *("scale", "k", "band", "copies", "tab"),
     ),
     "image": ("network", "dataset", "label", "image", "layer", "map", "position"),
     "export": ("network", "dataset", "label", "layer", "map", "copies"),

@@ -10,6 +10,7 @@ from deconv_core.errors import DeconvError
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.names import visible
 from deconv_core.units import Unit, as_stored
+from deconv_dashboard import bands
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.data.notes_files import UnitNote
 from deconv_dashboard.data.registry import Registry
@@ -143,12 +144,19 @@ def _check_display(page: str, values: dict[str, str], notes: list[str]) -> None:
             "which counts every copy. Counting copies once."
         )
         values.pop("copies")
-    tabs = address.TABS.get(page, {})
-    if tabs and values.get("tab", next(iter(tabs))) not in tabs:
+    if not bands.known(values.get("band", bands.TOP)):
         notes.append(
-            f"This page has no tab “{_quoted(values['tab'])}”; showing {next(iter(tabs.values()))}."
+            f"There is no band “{_quoted(values['band'])}” of the distribution; choose one of "
+            f"{', '.join(bands.BANDS)}. Showing the top."
         )
-        values.pop("tab")
+        values.pop("band")
+    if (tabs := address.TABS.get(page)) is not None:
+        usual, parameter = next(iter(tabs)), address.TAB[page]
+        if values.get(parameter, usual) not in tabs:
+            notes.append(
+                f"This page has no tab “{_quoted(values[parameter])}”; showing {tabs[usual]}."
+            )
+            values.pop(parameter)
 
 
 def short_name(network: NetworkChoice) -> str:

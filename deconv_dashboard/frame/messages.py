@@ -15,6 +15,7 @@ from deconv_core.index.dead_maps import dead_maps_sentence, layers_with_many_dea
 from deconv_core.layers import Layer
 from deconv_core.output.tables import activation_table
 from deconv_core.units import Unit
+from deconv_dashboard import bands
 from deconv_dashboard.frame import address
 from deconv_dashboard.frame.choice import escape
 from deconv_dashboard.frame.data_tables import data_table
@@ -88,17 +89,17 @@ def of_all_images(choice: Choice) -> str:
     return " ".join(filter(None, [as_scanned(choice), copies]))
 
 
-def fires_in_line(choice: Choice, unit: Unit, found: Sequence[Answer]) -> None:
-    """Draw one line of numbers about a map for each answer, or say that it never fires."""
+def fires_in_line(choice: Choice, unit: Unit, labels: Sequence[str | None]) -> None:
+    """Draw one line of numbers about a map for each label, or say that it never fires."""
     near = choice.approximate
     lines = []
-    for answer in found:
-        total = _images(choice, answer.label)
-        within = f" with label {escape(answer.label)}" if answer.label else ""
-        if not answer.activations:
+    for label in labels:
+        total = _images(choice, label)
+        within = f" with label {escape(label)}" if label else ""
+        row = resources.maps_of(choice, unit.layer, label).iloc[unit.channel]
+        if row["dead"]:
             st.info(f"Fires in none of {total:,} images{within}.", icon=":material/block:")
             continue
-        row = resources.maps_of(choice, unit.layer, answer.label).iloc[unit.channel]
         lines.append(
             f"Fires in {round(row['share'] * total):,} of {total:,} images{within} · strongest "
             f"{activation_text(row['max'], approximate=near)} · mean peak "
@@ -107,6 +108,15 @@ def fires_in_line(choice: Choice, unit: Unit, found: Sequence[Answer]) -> None:
     if lines:
         copies = " · every file counts here, also copies" if choice.has_copies else ""
         st.caption("  \n".join(line + copies for line in lines))
+
+
+def band_lines(choice: Choice, unit: Unit, labels: Sequence[str | None], band: str, k: int) -> None:
+    """Say which part of the distribution is shown in place of the top."""
+    for label in labels:
+        ranked = resources.ranked_of(choice, unit, label) if band != bands.TOP else None
+        if ranked is not None and len(ranked.firing):
+            of = f"{escape(label)}: " if label else ""
+            st.caption(f":material/filter_alt: {of}{bands.described(band, ranked, k)}")
 
 
 def _images(choice: Choice, label: str | None) -> int:
@@ -161,13 +171,19 @@ def table(
     answers: Sequence[Answer], layers: Mapping[str, Layer], name: str, key: str, **how: Any
 ) -> None:
     """Draw answers as one table: rank, image, location, value, box in pixels, copies."""
-    parts = [activation_table(one.activations, layers, one.copies, one.names) for one in answers]
+    parts = [
+        activation_table(one.activations, layers, one.copies, one.names, one.ranks)
+        for one in answers
+    ]
     listed = pd.concat(parts, ignore_index=True)
     data_table(
         listed.assign(rank=range(1, len(listed) + 1)),
         name,
         key,
         alt=f"Activations of {listed['layer'].iat[0]}",
-        column_config={"value": st.column_config.NumberColumn("value", format="%.4g")},
+        column_config={
+            "value": st.column_config.NumberColumn("value", format="%.4g"),
+            "percentile": st.column_config.NumberColumn("percentile", format="percent"),
+        },
         **how,
     )

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from deconv_core.layers import Layer
+from deconv_dashboard import bands
 from deconv_dashboard.data.names import distinct
 from deconv_dashboard.frame import address
 from deconv_dashboard.frame.address import SCALES
@@ -218,6 +219,25 @@ def count_picker(page: str, chosen: int) -> None:
         key=key_showing("pick_k", chosen),
         on_change=lambda: address.visit(page, k=_unless(st.session_state[widget_key("pick_k")], 9)),
         width=120,
+    )
+
+
+def band_picker(page: str, chosen: str) -> None:
+    """Draw the choice of a band of the distribution; nothing is chosen for a histogram's bar."""
+
+    def changed() -> None:
+        picked = st.session_state[widget_key("pick_band")]
+        address.visit(page, band=None if picked in (None, bands.TOP) else picked)
+
+    st.segmented_control(
+        "Part of the distribution",
+        list(bands.BANDS),
+        format_func=bands.BANDS.__getitem__,
+        key=key_showing("pick_band", chosen if chosen in bands.BANDS else None),
+        on_change=changed,
+        help="Images are ranked by their largest activation of this map. Top: the strongest. 75 %, "
+        "50 %, 25 %: images around this percentile, evenly spaced by rank. Weakest: the weakest "
+        "that activate the map. Silent: images in which it does not fire.",
     )
 
 

@@ -16,19 +16,19 @@ def open_tab(choice: Choice, titles: Mapping[str, str]) -> tuple[str, Place]:
     """Draw the tabs of a page.
 
     Args:
-        choice: of this page run; ``tab`` in its values names the open tab.
+        choice: of this page run; its values name the open tab.
         titles: name in the address -> title. The first is open if the address names none.
 
     Returns:
         Name and place of the open tab.
     """
-    usual = next(iter(titles))
-    here = choice.values.get("tab", usual)
+    usual, parameter = next(iter(titles)), address.TAB[choice.page]
+    here = choice.values.get(parameter, usual)
     names = {title: name for name, title in titles.items()}
 
     def changed() -> None:
         picked = names[st.session_state[widget_key("page_tab")]]
-        address.visit(choice.page, tab=None if picked == usual else picked)
+        address.visit(choice.page, **{parameter: None if picked == usual else picked})
 
     key = key_showing("page_tab", titles[here])
     places = st.tabs(list(titles.values()), key=key, on_change=changed)

@@ -9,16 +9,18 @@ import streamlit as st
 
 from deconv_core.errors import DeconvError
 from deconv_core.index.copies import and_copies, names_text
+from deconv_core.index.ranked_peaks import Rank
 from deconv_core.names import visible
 from deconv_core.output.rendering import Scale
 from deconv_core.pictures import Reconstruction
-from deconv_core.units import Activation, label_of
+from deconv_core.units import Activation, Unit, label_of
+from deconv_dashboard import bands
 from deconv_dashboard.frame import messages
 from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.gallery.tiles import Panel, Tile
 from deconv_dashboard.server import drawn, reconstructing, resources
 from deconv_dashboard.values import Answer, Choice, PictureKey, Pictures
-from deconv_dashboard.wording import activation_text, shortened
+from deconv_dashboard.wording import activation_text, percentile_text, shortened
 
 PER_TILE = ("percentile", 0.0, 99.0)
 """Key of the scale that belongs to one picture alone. Patches have no scale; they use it as a key.
@@ -36,6 +38,19 @@ def find(choice: Choice, layer: str, channel: int | None, k: int, label: str | N
     index = choice.index
     copies = index.copies_behind(found, label, copies=choice.copies) if index else None
     return Answer(label, found, approximate=approximate, copies=copies, names=choice.names)
+
+
+def in_band(choice: Choice, unit: Unit, k: int, label: str | None, band: str) -> Answer:
+    """Some activations of a band of a map's distribution, the strongest first."""
+    ranked = resources.ranked_of(choice, unit, label)
+    part = bands.shown_of(band, ranked, k)
+    found = part.activations()
+    index = choice.index
+    copies = index.copies_behind(found, label, copies=choice.copies) if index else None
+    near = choice.approximate and bool(found)
+    return Answer(
+        label, found, approximate=near, copies=copies, names=choice.names, ranks=part.ranks()
+    )
 
 
 def with_pictures(choice: Choice, answers: Sequence[Answer]) -> list[Answer]:
@@ -102,10 +117,11 @@ def panels(
     for rank, activation in enumerate(answer.activations, 1):
         picture = answer.pictures.found.get(rank)
         for kind, tiles in tiles_of.items():
+            here = _place_text(rank, answer.ranks.get(activation.image_id))
             title, text = (
-                _below_reconstruction(rank, activation, answer, names_map)
+                _below_reconstruction(here, activation, answer, names_map)
                 if kind == "reconstruction"
-                else _below_patch(rank, activation, names_file)
+                else _below_patch(here, activation, names_file)
             )
             key = answer.pictures.keys.get(rank)
             png = answer.tiles.get((kind, rank)) or _png(picture, key, kind, scale)
@@ -131,20 +147,25 @@ def panels(
 
 
 def _below_reconstruction(
-    rank: int, activation: Activation, answer: Answer, names_map: bool
+    place: str, activation: Activation, answer: Answer, names_map: bool
 ) -> tuple[str, str]:
     value = activation_text(activation.value, approximate=answer.approximate)
     if not names_map:
-        return str(rank), value
+        return place, value
     name = answer.names.get(str(activation.unit), "")
     called = f" · {shortened(visible(name), 24)}" if name else ""
-    return f"{rank} · map {activation.unit.channel}", f"{value}{called}"
+    return f"{place} · map {activation.unit.channel}", f"{value}{called}"
 
 
-def _below_patch(rank: int, activation: Activation, names_file: bool) -> tuple[str, str]:
+def _place_text(rank: int, place: Rank | None) -> str:
+    """The rank below a tile: that of the answer, or for a band rank and percentile of all."""
+    return f"{place.rank:,} · {percentile_text(place.percentile)}" if place else str(rank)
+
+
+def _below_patch(place: str, activation: Activation, names_file: bool) -> tuple[str, str]:
     label = label_of(activation.image_id)
     return (
-        f"{rank} · {shortened(label, 20)}" if label else str(rank),
+        f"{place} · {shortened(label, 20)}" if label else place,
         shortened(activation.image_id.rpartition("/")[2]) if names_file or not label else "",
     )
 
@@ -207,9 +228,9 @@ def _chosen_rank(answer: Answer, number: int, chosen_key: str) -> int:
 
 @dataclass(frozen=True)
 class Picked:
-    """The chosen tile, and the copies that its image stands for."""
+    """The chosen tile, its rank in words, and the copies that its image stands for."""
 
-    rank: int
+    rank: str
     activation: Activation
     picture: Reconstruction | None
     key: PictureKey | None
@@ -223,5 +244,7 @@ def chosen(shown: Sequence[Answer], chosen_key: str) -> Picked | None:
         if 0 < rank <= len(answer.activations):
             activation = answer.activations[rank - 1]
             made, copies = answer.pictures, answer.copies_of(activation)
-            return Picked(rank, activation, made.found.get(rank), made.keys.get(rank), copies)
+            place = answer.ranks.get(activation.image_id)
+            said = f"{place.rank:,} of {place.total:,}" if place else str(rank)
+            return Picked(said, activation, made.found.get(rank), made.keys.get(rank), copies)
     return None

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
 
 from deconv_core.errors import DeconvError
+from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.layers import Layer
+from deconv_core.output.figures import BARS
 from deconv_core.units import Activation, Unit, composed
+from deconv_dashboard.data.names import distinct
 from deconv_dashboard.frame import address, messages
+from deconv_dashboard.frame.choice import escape, whole_number
 from deconv_dashboard.frame.data_tables import data_table
-from deconv_dashboard.gallery import answers
+from deconv_dashboard.frame.widget_keys import key_showing, widget_key
+from deconv_dashboard.gallery import answers, map_orders
 from deconv_dashboard.gallery.downloads import file_stem
 from deconv_dashboard.gallery.tiles import Panel, Tile, gallery
 from deconv_dashboard.server import drawn, reconstructing, resources
 from deconv_dashboard.values import Choice, Pictures
-from deconv_dashboard.wording import activation_text, counted
+from deconv_dashboard.wording import activation_text, counted, label_name
 
 PAGE = 64
+TABLE = "table"
+"""Value of ``show`` in the address."""
 _PART = 16
 _WITH_LAYER = 128  # pixels of a tile whose caption names the layer
-_BARS = "#7d94a8"  # the accent colour is for the chosen tile
 
 
 def map_href(channel: int) -> str:
@@ -36,31 +42,80 @@ def unit_href(unit: Unit) -> str:
     return "feature_map?" + urlencode(address.link_to(layer=unit.layer, map=unit.channel))
 
 
-def all_maps(choice: Choice, layer: Layer) -> None:
-    """Draw the contact sheet or the table of a layer's maps, with a heading."""
-    maps = resources.maps_of(choice, layer.name, choice.label)
-    dead = int(maps["dead"].sum())
+def all_maps(choice: Choice, index: ActivationIndex, layer: Layer) -> None:
+    """Draw the contact sheet or the table of a layer's maps, in the chosen order."""
     st.markdown(f"### All {layer.channels} feature maps")
-    if dead:
+    maps = resources.maps_of(choice, layer.name, choice.label)
+    if dead := int(maps["dead"].sum()):
         st.caption(f"{counted(dead, 'map')} never fire{'s' if dead == 1 else ''} in these images.")
-    view = st.segmented_control(
+    order = choice.values.get("order", map_orders.NUMBER)
+    order = order if order in map_orders.orders_of(index) else map_orders.NUMBER
+    as_table = choice.values.get("show") == TABLE
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        _pick_view(as_table)
+        _pick_order(index, order)
+        if as_table:
+            text = st.text_input("Number or name contains", key="maps_filter", width=220)
+            hide = st.toggle("Hide maps that never fire", key="maps_alive")
+        else:
+            page = _pick_page(choice, layer)
+    listed = map_orders.ordered(choice, layer, maps, order, with_labels=as_table)
+    if as_table:
+        _table(choice, layer, _matching(choice, layer, listed, text, hide=hide), order)
+    else:
+        _sheet(choice, layer, listed[(page - 1) * PAGE : page * PAGE], order)
+
+
+def _pick_view(as_table: bool) -> None:
+    def changed() -> None:
+        picked = st.session_state[widget_key("maps_view")]
+        address.visit("layer", show=TABLE if picked == "Table" else None)
+
+    st.segmented_control(
         "View",
         ["Contact sheet", "Table"],
-        default="Contact sheet",
         required=True,
-        key="maps_view",
+        key=key_showing("maps_view", "Table" if as_table else "Contact sheet"),
+        on_change=changed,
         label_visibility="collapsed",
     )
-    if view == "Table":
-        _table(choice, layer, maps)
-    else:
-        _sheet(choice, layer, maps)
 
 
-def _table(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        text = st.text_input("Number or name contains", key="maps_filter", width=220)
-        hide = st.toggle("Hide maps that never fire", key="maps_alive")
+def _pick_order(index: ActivationIndex, order: str) -> None:
+    orders = distinct(map_orders.orders_of(index), map_orders.title_of)
+
+    def changed() -> None:
+        picked = st.session_state[widget_key("sheet_order")]
+        address.visit("layer", order=None if picked == map_orders.NUMBER else picked, part=None)
+
+    st.selectbox(
+        "Order",
+        list(orders),
+        format_func=orders.__getitem__,
+        key=key_showing("sheet_order", order),
+        on_change=changed,
+        width=240,
+        help="With a label: the maps whose peaks tell its images best from all others come first.",
+    )
+
+
+def _pick_page(choice: Choice, layer: Layer) -> int:
+    pages = -(-layer.channels // PAGE)
+    here = min(max(whole_number(choice.values.get("part", "1")), 1), pages)
+
+    def changed() -> None:
+        picked = st.session_state[widget_key("sheet_page")]
+        address.visit("layer", part=None if picked == 1 else picked)
+
+    if pages > 1:
+        st.pagination(pages, width=320, key=key_showing("sheet_page", here), on_change=changed)
+    return here
+
+
+def _matching(
+    choice: Choice, layer: Layer, maps: pd.DataFrame, text: str, *, hide: bool
+) -> pd.DataFrame:
+    """The maps whose number or name has a text in it; ``hide`` leaves out dead ones."""
     names = [choice.names.get(str(Unit(layer.name, channel)), "") for channel in maps["channel"]]
     if any(names):
         maps = maps.copy()
@@ -68,56 +123,54 @@ def _table(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
     wanted = composed(text.strip()).casefold()
     said = [f"{c} {composed(n).casefold()}" for c, n in zip(maps["channel"], names, strict=True)]
     shown = maps[[wanted in one for one in said]]
-    if hide:
-        shown = shown[~shown["dead"]]
-    shown = shown.sort_values("max", ascending=False).reset_index(drop=True)
-    strongest = float(maps["max"].max() or 1.0)
+    return (shown[~shown["dead"]] if hide else shown).reset_index(drop=True)
+
+
+def _table(choice: Choice, layer: Layer, shown: pd.DataFrame, order: str) -> None:
     listed = shown["channel"].tolist()
 
     def picked() -> None:  # runs before the page, so ``listed`` still matches the table
-        st.session_state["maps_picked"] = [listed[row] for row in _rows(layer)]
+        cells = st.session_state[f"maps_table_{layer.name}"]["selection"]["cells"]
+        st.session_state["maps_picked"] = [listed[row] for row, _ in cells]
 
+    number, progress = st.column_config.NumberColumn, st.column_config.ProgressColumn
+    largest = float(shown["max"].max() or 1.0) if len(shown) else 1.0
+    ordered_by = map_orders.label_of_order(order)
     data_table(
-        shown,
+        shown.drop(columns="dead"),
         file_stem(choice, f"{layer.name}_maps", None, choice.label),
         f"maps_table_{layer.name}",
         on_select=picked,
-        selection_mode="single-row",
+        selection_mode="single-cell",
         height=420,
         alt=f"The feature maps of {layer.name}",
         column_config={
-            "channel": st.column_config.NumberColumn("Feature map", width="small"),
+            "channel": number("Feature map", width="small"),
             "name": st.column_config.TextColumn("Name"),
-            "max": st.column_config.ProgressColumn(
-                "Strongest activation",
-                min_value=0.0,
-                max_value=strongest,
-                format="%.4g",
-                color=_BARS,
+            "max": progress(
+                "Strongest activation", min_value=0.0, max_value=largest, format="%.4g", color=BARS
             ),
-            "mean": st.column_config.NumberColumn("Mean of the peaks", format="%.4g"),
-            "share": st.column_config.ProgressColumn(
+            "mean": number("Mean of the peaks", format="%.4g"),
+            "share": progress(
                 "Images that activate it",
                 min_value=0.0,
                 max_value=1.0,
                 format="percent",
-                color=_BARS,
+                color=BARS,
             ),
-            "dead": st.column_config.CheckboxColumn("Dead", width="small"),
+            "best_label": st.column_config.TextColumn("Tells apart best"),
+            "best_auc": number("Area", format="%.3f"),
+            "auc": number(f"Area, {label_name(ordered_by or '')}", format="%.3f"),
+            "auc_low": number("From", format="%.3f"),
+            "auc_high": number("To", format="%.3f"),
         },
     )
     st.caption(
-        "Click the left edge of a row to open its feature map. Click a column's heading to sort. "
+        "Click a row to open its feature map. Click a column's heading to sort. "
         f"{messages.of_all_images(choice)}"
     )
     for channel in st.session_state.pop("maps_picked", []):
         open_map(int(channel))
-
-
-def _rows(layer: Layer) -> list[int]:
-    """The selected rows of the table of maps."""
-    selection = st.session_state[f"maps_table_{layer.name}"]["selection"]
-    return list(selection["rows"])
 
 
 def open_map(channel: int) -> None:
@@ -132,36 +185,34 @@ def open_unit(unit: str) -> None:
     st.switch_page(address.PAGE_FILES["feature_map"], query_params=there)
 
 
-def _sheet(choice: Choice, layer: Layer, maps: pd.DataFrame) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        order = st.selectbox(
-            "Order",
-            ["By number", "Strongest first", "Rarest first"],
-            key="sheet_order",
-            width=180,
+def _sheet(choice: Choice, layer: Layer, shown: pd.DataFrame, order: str) -> None:
+    units = [Unit(layer.name, int(channel)) for channel in shown["channel"]]
+    said: dict[Unit, str] = {}
+    of_label = ""
+    if (label := map_orders.label_of_order(order)) is not None:
+        said = {u: f"{area:.3f}" for u, area in zip(units, shown["auc"], strict=True)}
+        of_label = (
+            f" The number is the area under the ROC curve for {escape(label_name(label))}: 1 if "
+            "every image of the label has a larger peak than every other image, 0.5 for no "
+            "difference."
         )
-        pages = -(-layer.channels // PAGE)
-        page = 1
-        if pages > 1:
-            page = st.pagination(pages, width=320, key=f"sheet_page_{layer.name}")
-    ordered = maps["channel"]
-    if order == "Strongest first":
-        ordered = maps.sort_values(["max", "channel"], ascending=[False, True])["channel"]
-    elif order == "Rarest first":
-        ordered = maps.sort_values(["dead", "share", "channel"])["channel"]
-    channels = [int(channel) for channel in ordered.iloc[(page - 1) * PAGE : page * PAGE]]
     st.caption(
-        "Left: the reconstruction of the map's strongest activation, on its own scale. Right: the "
-        f"patch it came from. {messages.as_scanned(choice)}"
+        "Left: the reconstruction of the map's strongest activation, on its own scale. Right: its "
+        f"patch.{of_label} {messages.as_scanned(choice)}"
     )
     try:
-        map_tiles(choice, [Unit(layer.name, channel) for channel in channels], "sheet")
+        map_tiles(choice, units, "sheet", said=said)
     except DeconvError:  # the full message is above, in place of the top 9
         st.caption("The pictures cannot be made; the table lists all maps.")
 
 
 def map_tiles(
-    choice: Choice, units: Sequence[Unit], key: str, *, names_layer: bool = False
+    choice: Choice,
+    units: Sequence[Unit],
+    key: str,
+    *,
+    names_layer: bool = False,
+    said: Mapping[Unit, str] | None = None,
 ) -> None:
     """Draw each map's strongest activation as a tile that opens the map, a few rows at a time.
 
@@ -170,6 +221,7 @@ def map_tiles(
         units: the maps.
         key: of the galleries, unique on the page.
         names_layer: True names the layer in captions.
+        said: what the caption says of a map, in place of its activation.
 
     Raises:
         DeconvError: the pictures cannot be made.
@@ -185,12 +237,13 @@ def map_tiles(
             star = "★ " if unit in choice.named and choice.named[unit].star else ""
             number = f"{star}{unit if names_layer else unit.channel}"
             rank = ranks[activation] if activation is not None else 0
-            tiles.append(_tile(choice, unit, number, activation, made, rank))
+            text = (said or {}).get(unit, "")
+            tiles.append(_tile(choice, unit, number, activation, made, rank, text))
         opened = gallery(
-            [Panel("", tiles, columns=0 if names_layer else 8, kind="pairs")],
+            [Panel("", tiles, columns=0, kind="pairs")],
             key=f"{key}_{first}",
             panel_columns=1,
-            smallest=_WITH_LAYER if names_layer else 64,
+            smallest=_WITH_LAYER if names_layer else 108,
         )
         if opened is not None:
             open_unit(opened)
@@ -203,16 +256,18 @@ def _tile(
     activation: Activation | None,
     made: Pictures,
     rank: int,
+    said: str = "",
 ) -> Tile:
     picture, title, name = made.found.get(rank), choice.title_of(unit), choice.name_of(unit)
     if activation is None or picture is None:
         why = "never fires" if activation is None else "image gone or changed"
         return Tile(b"", title, f"{number} · {why}", name, str(unit), unit_href(unit))
     key = made.keys[rank]
+    said = said or activation_text(activation.value, approximate=choice.approximate)
     return Tile(
         drawn.tile_png(picture, key, "reconstruction", answers.PER_TILE),
         f"{title}: reconstruction and patch in {activation.image_id}",
-        f"{number} · {activation_text(activation.value, approximate=choice.approximate)}",
+        f"{number} · {said}",
         name,
         str(unit),
         unit_href(unit),

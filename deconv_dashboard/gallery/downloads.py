@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from deconv_core.index.ranked_peaks import Rank
 from deconv_core.layers import Layer
 from deconv_core.output.rendering import Kind, Scale, compose_grid
 from deconv_core.output.tables import activation_table, csv_file
 from deconv_core.pictures import Reconstruction
+from deconv_dashboard import bands
 from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.gallery.captioned import not_drawn, sheet, tile_side
 from deconv_dashboard.server.drawn import png_bytes
@@ -20,12 +22,15 @@ from deconv_dashboard.wording import native_side
 _ENLARGED = 400
 
 
-def file_stem(choice: Choice, layer: str, channel: int | None, label: str | None) -> str:
+def file_stem(
+    choice: Choice, layer: str, channel: int | None, label: str | None, band: str = bands.TOP
+) -> str:
     """The name of a download without its ending, for example "conv4_4_map171_dog_my-photos".
 
-    It contains "copies" if every copy counts.
+    It contains "copies" if every copy counts, and the name of a band other than the top.
     """
     parts = [layer, *([] if channel is None else [f"map{channel}"]), *([label] if label else [])]
+    parts += [] if band == bands.TOP else [f"band-{band}"]
     parts += ["copies"] if choice.copies else []
     return "_".join(plain_name(part) for part in [*parts, choice.dataset.name])
 
@@ -45,6 +50,7 @@ def downloads(
     heading: str = "",
     copies: Mapping[str, Sequence[str]] | None = None,
     names: Mapping[str, str] | None = None,
+    ranks: Mapping[str, Rank] | None = None,
 ) -> None:
     """Draw buttons for each grid, for both grids side by side, and for the table."""
     if not pictures:
@@ -76,7 +82,7 @@ def downloads(
             key,
             lambda: sheet(pictures, heading or stem, layer, scale, large=enlarged, copies=copies),
         )
-        _button("Table (CSV)", f"{stem}.csv", key, lambda: _csv(pictures, copies, names))
+        _button("Table (CSV)", f"{stem}.csv", key, lambda: _csv(pictures, copies, names, ranks))
         written = [heading, *(picture.activation.image_id for picture in pictures)]
         if missing := not_drawn(written):
             some = f"{missing[:9]}…" if len(missing) > 9 else missing
@@ -108,5 +114,6 @@ def _csv(
     pictures: Sequence[Reconstruction],
     copies: Mapping[str, Sequence[str]] | None,
     names: Mapping[str, str] | None,
+    ranks: Mapping[str, Rank] | None,
 ) -> bytes:
-    return csv_file(activation_table(pictures, copies=copies, names=names))
+    return csv_file(activation_table(pictures, copies=copies, names=names, ranks=ranks))

@@ -17,6 +17,7 @@ from deconv_core.images.folder import ImageContent
 from deconv_core.layers import Layer
 from deconv_core.output.rendering import Scale, tile
 from deconv_core.pictures import Reconstruction
+from deconv_core.units import Activation, Box
 from deconv_dashboard.server import resources
 from deconv_dashboard.server.overlays import plain, plane_over
 from deconv_dashboard.values import Choice, PictureKey
@@ -37,6 +38,35 @@ def tile_png(
     del key
     name, limit, percent = scale
     return png_bytes(tile(_picture, kind, Scale(name, limit, percent)))  # type: ignore[arg-type]
+
+
+def patch_png(choice: Choice, activation: Activation) -> bytes:
+    """The patch of an activation as PNG; needs the image, but not the network.
+
+    Raises:
+        ImageError: the image is gone, was changed, or cannot be read.
+    """
+    seen = resources.scanned_image(choice, activation.image_id)
+    layer = choice.layers[activation.unit.layer]
+    window = layer.box(activation.row, activation.column)
+    height, width = layer.input_size
+    return _patch(seen.pixels, seen.content, activation, window, (height, width))
+
+
+@st.cache_data(max_entries=2000, show_spinner=False, hash_funcs=resources.AS_TEXT)
+def _patch(
+    _pixels: Pixels,
+    content: ImageContent,
+    activation: Activation,
+    window: Box,
+    size: tuple[int, int],
+) -> bytes:
+    del content
+    box = window.clip(*size)
+    patch = _pixels[box.top : box.bottom, box.left : box.right]
+    nothing = np.zeros((3, box.height, box.width), np.float32)
+    picture = Reconstruction(activation, window, box, nothing, patch, size)
+    return png_bytes(tile(picture, "patch", Scale.per_tile()))
 
 
 @st.cache_data(max_entries=2000, show_spinner=False, hash_funcs=resources.AS_TEXT)

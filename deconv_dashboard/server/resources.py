@@ -13,7 +13,8 @@ of all sessions, here
 _network                    networks                     source, preprocessing, file      3
 _folder KeptFolder._images  lists of folders             settings; looks at each folder   8
 _index                      indexes, opened              path, stamp                      8
-_top _maps _peaks           what an index answers        path, stamp, question            512 64 128
+_top _maps _table           what an index answers        path, stamp, question            512 64 64
+_ranked                     peaks of a map in order      path, stamp, question            12
 _image_ids                  ids of the images            path, stamp                      8
 _notes                      names and notes of maps      data folder, fingerprint, file   16
 settled_answers             answers, checked in float32  path, stamp, question            2000
@@ -29,6 +30,7 @@ turn warm_up prepared       a lock, a thread, a deed     no content             
 of all sessions, in ``drawn``
 --------------------------- ---------------------------- -------------------------------- ----------
 tile_png                    tiles                        key of its picture, kind, scale  6000
+_patch                      patches                      image, activation, box, input    2000
 _thumbnail                  small pictures               image, its shape, side           2000
 _overlay                    images, planes over them     pixels, planes, the layer        300
 of one object
@@ -81,7 +83,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +105,7 @@ from deconv_core.images.folder import (
     read_content,
 )
 from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.ranked_peaks import RankedPeaks
 from deconv_core.layers import INPUT_SIZE
 from deconv_core.pictures import Reconstruction
 from deconv_core.storage import Location
@@ -327,17 +330,62 @@ def maps_of(choice: Choice, layer: str, label: str | None) -> pd.DataFrame:
     return _maps(_asked(choice), str(choice.index_path), choice.index_stamp, layer, label)
 
 
-@st.cache_data(max_entries=128, show_spinner=False)
-def _peaks(
-    _index: ActivationIndex, path: str, stamp: str, layer: str, channel: int
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=AS_TEXT)
+def _table(
+    _index: ActivationIndex, path: str, stamp: str, table: str, asked: tuple[Any, ...], copies: bool
 ) -> pd.DataFrame:
     del path, stamp  # only name what is kept
-    return _index.peaks(layer, channel)
+    answer: Callable[..., pd.DataFrame] = getattr(_index, table)
+    return answer(*asked, copies=copies)
 
 
-def peaks_of(choice: Choice, layer: str, channel: int) -> pd.DataFrame:
-    """``index.peaks``, kept."""
-    return _peaks(_asked(choice), str(choice.index_path), choice.index_stamp, layer, channel)
+def label_table_of(choice: Choice, layer: str, channel: int | None) -> pd.DataFrame:
+    """``index.label_table``, kept."""
+    return _table_of(choice, "label_table", layer, channel)
+
+
+def similar_to(choice: Choice, unit: Unit) -> pd.DataFrame:
+    """``index.similar`` with all maps that have a correlation, kept."""
+    return _table_of(
+        choice, "similar", unit.layer, unit.channel, choice.layers[unit.layer].channels
+    )
+
+
+def correlations_of(choice: Choice, layer: str) -> pd.DataFrame:
+    """``index.correlations``, kept."""
+    return _table_of(choice, "correlations", layer)
+
+
+def _table_of(choice: Choice, table: str, *asked: Any) -> pd.DataFrame:
+    place = str(choice.index_path), choice.index_stamp
+    return _table(_asked(choice), *place, table, asked, choice.copies)
+
+
+@st.cache_resource(max_entries=12, show_spinner=False, hash_funcs=AS_TEXT)
+def _ranked(
+    _index: ActivationIndex,
+    path: str,
+    stamp: str,
+    unit: Unit,
+    label: str | None,
+    copies: bool,
+) -> RankedPeaks:
+    del path, stamp  # only name what is kept
+    return _index.ranked(unit.layer, unit.channel, label, copies=copies)
+
+
+def ranked_of(
+    choice: Choice, unit: Unit, label: str | None, *, copies: bool | None = None
+) -> RankedPeaks:
+    """``index.ranked``, kept; ``copies`` None counts copies as the page does."""
+    each = choice.copies if copies is None else copies
+    place = str(choice.index_path), choice.index_stamp
+    return _ranked(_asked(choice), *place, unit, label, each)
+
+
+def peaks_of(choice: Choice, unit: Unit) -> pd.DataFrame:
+    """The peak of a map in every readable image, with copies; the smallest first."""
+    return ranked_of(choice, unit, None, copies=True).table
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -14,7 +14,7 @@ from deconv_dashboard.gallery import answers
 from deconv_dashboard.gallery import refining as exact
 from deconv_dashboard.server import resources
 from deconv_dashboard.values import Answer
-from tests.app.conftest import Home, OpenPage, words
+from tests.app.conftest import Home, OpenPage, key_now, words
 from tests.app.test_start import start
 
 LAYER, MAP = "conv4_1", 1
@@ -73,10 +73,10 @@ def test_a_map_is_shown_at_once_and_then_exactly(
 def test_numbers_that_are_not_checked_say_so(open_page: OpenPage, near: ActivationIndex) -> None:
     sheet = open_page("layer", layer=LAYER)
     assert words(sheet).count("Values from the scan, in bfloat16") == 1
-    table = sheet.segmented_control(key="maps_view").set_value("Table").run()
+    table = sheet.segmented_control(key=key_now(sheet, "maps_view")).set_value("Table").run()
     assert words(table).count("Values from the scan, in bfloat16") == 1
-    app = open_page("feature_map", layer=LAYER, map=str(MAP))  # beside the histogram
-    assert words(app).count("Values from the scan, in bfloat16") == 1
+    app = open_page("feature_map", layer=LAYER, map=str(MAP))  # the row and the histogram
+    assert words(app).count("Values from the scan, in bfloat16") == 2
 
 
 def test_what_was_checked_is_not_checked_again(

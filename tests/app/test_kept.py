@@ -170,7 +170,8 @@ def test_index(shelf: Shelf, tmp_path: Path) -> None:
     question = (LAYER, old.unit.channel, 9, None)
     asked = resources.question(before, *question)
     top, maps = resources.top_of(before, *question), resources.maps_of(before, LAYER, None)
-    peaks = resources.peaks_of(before, LAYER, old.unit.channel)
+    similar = resources.correlations_of(before, LAYER)
+    peaks = resources.peaks_of(before, old.unit)["value"].tolist()
     resources.settled_answers().put(asked, top)  # type: ignore[arg-type]
     replace_index(shelf, tmp_path)
     after = shelf.choice
@@ -178,10 +179,10 @@ def test_index(shelf: Shelf, tmp_path: Path) -> None:
     assert resources.top_of(after, *question) == expected.top(LAYER, old.unit.channel) != top
     assert resources.maps_of(after, LAYER, None).equals(expected.maps(LAYER))
     assert not expected.maps(LAYER).equals(maps)
-    assert resources.peaks_of(after, LAYER, old.unit.channel).equals(
-        expected.peaks(LAYER, old.unit.channel)
-    )
-    assert not expected.peaks(LAYER, old.unit.channel).equals(peaks)
+    assert resources.correlations_of(after, LAYER).equals(expected.correlations(LAYER))
+    assert not expected.correlations(LAYER).equals(similar)
+    found = resources.peaks_of(after, old.unit)["value"].tolist()
+    assert found == sorted(expected.peaks(LAYER, old.unit.channel)["value"]) != peaks
     assert resources.settled_answers().get(resources.question(after, *question)) is None
 
 
@@ -413,7 +414,9 @@ def test_a_picture_of_the_index_is_not_made_from_another_image(shelf: Shelf) -> 
     assert list(pictures.watched(shelf.choice, [best], 100).found) == [1]
 
 
-def test_planes_strongest_thumbnails_and_overlays(shelf: Shelf, network: Network) -> None:
+def test_planes_strongest_thumbnails_and_overlays(
+    shelf: Shelf, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for pixels in (OLD, NEW):
         write(shelf.dataset.root / NAME, pixels)
         seen = resources.image_of(shelf.choice, NAME)
@@ -423,6 +426,13 @@ def test_planes_strongest_thumbnails_and_overlays(shelf: Shelf, network: Network
         assert table.loc[LAYER, "value"] == pytest.approx(float(planes.max()), rel=1e-5)
         small = Image.fromarray(pixels).resize((96, 96), Image.Resampling.LANCZOS)
         assert same(drawn.thumbnail(shelf.choice, NAME), np.asarray(small))
+        field = network.layers[LAYER].receptive_field.size
+        middle = Activation(Unit(LAYER, 0), NAME, 14, 14, 1.0)
+        box = network.layers[LAYER].box(14, 14)
+        cut = pixels[box.top : box.bottom, box.left : box.right]
+        monkeypatch.setattr(resources, "scanned_image", resources.image_of)
+        assert cut.shape == (field, field, 3)
+        assert same(drawn.patch_png(shelf.choice, middle), cut)
         over = plane_over(seen.pixels, planes[0], network.layers[LAYER])
         assert same(
             drawn.overlay_png(seen.pixels, planes[0], network.layers[LAYER]), np.asarray(over)
@@ -625,7 +635,8 @@ ROWS: dict[str, Callable[..., None] | str] = {
     "_network": test_network,
     "_folder KeptFolder._images": test_images,
     "_index": test_index,
-    "_top _maps _peaks": test_index,
+    "_top _maps _table": test_index,
+    "_ranked": test_index,
     "_image_ids": test_index,
     "_notes": test_notes,
     "settled_answers": test_index,
@@ -638,6 +649,7 @@ ROWS: dict[str, Callable[..., None] | str] = {
     "strongest": test_planes_strongest_thumbnails_and_overlays,
     "turn warm_up prepared": "no content",
     "tile_png": test_picture_store_and_tiles,
+    "_patch": test_planes_strongest_thumbnails_and_overlays,
     "_thumbnail": test_planes_strongest_thumbnails_and_overlays,
     "_overlay": test_planes_strongest_thumbnails_and_overlays,
     "Store._kept": test_picture_store_and_tiles,

@@ -1,13 +1,18 @@
 """The Layer page."""
 
+import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_dashboard.gallery import contact_sheet
-from tests.app.conftest import Home, OpenPage, words
+from deconv_dashboard.gallery.map_orders import title_of
+from tests.app.conftest import Home, OpenPage, address, key_now, words
+from tests.core.networks import DEAD
 
 
 def test_the_table_is_what_the_index_answers(open_page: OpenPage, index: ActivationIndex) -> None:
@@ -41,11 +46,12 @@ def test_dead_maps_are_counted(open_page: OpenPage) -> None:
 
 def test_all_maps_as_a_table(open_page: OpenPage, index: ActivationIndex) -> None:
     app = open_page("layer", layer="conv3_2")
-    app.segmented_control(key="maps_view").select("Table").run()
+    app.segmented_control(key=key_now(app, "maps_view")).select("Table").run()
     table = app.dataframe(key="maps_table_conv3_2").value
     assert sorted(table["channel"]) == list(range(index.layers["conv3_2"].channels))
     app.toggle(key="maps_alive").set_value(True).run()
-    assert not app.dataframe(key="maps_table_conv3_2").value["dead"].any()
+    alive = app.dataframe(key="maps_table_conv3_2").value["channel"]
+    assert set(table["channel"]) - set(alive) == {DEAD[1]}
 
 
 def test_a_moved_folder_leaves_the_numbers(
@@ -86,11 +92,61 @@ def test_one_image_gone_leaves_the_others(
     assert [e.label for e in app.expander if "1 image missing" in e.label]
 
 
-@pytest.mark.parametrize("order", ["Strongest first", "Rarest first"])
-def test_the_sheet_can_be_ordered(open_page: OpenPage, order: str) -> None:
-    app = open_page("layer", layer="conv3_2")
-    app.selectbox(key="sheet_order").select(order).run()
-    assert not app.exception
+@pytest.mark.parametrize("order", ["strongest", "rarest", "number"])
+def test_the_order_is_in_the_address(
+    open_page: OpenPage, index: ActivationIndex, order: str
+) -> None:
+    app = open_page("layer", layer="conv3_2", show="table")
+    app.selectbox(key=key_now(app, "sheet_order")).set_value(title_of(order)).run()
+    assert address(app).get("order", "number") == order
+    maps = index.maps("conv3_2")
+    expected = {
+        "number": list(maps["channel"]),
+        "strongest": sorted(maps["channel"], key=lambda c: (-maps["max"][c], c)),
+        "rarest": sorted(maps["channel"], key=lambda c: (maps["dead"][c], maps["share"][c], c)),
+    }
+    assert list(app.dataframe(key="maps_table_conv3_2").value["channel"]) == expected[order]
+
+
+def test_maps_in_the_order_of_a_label(open_page: OpenPage, index: ActivationIndex) -> None:
+    app = open_page("layer", layer="conv3_2", show="table", order="label:dog")
+    table = app.dataframe(key="maps_table_conv3_2").value
+    values = index.values("conv3_2")
+    areas = {
+        int(channel): roc_auc_score(values.labels == "dog", found)
+        for channel, found in zip(values.channels, values.values, strict=True)
+    }
+    assert list(table["channel"]) == sorted(areas, key=lambda c: (-areas[c], c))
+    assert np.allclose(table["auc"], sorted(areas.values(), reverse=True))
+    app = open_page("layer", layer="conv3_2", order="label:dog")
+    assert "area under the ROC curve for dog" in words(app)
+
+
+def test_the_label_that_a_map_tells_apart_best(
+    open_page: OpenPage, index: ActivationIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deconv_dashboard.gallery.map_orders.FEW", 2)
+    app = open_page("layer", layer="conv3_2", show="table")
+    table = app.dataframe(key="maps_table_conv3_2").value.set_index("channel")
+    areas = index.label_table("conv3_2")
+    areas = areas[areas["images"] >= 2]
+    for channel, rows in areas.groupby("channel"):
+        best = rows.loc[rows["auc"].idxmax()]
+        found = table.loc[channel, ["best_label", "best_auc"]].tolist()
+        assert found == [best["label"], best["auc"]]
+
+
+def test_correlations_are_drawn_in_their_tab(open_page: OpenPage, index: ActivationIndex) -> None:
+    app = open_page("layer", layer="conv3_2", view="correlations")
+    assert "1 map with the same peak in every image is left out" in words(app)
+    assert "All 16 feature maps" not in words(app)
+    figure = json.loads(app.get("plotly_chart")[0].proto.spec)["data"][0]
+    assert figure["x"] == [str(c) for c in index.correlations("conv3_2").index]
+
+
+def test_an_order_of_another_dataset_is_by_number(open_page: OpenPage) -> None:
+    app = open_page("layer", layer="conv3_2", order="label:nothing of the kind")
+    assert app.selectbox(key=key_now(app, "sheet_order")).value == "number"
 
 
 def test_pages_hold_sixty_four_maps() -> None:

@@ -21,13 +21,14 @@ from deconv_dashboard.data.names import distinct
 from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.gallery import tour as stories
 from deconv_dashboard.jobs.caltech import caltech_folder
-from tests.app.conftest import Home, OpenPage, address, words
+from tests.app.conftest import Home, OpenPage, address, key_now, words
 from tests.app.test_start import pressed, start
 from tests.core import drawings
 
 ROOT = Path(__file__).parents[2]
 KINDS = ("selectbox", "multiselect", "radio", "segmented_control", "pills", "select_slider")
 FIXED = "its options are written in the program"
+CHART = "a click on a bar sends the bar itself"
 LAYERS = "its options are layers of one network, which are numbered"
 TESTED = {
     (
@@ -41,7 +42,13 @@ TESTED = {
     ("deconv_dashboard/start/choose_images.py", "resize"): FIXED,
     ("deconv_dashboard/start/choose_images.py", "source"): FIXED,
     ("deconv_dashboard/gallery/contact_sheet.py", "maps_view"): FIXED,
-    ("deconv_dashboard/gallery/contact_sheet.py", "sheet_order"): FIXED,
+    (
+        "deconv_dashboard/gallery/contact_sheet.py",
+        "sheet_order",
+    ): "test_orders_by_labels_named_alike",
+    ("deconv_dashboard/gallery/distribution.py", "key"): CHART,
+    ("deconv_dashboard/gallery/labels_panel.py", "key"): CHART,
+    ("deconv_dashboard/frame/pickers.py", "pick_band"): FIXED,
     (
         "deconv_dashboard/gallery/contact_sheet.py",
         "maps_table_{layer.name}",
@@ -96,12 +103,14 @@ def lists_of_the_product() -> dict[tuple[str, str], ast.Call]:
 
 def test_every_list_is_in_the_table_above() -> None:
     assert set(lists_of_the_product()) == set(TESTED)
-    assert {name for name in TESTED.values() if name not in (FIXED, LAYERS)} <= set(globals())
+    assert {name for name in TESTED.values() if name not in (FIXED, CHART, LAYERS)} <= set(
+        globals()
+    )
 
 
 def test_lists_that_are_not_fixed_take_their_labels_from_distinct() -> None:
     for place, call in lists_of_the_product().items():
-        if TESTED[place] in (FIXED, LAYERS) or "maps_table" in place[1]:
+        if TESTED[place] in (FIXED, CHART, LAYERS) or "maps_table" in place[1]:
             continue
         options = ast.unparse(call.args[1])
         labelled = options.removeprefix("list(").removesuffix(")")
@@ -292,6 +301,13 @@ def test_labels_called_as_no_label_is(open_page: OpenPage, odd_labels: str) -> N
     assert open_page("export", dataset=odd_labels).selectbox(key="export_label").value == ""
 
 
+def test_orders_by_labels_named_alike(open_page: OpenPage, odd_labels: str) -> None:
+    app = open_page("layer", dataset=odd_labels)
+    for label, shown in (("Dog", "Tells apart: Dog"), ("dog", "Tells apart: dog · 2")):
+        app.selectbox(key=key_now(app, "sheet_order")).set_value(shown).run()
+        assert address(app)["order"] == f"label:{label}"
+
+
 def test_folders_named_alike_as_labels(home: Home, tmp_path: Path) -> None:
     pictures = ("(no folder)/1.png", "a.png", "Dog/1.png", "dog/1.png")
     named = {name: drawings.noise(seed, 16) for seed, name in enumerate(pictures)}
@@ -357,7 +373,7 @@ def test_a_row_is_the_map_it_showed(
 ) -> None:
     """Also if the list is another by the time the page runs, as it is while a scan goes on."""
     app = open_page("layer", layer="conv3_2")
-    app.segmented_control(key="maps_view").select("Table").run()
+    app.segmented_control(key=key_now(app, "maps_view")).select("Table").run()
     table = app.dataframe(key="maps_table_conv3_2")
     shown = table.value["channel"].tolist()
     app.text_input(key="maps_filter").set_value(str(shown[2]))  # shown[2] alone, in row 0
@@ -365,7 +381,9 @@ def test_a_row_is_the_map_it_showed(
     states.widgets.append(
         WidgetState(
             id=table.proto.id,
-            string_value=json.dumps({"selection": {"rows": [2], "columns": [], "cells": []}}),
+            string_value=json.dumps(
+                {"selection": {"rows": [], "columns": [], "cells": [[2, "max"]]}}
+            ),
         )
     )
     app._run(states)

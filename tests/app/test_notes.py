@@ -138,7 +138,7 @@ def test_markup_is_shown_as_text(open_page: OpenPage, store: NotesStore) -> None
 
 def test_the_table_of_maps_has_names_and_finds_them(open_page: OpenPage, store: NotesStore) -> None:
     app = open_page("layer", layer="conv3_1")
-    app.segmented_control(key="maps_view").select("Table").run()
+    app.segmented_control(key=key_now(app, "maps_view")).select("Table").run()
     assert "name" not in app.dataframe(key="maps_table_conv3_1").value
     name(store, text="Dog mouths é")
     app.run()
@@ -177,9 +177,7 @@ def test_an_export_has_the_names_of_its_maps(
 
 
 def opened(open_page: OpenPage) -> AppTest:
-    app = open_page("layer", layer="conv1_1")
-    app.session_state["named_maps"] = True
-    app.run()
+    app = open_page("layer", layer="conv1_1", view="named")
     assert not app.exception
     return app
 

@@ -72,7 +72,10 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "the address bar; the page shows something else": (
         (),
-        ("“{}” pictures cannot be shown", "no dataset has the id", "no network has the id"),
+        (
+            *("“{}” pictures cannot be shown", "There is no band “{}” of the distribution; choose"),
+            *("no dataset has the id", "no network has the id"),
+        ),
     ),
     "the field or argument that was given": (
         ("Folder on this computer", "Add your own weights", "Use its folder: {}"),
@@ -278,6 +281,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "this index was made with links to folders followed; without",
             "give them {} GPU",
+            "the band from {} to {} is empty or outside the distribution; give",
             "architecture {} names weights; give the name alone",
             "{} fits {}; say which by architecture",
             "{} is not a network; give a name, a path or a module",

@@ -165,7 +165,7 @@ function drawGallery(root, data, send) {
   const twins = {};
   data.panels.forEach((panel, number) => {
     const box = element("section", `panel ${panel.kind}`);
-    if (panel.columns && panel.heading) {
+    if (panel.columns && panel.heading && !panel.kind.includes("row")) {
       box.classList.add("level");
       box.style.setProperty("--rows", Math.ceil(panel.tiles.length / panel.columns));
     }
@@ -176,7 +176,8 @@ function drawGallery(root, data, send) {
       box.append(heading);
     }
     const grid = element("div", "grid");
-    grid.style.gridTemplateColumns = panel.columns
+    const row = panel.kind.includes("row"); // its columns depend on the room: see the style sheet
+    if (!row) grid.style.gridTemplateColumns = panel.columns
       ? `repeat(${panel.columns}, minmax(0, 1fr))`
       : `repeat(auto-fill, minmax(${data.smallest}px, 1fr))`;
     panel.tiles.forEach((tile, place) => {

@@ -1,0 +1,70 @@
+"""Bands of a feature map's distribution that the Feature map page can show in place of the top."""
+
+from __future__ import annotations
+
+import re
+
+from deconv_core.index.ranked_peaks import RankedPeaks
+from deconv_dashboard.wording import counted
+
+TOP, WEAKEST, SILENT = "top", "weakest", "silent"
+BANDS = {TOP: "Top", "75": "75 %", "50": "50 %", "25": "25 %", WEAKEST: "Weakest", SILENT: "Silent"}
+"""Name in the address -> title on the page; the first is shown if the address names none."""
+_HALF = 0.05
+"""A band named after a percentile reaches this far to both sides of it."""
+_NUMBER = r"\d{1,9}(?:\.\d{1,9})?(?:e-?[0-2]?\d)?"
+_BAR = re.compile(f"({_NUMBER})to({_NUMBER})")
+
+
+def known(band: str) -> bool:
+    """True for a name in ``BANDS`` and for a bar of the histogram, "3.2to3.6"."""
+    return band in BANDS or _BAR.fullmatch(band) is not None
+
+
+def bar(least: float, below: float) -> str:
+    """The name of the band of peaks from ``least`` to below ``below``."""
+    return f"{least:.6g}to{below:.6g}".replace("e+", "e")
+
+
+def within(band: str, ranked: RankedPeaks) -> RankedPeaks:
+    """The images of a band, those in which the map is silent only in the band "silent"."""
+    if band == SILENT:
+        return ranked.silent
+    if found := _BAR.fullmatch(band):
+        return ranked.between(float(found[1]), float(found[2])).firing
+    if band in (TOP, WEAKEST):
+        return ranked.firing
+    middle = int(band) / 100
+    return ranked.band(middle - _HALF, middle + _HALF).firing
+
+
+def shown_of(band: str, ranked: RankedPeaks, k: int) -> RankedPeaks:
+    """The k images of a band to show, the weakest first: evenly spaced by rank, or its end."""
+    part = within(band, ranked)
+    if band == TOP:
+        return part.last(k)
+    return part.first(k) if band == WEAKEST else part.spread(k)
+
+
+def described(band: str, ranked: RankedPeaks, k: int) -> str:
+    """What a band is and how many of its images are shown, in words; "" for the top."""
+    part = within(band, ranked)
+    count, few = len(part), min(k, len(part))
+    images = counted(count, "image")
+    some = "all are shown" if few == count else f"{few} of them are shown, evenly spaced by rank"
+    if band == TOP:
+        return ""
+    if not count and (band == SILENT or _BAR.fullmatch(band)):
+        return "No image is in this part of the distribution."
+    if band == SILENT:
+        return f"The map is silent in {images}; {some}. There is no activation to reconstruct."
+    if band == WEAKEST:
+        return f"The {counted(few, 'image')} in which the map fires weakest."
+    if found := _BAR.fullmatch(band):
+        return f"Peaks from {found[1]} to below {found[2]}: {images}; {some}."
+    low, high = (round(int(band) + sign * 100 * _HALF) for sign in (-1, 1))
+    silent = len(ranked.band(low / 100, high / 100)) - count
+    rest = f", and {silent:,} in which it is silent" if silent else ""
+    return (
+        f"Percentiles {low} to {high} of the peaks: {images} in which the map fires{rest}; {some}."
+    )

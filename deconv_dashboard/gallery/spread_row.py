@@ -1,0 +1,81 @@
+"""Patches over the whole distribution of a feature map, without reconstructions."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from deconv_core.errors import DeconvError
+from deconv_core.index.ranked_peaks import Rank
+from deconv_core.units import Activation, Unit, label_of
+from deconv_dashboard import bands
+from deconv_dashboard.frame import address, messages
+from deconv_dashboard.gallery.tiles import Panel, Tile, gallery
+from deconv_dashboard.server import drawn, resources
+from deconv_dashboard.values import Choice
+from deconv_dashboard.wording import activation_text, counted, ordinal, percentile_text, shortened
+
+_SHOWN = 9
+
+
+def spread_row(choice: Choice, unit: Unit, label: str | None) -> None:
+    """Draw one row of patches, from the strongest image to the weakest that activates the map."""
+    ranked = resources.ranked_of(choice, unit, label)
+    firing = ranked.firing
+    if not len(firing):
+        return
+    part = firing.spread(_SHOWN)
+    ranks = part.ranks()
+    tiles = [_patch(choice, one, ranks[one.image_id]) for one in part.activations()]
+    of = f", {label}" if label else ""
+    panel = Panel(f"From strongest to weakest{of}", tiles, columns=_SHOWN, kind="patch row")
+    _open(gallery([panel], key=f"spread_{label}", panel_columns=1))
+    silent = len(ranked) - len(firing)
+    rest = f" In {counted(silent, 'image')} it is silent." if silent else ""
+    some = "All" if len(part) == len(firing) else f"{len(part)} of the"
+    st.caption(
+        f"{some} {counted(len(firing), 'image')} in which the map fires, evenly spaced by rank."
+        f"{rest} Below each: rank, percentile, activation. Click one to open it. "
+        f"{messages.as_scanned(choice)}"
+    )
+
+
+def silent_images(choice: Choice, unit: Unit, label: str | None, k: int) -> None:
+    """Draw whole images in which a map is silent."""
+    part = bands.shown_of(bands.SILENT, resources.ranked_of(choice, unit, label), k)
+    tiles = [
+        Tile(
+            drawn.thumbnail(choice, image_id, 224),
+            f"Image: {image_id}",
+            shortened(label_of(image_id), 20),
+            shortened(image_id.rpartition("/")[2]),
+            image_id,
+        )
+        for image_id in part.table["image_id"].tolist()
+    ]
+    of = f", {label}" if label else ""
+    panel = Panel(f"Images in which the map is silent{of}", tiles, columns=_SHOWN, kind="patch row")
+    if tiles:
+        _open(gallery([panel], key=f"silent_{label}", panel_columns=1))
+
+
+def _patch(choice: Choice, activation: Activation, place: Rank) -> Tile:
+    try:
+        png = drawn.patch_png(choice, activation)
+    except DeconvError:
+        png = b""
+    near = choice.approximate
+    value = activation_text(activation.value, approximate=near)
+    return Tile(
+        png,
+        f"Image patch: {activation.unit} in {activation.image_id}, {ordinal(place.rank)} of "
+        f"{place.total:,}",
+        f"{place.rank:,} · {percentile_text(place.percentile)}",
+        value if png else "image gone or changed",
+        activation.image_id,
+        names=activation.image_id,
+    )
+
+
+def _open(image_id: str | None) -> None:
+    if image_id is not None:
+        st.switch_page(address.PAGE_FILES["image"], query_params=address.link_to(image=image_id))
