@@ -75,4 +75,4 @@ def _best(areas: pd.DataFrame) -> pd.DataFrame:
     """The label with the largest area for each map: channel, best_label, best_auc."""
     areas = areas[areas["images"] >= FEW].dropna(subset="auc")
     best = areas.loc[areas.groupby("channel")["auc"].idxmax(), ["channel", "label", "auc"]]
-    return best.rename(columns={"label": "best_label", "auc": "best_auc"})
+    return best.set_axis(["channel", "best_label", "best_auc"], axis="columns")

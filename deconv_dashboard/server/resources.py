@@ -109,7 +109,7 @@ from deconv_core.index.ranked_peaks import RankedPeaks
 from deconv_core.layers import INPUT_SIZE
 from deconv_core.pictures import Reconstruction
 from deconv_core.storage import Location
-from deconv_core.units import Activation, Unit
+from deconv_core.units import Activation, Box, Unit
 from deconv_dashboard.data.datasets import Dataset
 from deconv_dashboard.data.notes_files import UnitNote
 from deconv_dashboard.data.registry import Registry
@@ -126,7 +126,9 @@ from deconv_dashboard.values import Choice, PictureKey
 if TYPE_CHECKING:
     from deconv_core.exact import ExactTop
 
-AS_TEXT: Any = dict.fromkeys((PictureKey, ImageContent, FileState, tuple), repr)
+AS_TEXT: Any = dict.fromkeys(
+    (PictureKey, ImageContent, FileState, Activation, Unit, Box, tuple), repr
+)
 """Hash functions of keys: their text names every field; Streamlit's own way takes far longer."""
 _SHOWN_FIRST = 1.0  # seconds that the browser has to itself before torch is loaded
 
