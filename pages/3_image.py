@@ -61,7 +61,11 @@ def strongest_maps(
 
 
 def map_tiles(
-    network: deconv_core.Network, shown: Shown, found: list[Activation], chosen: int
+    choice: Choice,
+    network: deconv_core.Network,
+    shown: Shown,
+    found: list[Activation],
+    chosen: int,
 ) -> None:
     """Draw each map as reconstruction and patch; a click lays a map over the image."""
     made = reconstructing.watched_in(network, shown.folder, found, height=480)
@@ -79,7 +83,7 @@ def map_tiles(
                 pngs[0],
                 alt,
                 f"map {channel} · {activation_text(activation.value)}",
-                "",
+                choice.name_of(activation.unit),
                 str(channel),
                 chosen=channel == chosen,
                 second=pngs[1],
@@ -137,15 +141,15 @@ def page(choice: Choice) -> None:
                     on_click=lambda: address.visit(PAGE, position=None),
                 )
         if found:
-            map_tiles(network, shown, found, chosen)
+            map_tiles(choice, network, shown, found, chosen)
             st.caption(
                 "Left: the map's reconstruction from this image, on its own scale. Right: the "
                 "patch it sees. Click a map to lay it over the image."
             )
         else:
             st.info("No map of this layer fires here.", icon=":material/block:")
-        open_link(layer, chosen)
-    by_layer(network, shown)
+        open_link(choice, Unit(layer.name, chosen))
+    by_layer(choice, network, shown)
 
 
 def check_layers(choice: Choice, network: deconv_core.Network) -> None:
@@ -190,20 +194,24 @@ def picture(
     st.caption(hint)
 
 
-def open_link(layer: Layer, channel: int) -> None:
+def open_link(choice: Choice, unit: Unit) -> None:
     """Link to the feature map that lies over the image."""
+    title = choice.title_of(unit)
     st.page_link(
         address.PAGE_FILES["feature_map"],
-        label=f"Open feature map {channel} of {layer.name}",
+        label=escape(f"Open {title[:1].lower()}{title[1:]}"),
         icon=":material/arrow_forward:",
-        query_params=address.link_to(layer=layer.name, map=channel),
+        query_params=address.link_to(layer=unit.layer, map=unit.channel),
     )
 
 
-def by_layer(network: deconv_core.Network, shown: Shown) -> None:
+def by_layer(choice: Choice, network: deconv_core.Network, shown: Shown) -> None:
     """Draw a table: the strongest map of every layer in this image."""
     with st.expander("The strongest map of every layer", icon=":material/table_rows:"):
         table = reconstructing.strongest_by_layer(network, shown.seen)
+        units = zip(table["layer"], table["channel"], strict=True)
+        names = [choice.names.get(str(Unit(*unit)), "") for unit in units]
+        table = table.assign(name=names) if any(names) else table
         data_table(
             table,
             "strongest-map-of-every-layer",

@@ -131,7 +131,8 @@ def _fitting(text: str, texts: Sequence[str]) -> list[int]:
     for word in others:
         places = [place for place in places if word in plain[place]]
     equal = [place for place in places if plain[place] == text]
-    begins = [place for place in places if f"/{text}" in f"/{plain[place]}"]
+    part = f"/{text}"
+    begins = [place for place in places if plain[place].startswith(text) or part in plain[place]]
     return list(dict.fromkeys([*equal[:_EACH], *begins[:_EACH], *places[:_EACH]]))[:_EACH]
 
 

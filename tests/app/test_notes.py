@@ -15,6 +15,7 @@ from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.units import Unit
 from deconv_dashboard.data.notes_files import UnitNote, to_csv, to_json
 from deconv_dashboard.data.unit_notes import Added, NotesStore
+from deconv_dashboard.frame.choice import escape
 from deconv_dashboard.gallery.named_maps import in_order, said_of
 from tests.app.conftest import Home, OpenPage, key_now, words
 from tests.app.test_export import finished, typed
@@ -156,6 +157,15 @@ def test_tables_of_activations_have_names(open_page: OpenPage, store: NotesStore
     assert set(app.dataframe[0].value["name"]) == {"dog mouths"}
     app = open_page("feature_map", layer="conv3_1", map="3", tab="numbers")
     assert "name" not in app.dataframe[0].value
+
+
+def test_the_image_page_names_its_maps(open_page: OpenPage, store: NotesStore) -> None:
+    for channel in range(8):
+        name(store, Unit("conv3_1", channel), "*all*")
+    app = open_page("image", layer="conv3_1", map="2")
+    (link,) = [one.label for one in app.get("page_link") if one.label.startswith("Open feature")]
+    assert link == f"Open {escape('feature map 2 of conv3_1 · *all*')}"
+    assert set(app.dataframe[0].value["name"]) == {"", "*all*"}
 
 
 def test_an_export_has_the_names_of_its_maps(

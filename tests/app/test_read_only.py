@@ -12,9 +12,14 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from deconv_core.errors import DeconvError
 from deconv_core.images.folder import ImageFolder
+from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.output.selection import Selection
+from deconv_core.units import Unit
+from deconv_dashboard.data.notes_files import UnitNote
 from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.data.unit_notes import NotesStore
 from deconv_dashboard.jobs.exports import exports, start_export
 from deconv_dashboard.writing import can_write
 from tests.app.conftest import APP, PAGES, Home, words
@@ -162,6 +167,24 @@ def test_what_is_kept_is_not_deleted(home: Home, read_only: Callable[[], None]) 
         app.radio(key="delete_what").set_value(chosen).run()
         assert SAID in pressed(app, "confirm_delete")
     assert home.registry.dataset(home.dataset.dataset_id)
+
+
+def test_names_and_notes(
+    home: Home,
+    open_page: Callable[..., AppTest],
+    index: ActivationIndex,
+    read_only: Callable[[], None],
+) -> None:
+    store = NotesStore(home.registry.home, index.manifest.fingerprint)
+    unit = Unit("conv1_1", 0)
+    store.save(UnitNote(unit), UnitNote(unit, "edges"))
+    read_only()
+    app = open_page("feature_map", layer="conv1_1", map="0", tab="notes")
+    assert REFUSED in words(app)
+    field = app.text_input(key="note_name conv1_1/0")
+    assert (field.value, field.disabled) == ("edges", True)
+    with pytest.raises(DeconvError, match="nothing was saved: the data folder cannot be written"):
+        store.save(UnitNote(unit), UnitNote(unit, "other"))
 
 
 def test_weights_and_downloads(
