@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -33,6 +34,7 @@ GROUP_CHANNELS = 64
 Ordinals = npt.NDArray[np.uint32]
 """Row numbers of images in the list of images."""
 
+_Number = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 _IMAGES_KEY = b"deconv_images"
 
 
@@ -59,8 +61,7 @@ def _schema(layers: Sequence[Layer]) -> pa.Schema:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRow:
+class ImageRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One image of a scan.
 
     Attributes:
@@ -74,11 +75,11 @@ class ImageRow:
         note: a hint that its values fill little of the range of their type, or "".
     """
 
-    ordinal: int
+    ordinal: _Number
     image_id: str
     label: str
-    width: int
-    height: int
+    width: _Number
+    height: _Number
     error: str
     content_hash: str
     note: str = ""
@@ -87,17 +88,6 @@ class ImageRow:
     def planned(cls, ordinal: int, image_id: str, label: str) -> ImageRow:
         """An image that is not scanned yet."""
         return cls(ordinal, image_id, label, width=0, height=0, error="", content_hash="")
-
-    @property
-    def is_valid(self) -> bool:
-        """True if all values are of the right type and size; a damaged file may hold others."""
-        numbers, texts = (
-            (self.ordinal, self.width, self.height),
-            (self.image_id, self.label, self.error, self.content_hash, self.note),
-        )
-        return all(type(number) is int and 0 <= number < 2**32 for number in numbers) and all(
-            type(text) is str for text in texts
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +139,7 @@ def block_content(
         peaks: called with the name of a layer; returns the peaks (N, C) of the readable images, in
             order.
     """
-    described = json.dumps([asdict(row) for row in images]).encode()
+    described = json.dumps([msgspec.structs.asdict(row) for row in images]).encode()
     identity = identity_metadata(Identity.of(manifest, file.part))
     schema = _schema(manifest.layers).with_metadata({_IMAGES_KEY: described, **identity})
     ordinals = np.array([row.ordinal for row in images if not row.error], np.uint32)
@@ -185,7 +175,7 @@ def check_block(file: BlockFile, manifest: Manifest, *, whole: bool = False) -> 
     except READ_ERRORS as error:
         raise _damaged(file.path, error) from error
     check_identity(file.path, schema, manifest, file.part)
-    return read_block_images(file)
+    return _image_rows(file.path, schema)
 
 
 def read_block_images(file: BlockFile) -> list[ImageRow]:
@@ -194,14 +184,19 @@ def read_block_images(file: BlockFile) -> list[ImageRow]:
     Raises:
         IndexDamagedError: the block cannot be read.
     """
-    path = file.path
     try:
-        described = (pq.read_schema(source(path)).metadata or {}).get(_IMAGES_KEY, b"")
-        rows = [ImageRow(**row) for row in json.loads(described)]
-        if not all(row.is_valid for row in rows):
-            raise ValueError("it describes an impossible image")
-        return rows
+        schema = pq.read_schema(source(file.path))
     except READ_ERRORS as error:
+        raise _damaged(file.path, error) from error
+    return _image_rows(file.path, schema)
+
+
+def _image_rows(path: Location, schema: pa.Schema) -> list[ImageRow]:
+    """The rows of the images that the schema of a block describes."""
+    try:
+        described = (schema.metadata or {}).get(_IMAGES_KEY, b"")
+        return msgspec.json.decode(described, type=list[ImageRow])
+    except (*READ_ERRORS, msgspec.MsgspecError) as error:
         raise _damaged(path, error) from error
 
 

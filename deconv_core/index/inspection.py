@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +21,7 @@ from deconv_core.index.manifest import Manifest
 from deconv_core.index.place import holds_index
 from deconv_core.index.summary import summary_damage
 from deconv_core.storage import Location, RemotePath
+from deconv_core.threads import in_threads
 
 Blocks = Mapping[BlockFile, Sequence[ImageRow]]
 """Block files with the rows of their images."""
@@ -161,8 +161,7 @@ def _sound_blocks(
     files = sorted(
         folder.all_block_files(), key=lambda file: (file.numbers.start, file.numbers.stop)
     )
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        results = dict(zip(files, pool.map(read, files), strict=True))
+    results = dict(zip(files, in_threads(read, files), strict=True))
     sound = {file: found for file, found in results.items() if not isinstance(found, Finding)}
     return sound, [found for found in results.values() if isinstance(found, Finding)]
 

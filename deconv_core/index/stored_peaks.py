@@ -1,10 +1,11 @@
-"""``StoredPeaks``: reads the peaks of an index from its blocks, and checks each block once."""
+"""``StoredPeaks``: reads the peaks of an index from its blocks, and checks each block once.
+
+Blocks are read in threads: most of the time Arrow and hashing let other threads run.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +26,7 @@ from deconv_core.index.manifest import Manifest
 from deconv_core.layers import Layer
 from deconv_core.peaks import Peaks
 from deconv_core.storage import Location
-
-_THREADS = min(4, os.cpu_count() or 1)
+from deconv_core.threads import in_threads
 
 
 class StoredPeaks:
@@ -46,7 +46,7 @@ class StoredPeaks:
 
     def image_rows(self) -> list[ImageRow]:
         """The rows of the images in all blocks."""
-        return [row for file in self._files for row in self._check(file)]
+        return [row for rows in in_threads(self._check, self._files) for row in rows]
 
     def read(
         self, layer: Layer, channel: int | None, blocks: np.ndarray | None = None
@@ -64,10 +64,13 @@ class StoredPeaks:
         Raises:
             IndexDamagedError: a block cannot be read.
         """
-        files = self._checked(blocks)
-        parts = [read_peaks(file, self._manifest.layers, layer.name, channel) for file in files]
-        for file, (ordinals, _) in zip(files, parts, strict=True):
+
+        def read(file: BlockFile) -> tuple[Ordinals, Peaks]:
+            ordinals, peaks = read_peaks(file, self._manifest.layers, layer.name, channel)
             self._compare(file, ordinals, layer)
+            return ordinals, peaks
+
+        parts = in_threads(read, self._checked(blocks))
         nothing = Peaks.of_no_image(layer.channels if channel is None else 1)
         found = Peaks.join([nothing, *(peaks for _, peaks in parts)])
         return np.concatenate([np.zeros(0, np.uint32), *(numbers for numbers, _ in parts)]), found
@@ -75,7 +78,7 @@ class StoredPeaks:
     def values(
         self, layer: Layer, channel: int | None, ordinals: np.ndarray
     ) -> npt.NDArray[np.float32]:
-        """Read the values of the peaks of a stored layer, or of one of its channels, in threads.
+        """Read the values of the peaks of a stored layer, or of one of its channels.
 
         Args:
             layer: a layer whose peaks are stored.
@@ -102,8 +105,7 @@ class StoredPeaks:
             else:
                 values[:, where[where >= 0]] = found[:, where >= 0]
 
-        with ThreadPoolExecutor(_THREADS) as pool:
-            list(pool.map(read, self._checked(None)))
+        in_threads(read, self._checked(None))
         return values
 
     def _checked(self, blocks: np.ndarray | None) -> Sequence[BlockFile]:
@@ -111,9 +113,7 @@ class StoredPeaks:
         files = self._files
         if blocks is not None:
             files = [file for file in files if any(block in file.numbers for block in blocks)]
-        for file in files:
-            if file.path not in self._readable:
-                self._check(file)
+        in_threads(self._check, [file for file in files if file.path not in self._readable])
         return files
 
     def _check(self, file: BlockFile) -> list[ImageRow]:

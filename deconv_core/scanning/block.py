@@ -6,8 +6,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from deconv_core.errors import ImageError
@@ -114,8 +115,8 @@ def _decode(
         decoded = images.decode_content(content, size)
     except ImageError as error:
         hashed = content_hash(content) if content else ""
-        return replace(row, error=str(error), content_hash=hashed), None
-    completed = replace(
+        return msgspec.structs.replace(row, error=str(error), content_hash=hashed), None
+    completed = msgspec.structs.replace(
         row,
         width=decoded.width,
         height=decoded.height,
@@ -135,7 +136,7 @@ def _scan_batch(
     )
     error = "the network's activations for it are not finite (NaN or inf)"
     rows = [
-        row if is_finite else replace(row, error=error)
+        row if is_finite else msgspec.structs.replace(row, error=error)
         for (row, _), is_finite in zip(batch, finite, strict=True)
     ]
     return rows, {name: found.select(finite) for name, found in peaks.items()}

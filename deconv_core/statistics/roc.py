@@ -6,18 +6,16 @@ an image of another label, with ties counted half: 1 and 0 tell all of them apar
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from deconv_core.threads import in_threads
+
 Values = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
-_Found = TypeVar("_Found")
 
 _Z = 1.959963984540054
 """95 % of a normal distribution lie within this many standard deviations."""
@@ -54,7 +52,7 @@ def areas(values: Values, codes: Codes, labels: int) -> Numbers:
         wins: Numbers = sums - counts * (counts + 1) / 2
         return wins
 
-    wins = np.stack(_of_each_map(of_map, values)) if len(values) else np.empty((0, labels))
+    wins = np.stack(in_threads(of_map, values)) if len(values) else np.empty((0, labels))
     with np.errstate(invalid="ignore"):
         return np.asarray(wins / pairs)
 
@@ -91,7 +89,7 @@ def strongest(values: Values, k: int) -> list[Codes]:
         found = np.flatnonzero((peaks >= limit) & (peaks > 0))
         return found[np.argsort(-peaks[found], kind="stable")][:k]
 
-    return _of_each_map(of_map, values)
+    return in_threads(of_map, values)
 
 
 def precision(top: Sequence[Codes], codes: Codes, labels: int, k: int) -> Numbers:
@@ -117,9 +115,3 @@ def _growing(peaks: Values) -> npt.NDArray[np.uint32]:
     """The bits of the floats, changed so that they grow with the float."""
     bits = (peaks + np.float32(0)).view(np.uint32)  # no negative zero
     return np.where(bits >> np.uint32(31) == 1, ~bits, bits | np.uint32(0x80000000))
-
-
-def _of_each_map(of_map: Callable[[Values], _Found], values: Values) -> list[_Found]:
-    """The results of a function of each map's peaks, in threads: sorting lets others run."""
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        return list(pool.map(of_map, values))
