@@ -34,8 +34,16 @@ def within(band: str, ranked: RankedPeaks) -> RankedPeaks:
         return ranked.between(float(found[1]), float(found[2])).firing
     if band in (TOP, WEAKEST):
         return ranked.firing
-    middle = int(band) / 100
-    return ranked.band(middle - _HALF, middle + _HALF).firing
+    if part := percentiles(band):
+        return ranked.band(*part).firing
+    raise ValueError(f"there is no band {band!r}")
+
+
+def percentiles(band: str) -> tuple[float, float] | None:
+    """Where a band starts and ends, as shares of the images; None for those without percentiles."""
+    if band not in BANDS or not band.isdigit():
+        return None
+    return int(band) / 100 - _HALF, int(band) / 100 + _HALF
 
 
 def shown_of(band: str, ranked: RankedPeaks, k: int) -> RankedPeaks:
@@ -62,8 +70,10 @@ def described(band: str, ranked: RankedPeaks, k: int) -> str:
         return f"The {counted(few, 'image')} in which the map fires weakest."
     if found := _BAR.fullmatch(band):
         return f"Peaks from {found[1]} to below {found[2]}: {images}; {some}."
-    low, high = (round(int(band) + sign * 100 * _HALF) for sign in (-1, 1))
-    silent = len(ranked.band(low / 100, high / 100)) - count
+    shares = percentiles(band)
+    assert shares is not None
+    low, high = (round(100 * share) for share in shares)
+    silent = len(ranked.band(*shares)) - count
     rest = f", and {silent:,} in which it is silent" if silent else ""
     return (
         f"Percentiles {low} to {high} of the peaks: {images} in which the map fires{rest}; {some}."

@@ -16,6 +16,7 @@ from deconv_dashboard.frame.tabs import open_tab
 from deconv_dashboard.gallery import answers, refining, tour
 from deconv_dashboard.gallery.distribution import distribution
 from deconv_dashboard.gallery.downloads import downloads, file_stem
+from deconv_dashboard.gallery.groups_panel import groups_panel
 from deconv_dashboard.gallery.labels_panel import labels_panel
 from deconv_dashboard.gallery.notes_panel import notes_panel
 from deconv_dashboard.gallery.similar_panel import similar_panel
@@ -78,6 +79,7 @@ def tab(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[Answ
         "fired": lambda: fired(choice, shown),
         "labels": lambda: labels_panel(choice, index, unit),
         "similar": lambda: similar_panel(choice, unit),
+        "groups": lambda: groups_panel(choice, unit),
         "notes": lambda: notes_panel(choice, unit),
     }
     name, place = open_tab(choice, TABS[PAGE])

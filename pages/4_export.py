@@ -8,6 +8,7 @@ from deconv_core.errors import DeconvError
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.output.selection import Selection, parse_units, strongest_maps
 from deconv_core.units import Unit
+from deconv_dashboard import bands
 from deconv_dashboard.data.names import distinct
 from deconv_dashboard.frame import messages, pickers
 from deconv_dashboard.frame.address import SCALES
@@ -80,6 +81,15 @@ def how_drawn(choice: Choice, index: ActivationIndex) -> Selection:
         key="export_size",
         help="Native: a tile is as large as the receptive field, one pixel for one pixel.",
     )
+    parts = [name for name in bands.BANDS if name == bands.TOP or bands.percentiles(name)]
+    part = right.selectbox(
+        "Part of the distribution",
+        parts,
+        format_func=bands.BANDS.__getitem__,
+        key="export_band",
+        help="Top: the strongest activations of each map. 75 %, 50 %, 25 %: activations around "
+        "this percentile, evenly spaced by rank. Whole layers always show the top.",
+    )
     tiles = st.checkbox("Each tile as a separate file too", value=True, key="export_tiles")
     once = True
     if choice.has_copies:
@@ -96,6 +106,7 @@ def how_drawn(choice: Choice, index: ActivationIndex) -> Selection:
         tile_size=side or None,
         single_tiles=tiles,
         copies=not once,
+        band=bands.percentiles(part),
     )
 
 

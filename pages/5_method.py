@@ -186,9 +186,16 @@ st.markdown(
 - The rectification on the way down favours edges, whatever the network has learnt. Even random
   weights partly recover the image (Nie, Zhang & Patel 2018, *A Theoretical Explanation for
   Perplexing Behaviors of Backpropagation-based Visualizations*). Compare with {at_random}.
-- Nine images show only the top of a distribution. Look at the histogram before you name a map.
-  (Files of equal content take one place among the nine. The histogram counts each file.)
-- A map can respond to several unrelated things, and one thing can be spread over many maps.
+- Nine images show only the top of a distribution. Before you name a map, look at the row from
+  strongest to weakest and at other parts of the distribution. (Files of equal content take one
+  place among the nine. The histogram counts each file.)
+- *Labels* measures how well the peaks of a map tell the images of a label from all others (area
+  under the ROC curve, with a 95 % interval). It knows only the labels of your folders, and it does
+  not say which part of the image the map looks at.
+- *Similar maps* and *Correlations* compare on which images maps fire. They cannot tell whether two
+  maps look for the same thing there.
+- *Groups* says if the strongest images of a map fall into separate groups. A map with one group can
+  still respond to several unrelated things, and one thing can be spread over many maps.
 """
 )
 

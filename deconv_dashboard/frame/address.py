@@ -38,6 +38,7 @@ TABS = {
         "fired": "Where it fired",
         "labels": "Labels",
         "similar": "Similar maps",
+        "groups": "Groups",
         "notes": "Notes",
     },
     "layer": {

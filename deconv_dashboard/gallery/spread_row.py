@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import streamlit as st
 
 from deconv_core.errors import DeconvError
@@ -12,7 +14,7 @@ from deconv_dashboard.frame import address, messages
 from deconv_dashboard.gallery.tiles import Panel, Tile, gallery
 from deconv_dashboard.server import drawn, resources
 from deconv_dashboard.values import Choice
-from deconv_dashboard.wording import activation_text, counted, ordinal, percentile_text, shortened
+from deconv_dashboard.wording import activation_text, counted, percentile_text, shortened
 
 _SHOWN = 9
 
@@ -24,11 +26,9 @@ def spread_row(choice: Choice, unit: Unit, label: str | None) -> None:
     if not len(firing):
         return
     part = firing.spread(_SHOWN)
-    ranks = part.ranks()
-    tiles = [_patch(choice, one, ranks[one.image_id]) for one in part.activations()]
     of = f", {label}" if label else ""
-    panel = Panel(f"From strongest to weakest{of}", tiles, columns=_SHOWN, kind="patch row")
-    _open(gallery([panel], key=f"spread_{label}", panel_columns=1))
+    heading = f"From strongest to weakest{of}"
+    activation_row(choice, heading, part.activations(), f"spread_{label}", part.ranks())
     silent = len(ranked) - len(firing)
     rest = f" In {counted(silent, 'image')} it is silent." if silent else ""
     some = "All" if len(part) == len(firing) else f"{len(part)} of the"
@@ -37,6 +37,27 @@ def spread_row(choice: Choice, unit: Unit, label: str | None) -> None:
         f"{rest} Below each: rank, percentile, activation. Click one to open it. "
         f"{messages.as_scanned(choice)}"
     )
+
+
+def activation_row(
+    choice: Choice,
+    heading: str,
+    activations: Sequence[Activation],
+    key: str,
+    ranks: Mapping[str, Rank] | None = None,
+) -> None:
+    """Draw the patches of up to nine activations in one row; a click opens the image.
+
+    Args:
+        choice: of this page run.
+        heading: above the row.
+        activations: the patches to draw, in order.
+        key: of the row, unique on the page.
+        ranks: image id -> its place in the distribution, for the captions.
+    """
+    tiles = [_patch(choice, one, (ranks or {}).get(one.image_id)) for one in activations]
+    panel = Panel(heading, tiles, columns=_SHOWN, kind="patch row")
+    _open(gallery([panel], key=key, panel_columns=1))
 
 
 def silent_images(choice: Choice, unit: Unit, label: str | None, k: int) -> None:
@@ -58,18 +79,19 @@ def silent_images(choice: Choice, unit: Unit, label: str | None, k: int) -> None
         _open(gallery([panel], key=f"silent_{label}", panel_columns=1))
 
 
-def _patch(choice: Choice, activation: Activation, place: Rank) -> Tile:
+def _patch(choice: Choice, activation: Activation, place: Rank | None) -> Tile:
     try:
         png = drawn.patch_png(choice, activation)
     except DeconvError:
         png = b""
-    near = choice.approximate
-    value = activation_text(activation.value, approximate=near)
+    value = activation_text(activation.value, approximate=choice.approximate)
+    title = shortened(label_of(activation.image_id), 20) or shortened(activation.image_id, 20)
+    if place is not None:
+        title = f"{place.rank:,} · {percentile_text(place.percentile)}"
     return Tile(
         png,
-        f"Image patch: {activation.unit} in {activation.image_id}, {ordinal(place.rank)} of "
-        f"{place.total:,}",
-        f"{place.rank:,} · {percentile_text(place.percentile)}",
+        f"Image patch: {activation.unit} in {activation.image_id}",
+        title,
         value if png else "image gone or changed",
         activation.image_id,
         names=activation.image_id,

@@ -41,6 +41,15 @@ PUBLISHED = (
 """Maps that the author of the original program described, with the weights of the Caffe release and
 the labels 'people' and 'dog' of Caltech-256. In other weights these numbers mean other maps."""
 
+BEYOND = Stop(
+    Unit("conv3_4", 50),
+    "Beyond the top 9",
+    "The nine strongest are birds’ eyes. The row From strongest to weakest shows that a plain "
+    "surface activates this map almost half as much",
+    (),
+)
+"""A map of the demo network whose strongest images mislead."""
+
 
 def stops(choice: Choice) -> Sequence[Stop]:
     """The stops for the chosen network and dataset; empty if there is no tour for them."""
@@ -56,7 +65,7 @@ def _measured() -> tuple[Stop, ...]:
         stories = demo_stories()
     except (OSError, ValueError, KeyError):
         return ()
-    return tuple(
+    told = tuple(
         Stop(
             story.unit,
             story.title,
@@ -67,6 +76,7 @@ def _measured() -> tuple[Stop, ...]:
         )
         for story in stories
     )
+    return (*told, BEYOND)
 
 
 def _measured_text(story: Story) -> str:

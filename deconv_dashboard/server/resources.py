@@ -14,7 +14,7 @@ _network                    networks                     source, preprocessing, 
 _folder KeptFolder._images  lists of folders             settings; looks at each folder   8
 _index                      indexes, opened              path, stamp                      8
 _top _maps _table           what an index answers        path, stamp, question            512 64 64
-_ranked                     peaks of a map in order      path, stamp, question            12
+_ranked _groups             peaks of a map in order      path, stamp, question            12 64
 _image_ids                  ids of the images            path, stamp                      8
 _notes                      names and notes of maps      data folder, fingerprint, file   16
 settled_answers             answers, checked in float32  path, stamp, question            2000
@@ -105,6 +105,7 @@ from deconv_core.images.folder import (
     read_content,
 )
 from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.map_groups import MapGroups
 from deconv_core.index.ranked_peaks import RankedPeaks
 from deconv_core.layers import INPUT_SIZE
 from deconv_core.pictures import Reconstruction
@@ -383,6 +384,18 @@ def ranked_of(
     each = choice.copies if copies is None else copies
     place = str(choice.index_path), choice.index_stamp
     return _ranked(_asked(choice), *place, unit, label, each)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=AS_TEXT)
+def _groups(_index: ActivationIndex, path: str, stamp: str, unit: Unit, copies: bool) -> MapGroups:
+    del path, stamp  # only name what is kept
+    return _index.groups(unit.layer, unit.channel, copies=copies)
+
+
+def groups_of(choice: Choice, unit: Unit) -> MapGroups:
+    """``index.groups``, kept."""
+    place = str(choice.index_path), choice.index_stamp
+    return _groups(_asked(choice), *place, unit, choice.copies)
 
 
 def peaks_of(choice: Choice, unit: Unit) -> pd.DataFrame:

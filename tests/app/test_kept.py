@@ -171,6 +171,7 @@ def test_index(shelf: Shelf, tmp_path: Path) -> None:
     asked = resources.question(before, *question)
     top, maps = resources.top_of(before, *question), resources.maps_of(before, LAYER, None)
     similar = resources.correlations_of(before, LAYER)
+    assert resources.groups_of(before, old.unit).groups == ()
     peaks = resources.peaks_of(before, old.unit)["value"].tolist()
     resources.settled_answers().put(asked, top)  # type: ignore[arg-type]
     replace_index(shelf, tmp_path)
@@ -636,7 +637,7 @@ ROWS: dict[str, Callable[..., None] | str] = {
     "_folder KeptFolder._images": test_images,
     "_index": test_index,
     "_top _maps _table": test_index,
-    "_ranked": test_index,
+    "_ranked _groups": test_index,
     "_image_ids": test_index,
     "_notes": test_notes,
     "settled_answers": test_index,

@@ -71,6 +71,7 @@ TESTED = {
     ("deconv_dashboard/upload/panel.py", "upload_way"): FIXED,
     ("deconv_dashboard/start/value_range.py", "value_range"): FIXED,
     ("pages/4_export.py", "export_how"): FIXED,
+    ("pages/4_export.py", "export_band"): FIXED,
     ("pages/4_export.py", "export_label"): "test_labels_called_as_no_label_is",
     ("pages/4_export.py", "export_layers"): LAYERS,
     ("pages/4_export.py", "export_scale"): FIXED,
