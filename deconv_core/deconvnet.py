@@ -47,6 +47,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
@@ -75,6 +76,9 @@ _ALONE = 20_480
 """Largest single input, in numbers, for which torch does not call oneDNN."""
 Windows = Mapping[int, Support]
 """Value -> where its signal is."""
+Rule = Literal["deconvnet", "guided", "gradient"]
+"""How rectifications are undone: see ``rectify_down``."""
+RULES: tuple[Rule, ...] = ("deconvnet", "guided", "gradient")
 
 
 # Every kind of step: its way up, and below it its way down ----------------------------------------
@@ -150,6 +154,32 @@ def rectify(signal: Tensor, ceiling: float | None = None) -> Tensor:
     The ceiling of ReLU6 holds on the way up only.
     """
     return signal.relu_() if ceiling is None else signal.clamp_(0, ceiling)
+
+
+def rectify_down(signal: Tensor, rule: Rule, opened: Tensor | None) -> Tensor:
+    """Undo a rectification by a rule; changes the signal itself.
+
+    - deconvnet: negative values become 0 (Zeiler & Fergus 2014, section 2.1).
+    - gradient: values become 0 where the rectification was closed on the way up; this is the
+      gradient (Simonyan et al. 2014).
+    - guided: both (guided backpropagation, Springenberg et al. 2015, section 3.4).
+
+    ``opened`` (N, h, w, C) is what ``opened`` returned on the way up; deconvnet needs none.
+    """
+    if rule != "gradient":
+        signal = signal.relu_()
+    return signal if opened is None else signal.mul_(opened.permute(0, 3, 1, 2))
+
+
+def opened(signal: Tensor, step: Rectification) -> Tensor:
+    """Where a rectification that put out ``signal`` (N, C, h, w) was open: uint8 (N, h, w, C).
+
+    It was open where the output changes with the input: above 0, and below the ceiling.
+    """
+    found = signal > 0
+    if step.ceiling is not None:
+        found &= signal < step.ceiling
+    return found.permute(0, 2, 3, 1).contiguous().view(torch.uint8)
 
 
 def pool(signal: Tensor, step: MaxPooling, *, margin: bool = False) -> tuple[Tensor, Tensor]:
@@ -347,7 +377,8 @@ class ConvnetPass:
 
     Attributes:
         feature_maps: float32 (N, C, H, W), the activations of the requested layer, after ReLU.
-        switches: node of each max pooling on the way -> its switches, as ``pool`` returns them.
+        switches: node of each max pooling on the way -> its switches, as ``pool`` returns them;
+            on request also node of each rectification -> where it was open.
     """
 
     feature_maps: Tensor
@@ -360,10 +391,13 @@ def convnet_pass(
     inputs: Tensor,
     layer: str,
     watch: Callable[[str, Tensor], None] | None = None,
+    *,
+    masks: bool = False,
 ) -> ConvnetPass:
     """Walk up from normalised images (N, 3, H, W) to a layer, recording the switches.
 
-    ``watch`` is called with the name and the feature maps of every layer on the way.
+    ``watch`` is called with the name and the feature maps of every layer on the way. ``masks`` also
+    records where rectifications were open, for rules other than deconvnet.
 
     Raises:
         DeconvError: the network has no such layer, or it lies behind a step without a deconvnet.
@@ -372,9 +406,11 @@ def convnet_pass(
     switches: dict[int, Tensor] = {}
 
     def watch_node(place: int, signal: Tensor, codes: Tensor | None) -> None:
-        name = graph.nodes[place].layer
+        name, step = graph.nodes[place].layer, graph.nodes[place].step
         if codes is not None:
             switches[place] = codes
+        elif masks and isinstance(step, Rectification):
+            switches[place] = opened(signal, step)
         if watch is not None and name:
             watch(name, signal)
 
@@ -386,11 +422,16 @@ def convnet_pass(
 
 @torch.inference_mode()
 def deconvnet_pass(
-    graph: Graph, activations: Tensor, switches: Mapping[int, Tensor], layer: str
+    graph: Graph,
+    activations: Tensor,
+    switches: Mapping[int, Tensor],
+    layer: str,
+    rule: Rule = "deconvnet",
 ) -> Tensor:
     """Walk down from activations (N, C, H, W) of a layer to signed pixels (N, 3, H', W').
 
-    ``switches`` are those of the same images from ``convnet_pass``. The pixels are RGB, in the
+    ``switches`` are those of the same images from ``convnet_pass``, with masks unless the rule is
+    deconvnet. The pixels are RGB, in the
     units of the normalised input, not scaled.
 
     Raises:
@@ -399,7 +440,7 @@ def deconvnet_pass(
     value = graph.value_of(layer)
     whole = {v: whole_plane(graph.plane(v), len(activations)) for v in range(value + 1)}
     signals = {value: activations.clone()}
-    return walk_down(graph, graph.needed(value), signals, whole, switches.__getitem__)[0]
+    return walk_down(graph, graph.needed(value), signals, whole, switches.__getitem__, rule)[0]
 
 
 def walk_up(
@@ -472,6 +513,7 @@ def walk_down(
     signals: dict[int, Tensor],
     lies: Windows,
     switches: Callable[[int], Tensor],
+    rule: Rule = "deconvnet",
 ) -> dict[int, Tensor]:
     """Take signals down through nodes, the last one first.
 
@@ -480,7 +522,9 @@ def walk_down(
         places: of the nodes, in the order of the way up.
         signals: value -> the signal that came down to it so far, on its own memory; left empty.
         lies: where each signal is.
-        switches: of a max pooling, by its node's place, on the window of what it puts out.
+        switches: of a max pooling, by its node's place, on the window of what it puts out; for
+            other rules than deconvnet also where a rectification was open.
+        rule: how rectifications are undone.
 
     Returns:
         The signals of the values below.
@@ -489,11 +533,11 @@ def walk_down(
     for place in reversed(places):
         node = graph.nodes[place]
         signal = signals.pop(place + 1)  # summed: all that take this value come later in the graph
-        if _rectifies_below(graph, node, signals):
+        if rule == "deconvnet" and _rectifies_below(graph, node, signals):
             signal = rectify(signal)
             rectified.add(node.inputs[0])
         if isinstance(node.step, Rectification) and place + 1 not in rectified:
-            signal = rectify(signal)
+            signal = rectify_down(signal, rule, None if rule == "deconvnet" else switches(place))
         parts = _one_down(graph, place, signal, lies, switches)
         for taken, part in zip(node.inputs, parts, strict=True):
             if taken in signals:

@@ -22,6 +22,7 @@ class Reconstruction:
         pixels: float32 (3, box.height, box.width), RGB, signed, unscaled, in input units.
         patch: uint8 (box.height, box.width, 3), RGB: the image inside ``box``.
         input_size: height and width of the input, in pixels; None if unknown.
+        rule: how rectifications were undone: "deconvnet", "guided" or "gradient".
     """
 
     activation: Activation
@@ -30,6 +31,7 @@ class Reconstruction:
     pixels: npt.NDArray[np.float32]
     patch: npt.NDArray[np.uint8]
     input_size: tuple[int, int] | None = None
+    rule: str = "deconvnet"
 
     @property
     def frame(self) -> Box:

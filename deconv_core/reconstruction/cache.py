@@ -27,7 +27,8 @@ class ImagePass:
 
     Attributes:
         reached: names of the layers on the way.
-        switches: the switches of every pooling on the way.
+        switches: the switches of every pooling on the way; with ``masks`` also where every
+            rectification was open.
         peaks: layer -> peaks, arrays (1, C), of every layer on the way that has its own.
         content_hash: SHA-256 of the image's file, in hexadecimal digits; "" if unknown.
     """
@@ -36,6 +37,7 @@ class ImagePass:
     switches: Switches
     peaks: dict[str, Peaks]
     content_hash: str = ""
+    masks: bool = False
 
     def peaks_of(self, network: Network, layer: str) -> Peaks:
         """The peaks (1, C) of a layer on the way."""
@@ -100,10 +102,14 @@ class ReconstructionCache:
         """
         return self.image(images, position, size).pixels
 
-    def image_pass(self, network: Network, content: ImageContent, layer: str) -> ImagePass | None:
-        """The cached pass over an image that reached ``layer``, or None."""
+    def image_pass(
+        self, network: Network, content: ImageContent, layer: str, *, masks: bool = False
+    ) -> ImagePass | None:
+        """The cached pass over an image that reached ``layer``, if asked with masks; or None."""
         kept = self._get((network.fingerprint, content))
-        return kept if isinstance(kept, ImagePass) and layer in kept.reached else None
+        if not isinstance(kept, ImagePass) or layer not in kept.reached:
+            return None
+        return kept if kept.masks or not masks else None
 
     def keep_pass(self, network: Network, content: ImageContent, passed: ImagePass) -> None:
         """Store a pass over an image."""

@@ -23,6 +23,7 @@ from deconv_core.arguments import (
     text,
     whole_number,
 )
+from deconv_core.deconvnet import RULES, Rule
 from deconv_core.errors import ANEW, UPDATE, CancelledError, DeconvError, IndexMismatchError
 from deconv_core.graph.geometry import share_of_work
 from deconv_core.images.decoding import Pixels
@@ -62,6 +63,8 @@ def reconstruct(
     progress: Callable[[int, int], None] | None = None,
     cancel: CancelFlag | None = None,
     scanned: Mapping[str, str] | None = None,
+    *,
+    rule: Rule = "deconvnet",
 ) -> list[Reconstruction]:
     """Reconstruct activations: any mix of layers and images.
 
@@ -76,6 +79,9 @@ def reconstruct(
         cancel: set it to stop between batches.
         scanned: SHA-256 of the images' files when they were scanned
             (``ActivationIndex.content_hashes``); None does not ask whether they have changed.
+        rule: how rectifications are undone on the way down: "deconvnet" (Zeiler & Fergus),
+            "guided" (guided backpropagation) or "gradient". The switches, the crop and the
+            strength (the activation times the derivative) are the same.
 
     Returns:
         One Reconstruction an activation, in the same order.
@@ -92,6 +98,8 @@ def reconstruct(
     if cache is not None:
         instance("cache", cache, ReconstructionCache, "ReconstructionCache()")
     callbacks(progress, cancel)
+    if rule not in RULES:
+        raise DeconvError(f"the rule is {shown(rule)}; choose one of {', '.join(RULES)}")
     if scanned is not None and not isinstance(scanned, Mapping):
         raise DeconvError(f"scanned is {shown(scanned)}; give index.content_hashes(image_ids)")
     given = listed("activations", activations, (Activation,), "index.top('conv4_4')")
@@ -107,9 +115,9 @@ def reconstruct(
         seen = [kept.image(images, images.position(found.image_id), size) for found in batch]
         for activation, image in zip(batch, seen, strict=True):
             check_unchanged(activation.image_id, image.content_hash, scanned)
-        seeds = _seeds(network, images, layer, batch, seen, kept)
+        seeds = _seeds(network, images, layer, batch, seen, kept, masks=rule != "deconvnet")
         pixels = [image.pixels for image in seen]
-        pictures |= zip(places, _pictures(network, layer, batch, seeds, pixels), strict=True)
+        pictures |= zip(places, _pictures(network, layer, batch, seeds, pixels, rule), strict=True)
         if progress is not None:
             progress(len(pictures), len(activations))
     return [pictures[place] for place in range(len(activations))]
@@ -163,6 +171,8 @@ def _seeds(
     batch: Sequence[Activation],
     seen: Sequence[SeenImage],
     cache: ReconstructionCache,
+    *,
+    masks: bool,
 ) -> list[_Seed]:
     """Switches and recomputed value of each activation, from the cache or by a pass up."""
     graph, top = network.graph, network.value_of(layer.name)
@@ -175,10 +185,10 @@ def _seeds(
             for image_id, content in contents.items()
             if cache.work(network, content, share) >= _WHOLE_IMAGE_FROM
         ]
-        image_passes(network, images, layer.name, worth, cache)
+        image_passes(network, images, layer.name, worth, cache, masks=masks)
     seeds: dict[int, _Seed] = {}
     for place, (activation, image) in enumerate(zip(batch, seen, strict=True)):
-        passed = cache.image_pass(network, image.content, layer.name)
+        passed = cache.image_pass(network, image.content, layer.name, masks=masks)
         value = _known_value(network, layer, activation, passed)
         if passed is not None and value is not None:
             seeds[place] = _Seed(value, passed.switches)
@@ -186,11 +196,11 @@ def _seeds(
     if windowed and unknown:
         places = [(batch[place].row, batch[place].column) for place in unknown]
         pixels = [seen[place].pixels for place in unknown]
-        values, switches = ascend(network, layer, pixels, places)
+        values, switches = ascend(network, layer, pixels, places, masks=masks)
         for place, answers, recorded in zip(unknown, values.numpy(), switches, strict=True):
             seeds[place] = _Seed(float(answers[batch[place].unit.channel]), recorded)
     elif unknown:
-        seeds |= _seeds_of_whole_images(network, layer, batch, seen, unknown, cache)
+        seeds |= _seeds_of_whole_images(network, layer, batch, seen, unknown, cache, masks=masks)
     for place, seed in seeds.items():
         _check_value(batch[place], seed.value)
     return [seeds[place] for place in range(len(batch))]
@@ -203,6 +213,8 @@ def _seeds_of_whole_images(
     seen: Sequence[SeenImage],
     unknown: Sequence[int],
     cache: ReconstructionCache,
+    *,
+    masks: bool,
 ) -> dict[int, _Seed]:
     """The same where windows would give other bits: each image passes whole, once."""
     seeds: dict[int, _Seed] = {}
@@ -211,7 +223,9 @@ def _seeds_of_whole_images(
         by_image.setdefault(batch[place].image_id, []).append(place)
     for places in by_image.values():
         image = seen[places[0]]
-        passed, maps = pass_image(network, image.pixels, layer.name, image.content_hash)
+        passed, maps = pass_image(
+            network, image.pixels, layer.name, image.content_hash, masks=masks
+        )
         cache.keep_pass(network, image.content, passed)
         for place in places:
             found = batch[place]
@@ -253,6 +267,7 @@ def _pictures(
     batch: Sequence[Activation],
     seeds: Sequence[_Seed],
     pixels: Sequence[Pixels],
+    rule: Rule,
 ) -> list[Reconstruction]:
     """Take activations of one layer down and cut everything to the receptive field."""
     signal, where = descend(
@@ -262,6 +277,7 @@ def _pictures(
         [(activation.row, activation.column) for activation in batch],
         [seed.value for seed in seeds],
         [seed.switches for seed in seeds],
+        rule,
     )
     pictures = []
     for activation, image, plane, (top, left) in zip(
@@ -272,5 +288,5 @@ def _pictures(
         cut = plane[:, box.top - top : box.bottom - top, box.left - left : box.right - left]
         patch = image[box.top : box.bottom, box.left : box.right].copy()
         size = network.input_size
-        pictures.append(Reconstruction(activation, window, box, cut.copy(), patch, size))
+        pictures.append(Reconstruction(activation, window, box, cut.copy(), patch, size, rule))
     return pictures

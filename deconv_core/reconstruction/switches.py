@@ -16,11 +16,13 @@ import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import Tensor
 
 from deconv_core.graph.geometry import Place, Support
-from deconv_core.graph.steps import MaxPooling
+from deconv_core.graph.steps import MaxPooling, Rectification
 
 
-def bits_of(step: MaxPooling) -> int:
-    """Bits for the number of a cell: 2, 4 or 8."""
+def bits_of(step: MaxPooling | Rectification) -> int:
+    """Bits for the number of a cell: 2, 4 or 8; 1 for open or closed."""
+    if isinstance(step, Rectification):
+        return 1
     cells = step.kernel[0] * step.kernel[1]
     return next(bits for bits in (2, 4, 8) if cells <= 2**bits)
 
@@ -37,7 +39,7 @@ def pack(codes: Tensor, bits: int) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class PackedCodes:
-    """The switches of one pooling in one image.
+    """The switches of one pooling in one image, or where one rectification was open (1 bit).
 
     Attributes:
         packed: uint8 (h, w, C * bits / 8, rounded up).
@@ -53,14 +55,17 @@ class PackedCodes:
 
 
 Switches = Mapping[int, PackedCodes]
-"""Node of each max pooling passed -> its switches in one image."""
+"""Node of each max pooling passed -> its switches in one image.
+
+For rules other than deconvnet, also node of each rectification passed -> where it was open.
+"""
 
 
-def crops(switches: Sequence[Switches], pooling: int, where: Support) -> Tensor:
-    """Codes (N, h, w, C) of a pooling (by its node) in several images, on these rectangles."""
+def crops(switches: Sequence[Switches], place: int, where: Support) -> Tensor:
+    """Codes (N, h, w, C) of a node in several images, on these rectangles."""
     cut = []
     for kept, (row, column) in zip(switches, where.starts, strict=True):
-        codes = kept[pooling]
+        codes = kept[place]
         top, left = row - codes.start[0], column - codes.start[1]
         cut.append(codes.packed[top : top + where.height, left : left + where.width])
     packed = torch.stack(cut)  # first, so that all are unpacked at once

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from deconv_core.deconvnet import convnet_pass
-from deconv_core.graph.steps import MaxPooling
+from deconv_core.graph.steps import MaxPooling, Rectification
 from deconv_core.images.decoding import Pixels
 from deconv_core.images.folder import ImageFolder
 from deconv_core.network.network import Network
@@ -26,18 +26,22 @@ def image_passes(
     layer: str,
     positions: Sequence[int],
     cache: ReconstructionCache,
+    *,
+    masks: bool = False,
 ) -> list[ImagePass]:
     """The reference pass over each image up to a layer, from the cache or computed.
+
+    ``masks`` also records where rectifications were open.
 
     Raises:
         ImageError: an image is gone or cannot be read.
     """
     found: dict[int, ImagePass] = {}
     for position in dict.fromkeys(positions):
-        passed = cache.image_pass(network, images.content(position), layer)
+        passed = cache.image_pass(network, images.content(position), layer, masks=masks)
         if passed is None:
             seen = cache.image(images, position, network.input_size)
-            passed, _ = pass_image(network, seen.pixels, layer, seen.content_hash)
+            passed, _ = pass_image(network, seen.pixels, layer, seen.content_hash, masks=masks)
             cache.keep_pass(network, seen.content, passed)
         found[position] = passed
     return [found[position] for position in positions]
@@ -54,7 +58,7 @@ def feature_maps(network: Network, pixels: Pixels, layer: str) -> npt.NDArray[np
 
 
 def pass_image(
-    network: Network, pixels: Pixels, layer: str, content_hash: str = ""
+    network: Network, pixels: Pixels, layer: str, content_hash: str = "", *, masks: bool = False
 ) -> tuple[ImagePass, Tensor]:
     """The reference pass over a whole image, uint8 (height, width, 3), up to a layer.
 
@@ -76,13 +80,13 @@ def pass_image(
             maps[name] = feature_maps[0]
 
     inputs = network.normalise(to_batch([pixels]).contiguous())
-    passed = convnet_pass(network.graph, inputs, last, watch)
+    passed = convnet_pass(network.graph, inputs, last, watch, masks=masks)
     switches = {place: _packed(network, place, made) for place, made in passed.switches.items()}
-    return ImagePass(frozenset(reached), switches, peaks, content_hash), maps[layer]
+    return ImagePass(frozenset(reached), switches, peaks, content_hash, masks), maps[layer]
 
 
 def _packed(network: Network, place: int, codes: Tensor) -> PackedCodes:
     step = network.graph.nodes[place].step
-    assert isinstance(step, MaxPooling)
+    assert isinstance(step, MaxPooling | Rectification)
     bits = bits_of(step)
     return PackedCodes(pack(codes[0], bits), codes.shape[-1], bits)

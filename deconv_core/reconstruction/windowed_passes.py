@@ -20,7 +20,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deconv_core.deconvnet import Windows, filter_one_down, move, walk_down, walk_up
+from deconv_core.deconvnet import (
+    Rule,
+    Windows,
+    filter_one_down,
+    move,
+    opened,
+    walk_down,
+    walk_up,
+)
 from deconv_core.graph.geometry import Place, Support, reached, supports
 from deconv_core.graph.steps import (
     Convolution,
@@ -52,7 +60,12 @@ def windows_keep_bits(graph: Graph, value: int) -> bool:
 
 @torch.inference_mode()
 def ascend(
-    network: Network, layer: Layer, pixels: Sequence[Pixels], places: Sequence[Place]
+    network: Network,
+    layer: Layer,
+    pixels: Sequence[Pixels],
+    places: Sequence[Place],
+    *,
+    masks: bool = False,
 ) -> tuple[Tensor, list[Switches]]:
     """Compute one location of a layer in each of several images.
 
@@ -61,18 +74,19 @@ def ascend(
         layer: the layer.
         pixels: uint8 (H, W, 3) of each image.
         places: the location in each image.
+        masks: also record where rectifications were open.
 
     Returns:
         All activations (N, C) at those locations, and the switches of each item's support.
     """
     graph, value = network.graph, network.value_of(layer.name)
     lies = supports(graph, value, places)
-    values, packed = _up(network, value, graph.needed(value), lies, pixels)
+    values, packed = _up(network, value, graph.needed(value), lies, pixels, masks=masks)
     steps = [graph.nodes[place].step for place in packed]
     bits = {
         place: bits_of(step)
         for place, step in zip(packed, steps, strict=True)
-        if isinstance(step, MaxPooling)
+        if isinstance(step, MaxPooling | Rectification)
     }
     switches: list[Switches] = [
         {
@@ -92,6 +106,8 @@ def _up(
     places: Sequence[int],
     lies: Windows,
     pixels: Sequence[Pixels],
+    *,
+    masks: bool,
 ) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
     """Walk pictures up through these nodes: the signals left, and packed codes of each pooling."""
     graph = network.graph
@@ -101,7 +117,7 @@ def _up(
     packed: dict[int, Tensor] = {}
     if large:
         parts = [
-            _up(network, value, places[:large], _part(lies, some), pixels[some])
+            _up(network, value, places[:large], _part(lies, some), pixels[some], masks=masks)
             for some in _parts(len(pixels), _few(graph, places[large - 1], lies))
         ]
         values = _together([signals for signals, _ in parts])
@@ -109,10 +125,12 @@ def _up(
     else:
         values = {0: network.normalise(cut(pixels, lies[0]))}
 
-    def watch(place: int, _: Tensor, codes: Tensor | None) -> None:
+    def watch(place: int, signal: Tensor, codes: Tensor | None) -> None:
         step = graph.nodes[place].step
         if codes is not None and isinstance(step, MaxPooling):
             packed[place] = pack(codes, bits_of(step))
+        elif masks and isinstance(step, Rectification):
+            packed[place] = pack(opened(signal, step), bits_of(step))
 
     return walk_up(graph, places[large:], values, lies, graph.last_use(value), watch), packed
 
@@ -125,6 +143,7 @@ def descend(
     places: Sequence[Place],
     values: Sequence[float],
     switches: Sequence[Switches],
+    rule: Rule = "deconvnet",
 ) -> tuple[Tensor, Support]:
     """Walk one activation of each of several images down to pixels.
 
@@ -134,7 +153,9 @@ def descend(
         channels: the feature map of each activation.
         places: the location of each activation.
         values: the activations.
-        switches: the switches of each item, for its support or for the whole image.
+        switches: the switches of each item, for its support or for the whole image; with masks
+            unless the rule is deconvnet.
+        rule: how rectifications are undone.
 
     Returns:
         Signed pixels (N, 3, height, width), and their rectangle of the input.
@@ -145,7 +166,10 @@ def descend(
     nodes = graph.needed(value)
     top = graph.nodes[value - 1]
     below = graph.nodes[top.inputs[0] - 1] if top.inputs[0] else top
-    if isinstance(top.step, Rectification) and isinstance(below.step, Convolution):
+    is_open = isinstance(top.step, Rectification) and (
+        rule == "deconvnet" or top.step.ceiling is None  # an activation above 0
+    )
+    if is_open and isinstance(below.step, Convolution):
         taken = below.inputs[0]
         filtered = filter_one_down(signal, channels, below.step)
         around = reached(below.step, lies[top.inputs[0]], graph.plane(taken))
@@ -155,7 +179,7 @@ def descend(
         chosen = torch.nn.functional.one_hot(torch.tensor(channels), layer.channels)
         signal = signal * chosen[..., None, None]
     signal = signal.contiguous(memory_format=torch.channels_last)
-    return _down(graph, nodes, {value: signal}, lies, switches), lies[0]
+    return _down(graph, nodes, {value: signal}, lies, switches, rule), lies[0]
 
 
 def _down(
@@ -164,20 +188,23 @@ def _down(
     signals: dict[int, Tensor],
     lies: Windows,
     switches: Sequence[Switches],
+    rule: Rule,
 ) -> Tensor:
     """Walk signals down through these nodes; where they fill the plane, one image at a time."""
     left = len(places)
     while left and len(switches) <= _few_down(graph, places[left - 1], lies):
         left -= 1
     signals = walk_down(
-        graph, places[left:], signals, lies, lambda place: crops(switches, place, lies[place + 1])
+        *(graph, places[left:], signals, lies),
+        lambda place: crops(switches, place, lies[place + 1]),
+        rule,
     )
     if not left:
         return signals[0]
     parts = []
     for some in _parts(len(switches), _few_down(graph, places[left - 1], lies)):
         cut_out = {value: signal[some] for value, signal in signals.items()}
-        parts.append(_down(graph, places[:left], cut_out, _part(lies, some), switches[some]))
+        parts.append(_down(graph, places[:left], cut_out, _part(lies, some), switches[some], rule))
     return torch.cat(parts)
 
 

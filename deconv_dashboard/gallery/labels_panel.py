@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.label_table import FEW_IMAGES
 from deconv_core.output.figures import label_chart
 from deconv_core.units import Unit
 from deconv_dashboard.frame import address, messages
@@ -14,8 +15,6 @@ from deconv_dashboard.server import resources
 from deconv_dashboard.values import Choice
 
 _BARS = 20
-FEW = 10
-"""A label with fewer images says little; it is drawn pale."""
 
 
 def labels_panel(choice: Choice, index: ActivationIndex, unit: Unit) -> None:
@@ -35,7 +34,7 @@ def labels_panel(choice: Choice, index: ActivationIndex, unit: Unit) -> None:
         st.markdown("### Which labels it tells apart")
         key = f"labels {unit}"
         st.plotly_chart(
-            label_chart(drawn, FEW),
+            label_chart(drawn, FEW_IMAGES),
             key=key,
             on_select=lambda: _choose(key),
             selection_mode="points",
@@ -46,7 +45,7 @@ def labels_panel(choice: Choice, index: ActivationIndex, unit: Unit) -> None:
         some = f" From a random sample of {sample:,} images." if sample else ""
         st.caption(
             "1: every image of the label has a larger peak than every other image. 0.5: no "
-            f"difference. Lines: 95 % intervals. Pale: fewer than {FEW} images.{more}{some} "
+            f"difference. Lines: 95 % intervals. Pale: fewer than {FEW_IMAGES} images.{more}{some} "
             f"Click a bar to see the label's images. {messages.as_scanned(choice)}"
         )
     with right:

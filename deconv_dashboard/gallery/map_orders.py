@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.label_table import best_labels
 from deconv_core.layers import Layer
 from deconv_core.names import visible
-from deconv_dashboard.gallery.labels_panel import FEW
 from deconv_dashboard.server import resources
 from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import label_name
@@ -59,7 +59,9 @@ def ordered(
     if several and (with_labels or label is not None):
         areas = resources.label_table_of(choice, layer.name, None)
         if with_labels:
-            maps = maps.merge(_best(areas), on="channel", how="left")
+            best = best_labels(areas)[["channel", "label", "auc"]]
+            best = best.set_axis(["channel", "best_label", "best_auc"], axis="columns")
+            maps = maps.merge(best, on="channel", how="left")
         if label is not None:
             columns = ["channel", "auc", "auc_low", "auc_high"]
             maps = maps.merge(areas[areas["label"] == label][columns], on="channel", how="left")
@@ -69,10 +71,3 @@ def ordered(
     if order == RAREST:
         return maps.sort_values(["dead", "share", "channel"])
     return maps
-
-
-def _best(areas: pd.DataFrame) -> pd.DataFrame:
-    """The label with the largest area for each map: channel, best_label, best_auc."""
-    areas = areas[areas["images"] >= FEW].dropna(subset="auc")
-    best = areas.loc[areas.groupby("channel")["auc"].idxmax(), ["channel", "label", "auc"]]
-    return best.set_axis(["channel", "best_label", "best_auc"], axis="columns")

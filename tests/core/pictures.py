@@ -5,28 +5,40 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from deconv_core.deconvnet import ConvnetPass, convnet_pass, deconvnet_pass, walk_down
+from deconv_core.deconvnet import ConvnetPass, Rule, convnet_pass, deconvnet_pass, walk_down
 from deconv_core.graph.geometry import supports
 from deconv_core.graph.steps import Graph
 
 
-def ascend(graph: Graph, images: Tensor, layer: str) -> ConvnetPass:
-    """The way up."""
-    return convnet_pass(graph, images, layer)
+def ascend(graph: Graph, images: Tensor, layer: str, rule: Rule = "deconvnet") -> ConvnetPass:
+    """The way up, with what a rule needs on the way down."""
+    return convnet_pass(graph, images, layer, masks=rule != "deconvnet")
 
 
 def whole_picture(
-    graph: Graph, passed: ConvnetPass, layer: str, channel: int, row: int, column: int
+    graph: Graph,
+    passed: ConvnetPass,
+    layer: str,
+    channel: int,
+    row: int,
+    column: int,
+    rule: Rule = "deconvnet",
 ) -> Tensor:
     """The picture (N, 3, H, W) of one activation, on whole planes."""
     signal = torch.zeros_like(passed.feature_maps)
     signal[:, channel, row, column] = passed.feature_maps[:, channel, row, column]
-    return deconvnet_pass(graph, signal, passed.switches, layer)
+    return deconvnet_pass(graph, signal, passed.switches, layer, rule)
 
 
 @torch.inference_mode()
 def windowed_picture(
-    graph: Graph, passed: ConvnetPass, layer: str, channel: int, row: int, column: int
+    graph: Graph,
+    passed: ConvnetPass,
+    layer: str,
+    channel: int,
+    row: int,
+    column: int,
+    rule: Rule = "deconvnet",
 ) -> Tensor:
     """The same from its support, zero elsewhere."""
     value = graph.layers[layer]
@@ -40,7 +52,7 @@ def windowed_picture(
         (top, left), height, width = where.starts[0], where.height, where.width
         return passed.switches[place][:, top : top + height, left : left + width]
 
-    found = walk_down(graph, graph.needed(value), {value: signal}, lies, switches)[0]
+    found = walk_down(graph, graph.needed(value), {value: signal}, lies, switches, rule)[0]
     picture = activation.new_zeros(len(activation), *graph.shape(0))
     (top, left), height, width = lies[0].starts[0], lies[0].height, lies[0].width
     picture[:, :, top : top + height, left : left + width] = found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from deconv_core.deconvnet import pool, unpool, up, walk_up
+from deconv_core.deconvnet import RULES, Rule, pool, unpool, up, walk_up
 from deconv_core.graph.geometry import layers_of, supports, whole_plane
 from deconv_core.graph.steps import MaxPooling
 from deconv_core.network.from_module import trace
@@ -15,8 +15,9 @@ from tests.core.network.rectified_gradients import deconvnet_by_autograd
 from tests.core.pictures import ascend, strongest, whole_picture, windowed_picture
 
 
+@pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("name", SMALL)
-def test_every_layer_equals_rectified_gradients(name: str) -> None:
+def test_every_layer_equals_rectified_gradients(name: str, rule: Rule) -> None:
     torch.manual_seed(4)
     make, size = SMALL[name]
     module = lively(make()).double()
@@ -26,13 +27,14 @@ def test_every_layer_equals_rectified_gradients(name: str) -> None:
     graph = trace(module, size, torch.float64).graph
     images = torch.randn(2, 3, *size, dtype=torch.float64)
     for number, layer in enumerate(graph.layers):
-        passed = ascend(graph, images, layer)
+        passed = ascend(graph, images, layer, rule)
         channel, *best = strongest(passed.feature_maps)
         height, width = passed.feature_maps.shape[2:]
         for row, column in {tuple(best), (0, 0), (height - 1, width - 1)}:
-            expected = deconvnet_by_autograd(module, images, number, channel, row, column)[1]
+            unit = channel, row, column
+            expected = deconvnet_by_autograd(module, images, number, *unit, rule)[1]
             for picture in (windowed_picture, whole_picture):
-                made = picture(graph, passed, layer, channel, row, column)
+                made = picture(graph, passed, layer, *unit, rule)
                 torch.testing.assert_close(made, expected, rtol=1e-10, atol=1e-12, msg=layer)
             if [row, column] == best:
                 assert expected[0].abs().max() > 0, layer

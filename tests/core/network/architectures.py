@@ -1,6 +1,6 @@
 """Every kind of torchvision classifier against autograd, on whole networks.
 
-    python -m tests.core.network.architectures [NAME ...]
+    python -m tests.core.network.architectures [NAME ...] [--rule guided]
 
 In double precision, with weights and statistics drawn so that nothing is dead: the largest
 difference of any layer on the way up, then of the picture of the strongest activation of an early,
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deconv_core.deconvnet import convnet_pass
+from deconv_core.deconvnet import RULES, Rule, convnet_pass
 from deconv_core.network.catalogue import build
 from deconv_core.network.from_module import trace
 from tests.core.network.modules import lively
@@ -46,7 +46,7 @@ class Compared:
     strongest: float
 
 
-def compare(architecture: str, side: int) -> Iterator[Compared]:
+def compare(architecture: str, side: int, rule: Rule = "deconvnet") -> Iterator[Compared]:
     """An early, a middle and the last layer, for images of so many pixels a side."""
     torch.manual_seed(0)
     module = lively(build(architecture)).double()
@@ -66,10 +66,10 @@ def compare(architecture: str, side: int) -> Iterator[Compared]:
 
     for number in (1, len(names) // 2, len(names) - 1):
         layer = names[number]
-        passed = convnet_pass(graph, image, layer, watch)
+        passed = convnet_pass(graph, image, layer, watch, masks=rule != "deconvnet")
         place = strongest(passed.feature_maps)
-        picture = windowed_picture(graph, passed, layer, *place)
-        _, expected = deconvnet_by_autograd(module, image, number, *place)
+        picture = windowed_picture(graph, passed, layer, *place, rule)
+        _, expected = deconvnet_by_autograd(module, image, number, *place, rule)
         largest = float(expected.abs().max())
         difference = float((picture - expected).abs().max()) / largest
         yield Compared(layer, max(differences), difference, largest)
@@ -79,8 +79,10 @@ def main() -> None:
     """Print a line for each layer."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", default=ARCHITECTURES)
-    for name in parser.parse_args().names:
-        for found in compare(name, 299 if name == "inception_v3" else 224):
+    parser.add_argument("--rule", choices=RULES, default="deconvnet")
+    asked = parser.parse_args()
+    for name in asked.names:
+        for found in compare(name, 299 if name == "inception_v3" else 224, asked.rule):
             print(
                 f"{name:16} {found.layer:36} up {found.up:.1e}  down {found.down:.1e}  "
                 f"(strongest {found.strongest:.1e})",

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from deconv_core.deconvnet import Rule
 from deconv_core.errors import CancelledError, DeconvError, ImageError
 from deconv_core.images.folder import ImageFolder
 from deconv_core.network.network import Network
 from deconv_core.pictures import Reconstruction
 from deconv_core.reconstruction.cache import ReconstructionCache
 from deconv_core.reconstruction.reconstruct import reconstruct
+from deconv_core.reconstruction.whole_image import image_passes, pass_image
 from deconv_core.units import Activation, Unit
 from tests.core import drawings, independent
 from tests.core.independent import GEOMETRY, LAYERS
@@ -136,6 +138,61 @@ def test_captum_agrees_from_folder_to_picture(
         top, bottom, left, right = independent.window_of(layer, 5, 9)
         difference = np.abs(made.pixels - expected[:, top:bottom, left:right]).max()
         assert difference <= 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:captum")
+@pytest.mark.parametrize("layer", ["conv1_2", "conv2_2", "pool2", "conv3_4", "conv4_4", "conv5_4"])
+@pytest.mark.parametrize("rule", ["guided", "gradient"])
+def test_other_rules_equal_captum(
+    network: Network,
+    images: ImageFolder,
+    inputs: torch.Tensor,
+    maps: dict[str, torch.Tensor],
+    layer: str,
+    rule: Rule,
+) -> None:
+    from captum.attr import NeuronGradient, NeuronGuidedBackprop
+
+    model, ends = independent.torch_model(network)
+    activation = strongest_at(maps, layer, 5, 9)
+    assert activation.value > 0
+    cache = ReconstructionCache()
+    reconstruct(network, images, [activation], cache)  # a pass without masks does not serve
+    image_passes(network, images, layer, [images.position(activation.image_id)], cache)
+    made = [
+        *reconstruct(network, images, [activation], rule=rule),
+        *reconstruct(network, images, [activation], cache, rule=rule),
+        *reconstruct(network, images, [activation], cache, rule=rule),
+    ]
+    shortened = model[: list(model).index(ends[layer]) + 1]
+    captum = {"guided": NeuronGuidedBackprop, "gradient": NeuronGradient}[rule]
+    theirs = captum(shortened, ends[layer]).attribute(
+        inputs.clone(), (activation.unit.channel, 5, 9)
+    )
+    expected = activation.value * theirs[0].detach().numpy()
+    top, bottom, left, right = independent.window_of(layer, 5, 9)
+    assert np.abs(expected).max() > 0
+    for picture in made:
+        assert picture.rule == rule
+        difference = np.abs(picture.pixels - expected[:, top:bottom, left:right]).max()
+        assert difference <= 1e-5 * np.abs(expected).max()
+
+
+def test_an_unknown_rule(network: Network, images: ImageFolder) -> None:
+    with pytest.raises(DeconvError, match="choose one of deconvnet, guided, gradient"):
+        reconstruct(network, images, [], rule="smooth")  # type: ignore[arg-type]
+
+
+def test_masks_count_for_the_bound_of_a_cache(network: Network, images: ImageFolder) -> None:
+    plain, _ = pass_image(network, images.read(0), "conv3_1")
+    masked, _ = pass_image(network, images.read(0), "conv3_1", masks=True)
+    before = [name for name in network.layers if name.startswith(("conv1", "conv2", "conv3_1"))]
+    bits = sum(
+        -(-layer.channels // 8) * layer.height * layer.width
+        for name, layer in network.layers.items()
+        if name in before
+    )
+    assert masked.nbytes - plain.nbytes == bits
 
 
 @pytest.mark.parametrize("layer", LAYERS)
