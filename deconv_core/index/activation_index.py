@@ -32,7 +32,7 @@ from deconv_core.index.map_groups import LEAST, STRONGEST, MapGroups, grouped
 from deconv_core.index.ranked_peaks import RankedPeaks
 from deconv_core.index.similar_maps import correlation_table, similar_maps
 from deconv_core.index.stored_peaks import StoredPeaks
-from deconv_core.index.summary import KEPT, read_maps, read_top
+from deconv_core.index.summary import KEPT, read_dead_maps, read_maps, read_top
 from deconv_core.layers import Layer, layer_of_peaks
 from deconv_core.peaks import Peaks
 from deconv_core.storage import Location, RemotePath
@@ -115,6 +115,9 @@ class ActivationIndex:
     @cached_property
     def dead_maps(self) -> dict[str, int]:
         """Layer -> number of its feature maps that no scanned image activates."""
+        known = read_dead_maps(self._folder, self.manifest)
+        if known is not None:
+            return {name: known[self._stored_layer(name)] for name in self.layers}
         return {name: int(self.maps(name)["dead"].sum()) for name in self.layers}
 
     @property

@@ -316,6 +316,26 @@ def read_maps(folder: IndexFolder, manifest: Manifest, layer: str) -> pd.DataFra
     Raises:
         IndexDamagedError: the summary cannot be read.
     """
+    found = _read_maps(folder, manifest, [layer])
+    return None if found is None else found[layer]
+
+
+def read_dead_maps(folder: IndexFolder, manifest: Manifest) -> dict[str, int] | None:
+    """Layer -> number of its dead maps, or None if there is no summary of this version.
+
+    Raises:
+        IndexDamagedError: the summary cannot be read.
+    """
+    stored = [found.name for found in manifest.layers if not found.pooled_from]
+    found = _read_maps(folder, manifest, stored)
+    if found is None:
+        return None
+    return {layer: int(maps["dead"].sum()) for layer, maps in found.items()}
+
+
+def _read_maps(
+    folder: IndexFolder, manifest: Manifest, layers: Sequence[str]
+) -> dict[str, pd.DataFrame] | None:
     path = folder.path / f"maps-{manifest.summary}.parquet"
     if not path.is_file():
         return None
@@ -327,13 +347,17 @@ def read_maps(folder: IndexFolder, manifest: Manifest, layer: str) -> pd.DataFra
                 raise ValueError("it does not have a row for each feature map")
             table = file.read()
         index_limits.check_map_columns(table)
-        names = table["layer"].combine_chunks()
-        table = table.filter(pc.equal(names.indices, pc.index(names.dictionary, layer)))
-        found: pd.DataFrame = table.drop_columns(["layer"]).to_pandas(ignore_metadata=True)
-        if found["channel"].tolist() != list(range(channels[layer])):
-            raise ValueError(f"it does not have a row for each feature map of {layer}")
+        return {layer: _maps_of_layer(table, layer, channels[layer]) for layer in layers}
     except READ_ERRORS as error:
         raise _damaged(path, error) from error
+
+
+def _maps_of_layer(table: pa.Table, layer: str, channels: int) -> pd.DataFrame:
+    names = table["layer"].combine_chunks()
+    here = table.filter(pc.equal(names.indices, pc.index(names.dictionary, layer)))
+    found: pd.DataFrame = here.drop_columns(["layer"]).to_pandas(ignore_metadata=True)
+    if found["channel"].tolist() != list(range(channels)):
+        raise ValueError(f"it does not have a row for each feature map of {layer}")
     return found
 
 

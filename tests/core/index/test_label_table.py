@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import roc_auc_score
 
 from deconv_core.demo import demo_index
 from deconv_core.errors import DeconvError
@@ -23,6 +22,8 @@ def demo() -> ActivationIndex:
 
 
 def check(index: ActivationIndex, layer: str, channel: int, *, copies: bool) -> None:
+    from sklearn.metrics import roc_auc_score  # not where every process that runs tests imports it
+
     repeated = {i for group in index.equal_images for i in group[1:]}
     peaks = index.peaks(layer, channel)
     counted = peaks if copies else peaks[~peaks["image_id"].isin(repeated)]
