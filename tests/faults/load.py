@@ -231,7 +231,8 @@ def run_load(
 ) -> tuple[Findings, int]:
     """Server, scan and visitors; what was found, and how many images were scanned meanwhile."""
     home.mkdir(exist_ok=True)
-    server, findings = Server(home, popen=popen), Findings()
+    patient = ("--server.websocketPingInterval", str(int(_PATIENCE)))  # else it hangs up after 30 s
+    server, findings = Server(home, popen=popen, options=patient), Findings()
     photos = drawings.save(
         home / "photos", {f"{n:04}.png": drawings.noise(n, 8) for n in range(options.images)}
     )
