@@ -47,7 +47,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
@@ -71,14 +70,12 @@ from deconv_core.graph.steps import (
     Step,
     ZeroPadding,
 )
+from deconv_core.pictures import Rule
 
 _ALONE = 20_480
 """Largest single input, in numbers, for which torch does not call oneDNN."""
 Windows = Mapping[int, Support]
 """Value -> where its signal is."""
-Rule = Literal["deconvnet", "guided", "gradient"]
-"""How rectifications are undone: see ``rectify_down``."""
-RULES: tuple[Rule, ...] = ("deconvnet", "guided", "gradient")
 
 
 # Every kind of step: its way up, and below it its way down ----------------------------------------

@@ -169,6 +169,7 @@ def _facts(
         "k": selection.k,
         "label": selection.label,
         "band": None if selection.band is None else list(selection.band),
+        "rule": selection.rule,
         "scale": selection.scale,
         "tile_size": selection.tile_size,
         "copies_in_all": sum(len(group) - 1 for group in index.equal_images),
@@ -227,7 +228,7 @@ class Drawing:
             ranks = {r: a for r, a in enumerate(top, 1) if a.image_id not in self.left_out}
             wanted = self.network, self.images, list(ranks.values()), self.cache
             try:
-                made = reconstruct(*wanted, cancel=self.cancel, scanned=scanned)
+                made = reconstruct(*wanted, cancel=self.cancel, scanned=scanned, rule=chosen.rule)
             except ImageError:
                 self._leave_out(ranks.values(), scanned)
                 continue

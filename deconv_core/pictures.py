@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from deconv_core.layers import frame_of
 from deconv_core.units import Activation, Box
+
+Rule = Literal["deconvnet", "guided", "gradient"]
+"""How rectifications are undone: see ``deconvnet.rectify_down``."""
+RULES: tuple[Rule, ...] = ("deconvnet", "guided", "gradient")
+RULE_NAMES: dict[Rule, str] = {
+    "deconvnet": "deconvnet",
+    "guided": "guided backpropagation",
+    "gradient": "gradient",
+}
+"""Rule -> its name in the literature."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +42,7 @@ class Reconstruction:
     pixels: npt.NDArray[np.float32]
     patch: npt.NDArray[np.uint8]
     input_size: tuple[int, int] | None = None
-    rule: str = "deconvnet"
+    rule: Rule = "deconvnet"
 
     @property
     def frame(self) -> Box:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from deconv_core.errors import DeconvError
 from deconv_core.images.folder import ImageContent
@@ -12,7 +13,7 @@ from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.index.ranked_peaks import Rank
 from deconv_core.layers import Layer
 from deconv_core.names import visible
-from deconv_core.pictures import Reconstruction
+from deconv_core.pictures import Reconstruction, Rule
 from deconv_core.units import Activation, Unit
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.data.notes_files import UnitNote
@@ -82,6 +83,12 @@ class Choice:
         return self.page != "start" and self.values.get("copies") == EACH
 
     @property
+    def rule(self) -> Rule:
+        """How rectifications are undone; other pages than Feature map and Image use deconvnet."""
+        chosen = self.values.get("rule") if self.page in ("feature_map", "image") else None
+        return cast("Rule", chosen or "deconvnet")
+
+    @property
     def map(self) -> int:
         """The feature map in the address."""
         return int(self.values.get("map", "0"))
@@ -111,12 +118,14 @@ class PictureKey:
         image: the current state of the image's file, and how it is read.
         activation: the activation that is reconstructed.
         scanned: SHA-256 that the image must have; "" accepts any content.
+        rule: how rectifications are undone.
     """
 
     network: str
     image: ImageContent
     activation: Activation
     scanned: str
+    rule: Rule = "deconvnet"
 
 
 @dataclass(frozen=True)

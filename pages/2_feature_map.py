@@ -7,6 +7,7 @@ from streamlit.delta_generator import DeltaGenerator as Place
 
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.layers import Layer
+from deconv_core.pictures import RULE_NAMES
 from deconv_core.units import Unit
 from deconv_dashboard import bands
 from deconv_dashboard.frame import address, messages, pickers
@@ -113,7 +114,8 @@ def grids(
     for answer in shown:
         stem = file_stem(choice, layer.name, unit.channel, answer.label, band)
         part = "" if band == bands.TOP else bands.BANDS.get(band, f"peaks {band}")
-        words = [choice.title_of(unit), answer.label, part, choice.dataset.name]
+        rule = "" if choice.rule == "deconvnet" else RULE_NAMES[choice.rule]
+        words = [choice.title_of(unit), answer.label, part, rule, choice.dataset.name]
         line = " · ".join(filter(None, words))
         title = f"Download {answer.label or 'all'}" if len(shown) > 1 else "Download"
         with buttons:
@@ -131,12 +133,14 @@ def display(choice: Choice, k: int, band: str, shown: Sequence[Answer]) -> None:
     name = choice.values.get("scale", "clipped")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         pickers.scale_picker(PAGE, name)
+        pickers.rule_picker(PAGE, choice.rule)
         pickers.band_picker(PAGE, band)
         pickers.count_picker(PAGE, k)
         pickers.copies_switch(PAGE, choice)
         if any(answer.pictures.found for answer in shown):
             scale = answers.scale_for(name, shown)
-            st.caption(f"Reconstructions: {scale.caption}.", width="content")
+            rule = RULE_NAMES[choice.rule]
+            st.caption(f"Reconstructions ({rule}): {scale.caption}.", width="content")
 
 
 choice = shell(PAGE, title="Feature map")

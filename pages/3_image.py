@@ -7,6 +7,7 @@ import streamlit as st
 
 import deconv_core
 from deconv_core.layers import Layer
+from deconv_core.pictures import RULE_NAMES
 from deconv_core.units import Activation, Unit
 from deconv_dashboard.depths import first_shown
 from deconv_dashboard.frame import address, messages, pickers
@@ -68,7 +69,7 @@ def map_tiles(
     chosen: int,
 ) -> None:
     """Draw each map as reconstruction and patch; a click lays a map over the image."""
-    made = reconstructing.watched_in(network, shown.folder, found, height=480)
+    made = reconstructing.watched_in(network, shown.folder, found, 480, choice.rule)
     tiles = []
     for rank, activation in enumerate(found, 1):
         picture, channel = made.found.get(rank), activation.unit.channel
@@ -142,9 +143,10 @@ def page(choice: Choice) -> None:
                 )
         if found:
             map_tiles(choice, network, shown, found, chosen)
+            pickers.rule_picker(PAGE, choice.rule)
             st.caption(
-                "Left: the map's reconstruction from this image, on its own scale. Right: the "
-                "patch it sees. Click a map to lay it over the image."
+                f"Left: the map's reconstruction from this image ({RULE_NAMES[choice.rule]}), on "
+                "its own scale. Right: the patch it sees. Click a map to lay it over the image."
             )
         else:
             st.info("No map of this layer fires here.", icon=":material/block:")

@@ -7,11 +7,12 @@ import streamlit as st
 from deconv_core.errors import DeconvError
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.output.selection import Selection, parse_units, strongest_maps
+from deconv_core.pictures import Rule
 from deconv_core.units import Unit
 from deconv_dashboard import bands
 from deconv_dashboard.data.names import distinct
 from deconv_dashboard.frame import messages, pickers
-from deconv_dashboard.frame.address import SCALES
+from deconv_dashboard.frame.address import RULES, SCALES
 from deconv_dashboard.frame.moved import folder_missing, weights_missing
 from deconv_dashboard.frame.shell import escape, heading, require_index, say_if_read_only, shell
 from deconv_dashboard.frame.troubles import say_trouble
@@ -90,6 +91,9 @@ def how_drawn(choice: Choice, index: ActivationIndex) -> Selection:
         help="Top: the strongest activations of each map. 75 %, 50 %, 25 %: activations around "
         "this percentile, evenly spaced by rank. Whole layers always show the top.",
     )
+    rule: Rule = left.selectbox(
+        "Rule", list(RULES), format_func=RULES.__getitem__, key="export_rule"
+    )
     tiles = st.checkbox("Each tile as a separate file too", value=True, key="export_tiles")
     once = True
     if choice.has_copies:
@@ -107,6 +111,7 @@ def how_drawn(choice: Choice, index: ActivationIndex) -> Selection:
         single_tiles=tiles,
         copies=not once,
         band=bands.percentiles(part),
+        rule=rule,
     )
 
 

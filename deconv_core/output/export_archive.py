@@ -44,7 +44,7 @@ from deconv_core.output.export_page import (
 from deconv_core.output.rendering import Kind, Scale, compose_grid, tile
 from deconv_core.output.selection import Selection
 from deconv_core.output.tables import activation_table, csv_file
-from deconv_core.pictures import Reconstruction
+from deconv_core.pictures import RULE_NAMES, Reconstruction
 from deconv_core.units import Activation, Unit
 from deconv_core.whole_files import whole_file
 
@@ -297,6 +297,7 @@ def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Network", f"{facts['network']} ({facts['architecture']}, {facts['fingerprint']})"),
         ("Preprocessing", f"{facts['preprocessing']}{because}"),
         ("Images", f"{facts['dataset']}, {scanned} scanned"),
+        ("Rule", RULE_NAMES[facts["rule"]]),
         ("Shown", f"{_shown(facts['k'], facts['band'])} over {label}"),
         *([("Left out", f"{_images(len(gone))}, see the end of the page")] if gone else []),
     ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from deconv_core.errors import DeconvError
 from deconv_core.index.activation_index import TOP, ActivationIndex
 from deconv_core.layers import Layer, layer_named
+from deconv_core.pictures import Rule
 from deconv_core.units import Unit
 
 _RANGE = re.compile(r"([^\s/,;]+)/(\d{1,6})\s*-\s*(\d{1,6})")
@@ -31,6 +32,7 @@ class Selection:
         band: for each map, k images evenly spaced in this part of the distribution of its peaks,
             for example (0.25, 0.5), instead of the top k; see ``ActivationIndex.sample``. Whole
             layers keep their top k.
+        rule: how rectifications are undone: "deconvnet", "guided" or "gradient".
     """
 
     units: tuple[Unit, ...] = ()
@@ -43,6 +45,7 @@ class Selection:
     copies: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
     band: tuple[float, float] | None = None
+    rule: Rule = "deconvnet"
 
 
 def strongest_maps(

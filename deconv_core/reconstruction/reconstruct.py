@@ -23,14 +23,13 @@ from deconv_core.arguments import (
     text,
     whole_number,
 )
-from deconv_core.deconvnet import RULES, Rule
 from deconv_core.errors import ANEW, UPDATE, CancelledError, DeconvError, IndexMismatchError
 from deconv_core.graph.geometry import share_of_work
 from deconv_core.images.decoding import Pixels
 from deconv_core.images.folder import ImageFolder, SeenImage, check_unchanged
 from deconv_core.layers import INPUT_SIZE, Layer
 from deconv_core.network.network import Network
-from deconv_core.pictures import Reconstruction
+from deconv_core.pictures import RULES, Reconstruction, Rule
 from deconv_core.progress import CancelFlag
 from deconv_core.reconstruction.cache import ImagePass, ReconstructionCache
 from deconv_core.reconstruction.switches import Switches

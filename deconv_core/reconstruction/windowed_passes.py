@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from deconv_core.deconvnet import (
-    Rule,
     Windows,
     filter_one_down,
     move,
@@ -40,6 +39,7 @@ from deconv_core.graph.steps import (
 from deconv_core.images.decoding import Pixels
 from deconv_core.layers import Layer
 from deconv_core.network.network import Network
+from deconv_core.pictures import Rule
 from deconv_core.reconstruction.switches import PackedCodes, Switches, bits_of, crops, pack
 
 _TOGETHER = 2**21

@@ -15,9 +15,11 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
+from deconv_core.pictures import Rule
+
 PARAMETERS = (
     *("network", "dataset", "layer", "map", "label", "label2"),
-    *("scale", "k", "band", "copies", "tab", "view", "order", "show", "part"),
+    *("scale", "rule", "k", "band", "copies", "tab", "view", "order", "show", "part"),
     *("image", "position"),
 )
 PAGE_FILES = {
@@ -30,6 +32,8 @@ PAGE_FILES = {
 }
 SCALES = {"clipped": "Shared", "99": "Per tile", "shared": "Unclipped"}
 """Name for ``Scale.named`` -> name on pages; the default comes first."""
+RULES: dict[Rule, str] = {"deconvnet": "Deconvnet", "guided": "Guided", "gradient": "Gradient"}
+"""Rule of ``reconstruct`` -> name on pages; the default comes first."""
 MOST = 25
 """Largest k."""
 TABS = {
@@ -52,7 +56,7 @@ TAB = {"feature_map": "tab", "layer": "view"}
 """Page -> the query parameter of its tabs. Each is remembered while another page is open."""
 _CARRIED = (
     *("network", "dataset", "layer", "map", "label", "copies"),
-    *("tab", "view", "order", "show", "part"),
+    *("tab", "view", "order", "show", "part", "rule"),
 )
 _SHOWN = {
     "start": ("network", "dataset"),
@@ -62,9 +66,9 @@ _SHOWN = {
     ),
     "feature_map": (
         *("network", "dataset", "layer", "map", "label", "label2"),
-        *("scale", "k", "band", "copies", "tab"),
+        *("scale", "rule", "k", "band", "copies", "tab"),
     ),
-    "image": ("network", "dataset", "label", "image", "layer", "map", "position"),
+    "image": ("network", "dataset", "label", "image", "layer", "map", "position", "rule"),
     "export": ("network", "dataset", "label", "layer", "map", "copies"),
     "method": ("network", "dataset"),
 }

@@ -138,6 +138,12 @@ def _check_display(page: str, values: dict[str, str], notes: list[str]) -> None:
             f"“{_quoted(k)}” pictures cannot be shown; choose 1 to {address.MOST}. Showing 9."
         )
         values.pop("k")
+    if (rule := values.get("rule", "deconvnet")) not in address.RULES:
+        notes.append(
+            f"There is no rule “{_quoted(rule)}”; choose one of {', '.join(address.RULES)}. Using "
+            "deconvnet."
+        )
+        values.pop("rule")
     if values.get("copies", EACH) != EACH:
         notes.append(
             f"The address says copies=“{_quoted(values['copies'])}”. Possible is copies={EACH}, "

@@ -13,7 +13,7 @@ from deconv_core.layers import Layer
 from deconv_dashboard import bands
 from deconv_dashboard.data.names import distinct
 from deconv_dashboard.frame import address
-from deconv_dashboard.frame.address import SCALES
+from deconv_dashboard.frame.address import RULES, SCALES
 from deconv_dashboard.frame.choice import whole_number
 from deconv_dashboard.frame.strip_stages import stages_of, tabled
 from deconv_dashboard.frame.widget_keys import key_showing, widget_key
@@ -219,6 +219,24 @@ def count_picker(page: str, chosen: int) -> None:
         key=key_showing("pick_k", chosen),
         on_change=lambda: address.visit(page, k=_unless(st.session_state[widget_key("pick_k")], 9)),
         width=120,
+    )
+
+
+def rule_picker(page: str, chosen: str) -> None:
+    """Draw the choice of the rule, which says how rectifications are undone."""
+
+    def changed() -> None:
+        picked = st.session_state[widget_key("pick_rule")]
+        address.visit(page, rule=None if picked in (None, "deconvnet") else picked)
+
+    st.segmented_control(
+        "Rule",
+        list(RULES),
+        format_func=RULES.__getitem__,
+        key=key_showing("pick_rule", chosen),
+        on_change=changed,
+        help="How a rectification is undone on the way down. Deconvnet: negative values become 0. "
+        "Gradient: values become 0 where the rectification was closed on the way up. Guided: both.",
     )
 
 

@@ -17,7 +17,7 @@ from deconv_core.index.copies import and_copies
 from deconv_core.layers import Layer
 from deconv_core.names import visible
 from deconv_core.output.rendering import Kind, Scale, tile
-from deconv_core.pictures import Reconstruction
+from deconv_core.pictures import RULE_NAMES, Reconstruction
 from deconv_dashboard.server.drawn import png_bytes
 from deconv_dashboard.wording import activation_text, native_side
 
@@ -51,7 +51,8 @@ def sheet(
     paper = Image.new("RGB", (width, _HEAD + rows * height + _GAP), "white")
     draw, small, large_font = ImageDraw.Draw(paper), font(11), font(15)
     draw.text((_GAP, 6), fitted(title, large_font, width - 2 * _GAP), "black", large_font)
-    under = fitted(f"{layer.name}, {scale.caption}", small, width - 2 * _GAP)
+    rule = RULE_NAMES[pictures[0].rule] if pictures else ""
+    under = fitted(f"{layer.name}, {rule}, {scale.caption}", small, width - 2 * _GAP)
     draw.text((_GAP, 26), under, "#555555", small)
     for place, picture in enumerate(pictures):
         row, column = divmod(place, _COLUMNS)

@@ -27,11 +27,12 @@ def file_stem(
 ) -> str:
     """The name of a download without its ending, for example "conv4_4_map171_dog_my-photos".
 
-    It contains "copies" if every copy counts, and the name of a band other than the top.
+    It contains "copies" if every copy counts, and the band and the rule if they are not the usual.
     """
     parts = [layer, *([] if channel is None else [f"map{channel}"]), *([label] if label else [])]
     parts += [] if band == bands.TOP else [f"band-{band}"]
     parts += ["copies"] if choice.copies else []
+    parts += [] if choice.rule == "deconvnet" else [choice.rule]
     return "_".join(plain_name(part) for part in [*parts, choice.dataset.name])
 
 

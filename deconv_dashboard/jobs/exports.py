@@ -190,6 +190,7 @@ def file_name(dataset: str, network: str, selection: Selection) -> str:
     parts += [selection.label] if selection.label else []
     parts += ["copies"] if selection.copies else []
     parts += [f"{low:g}-{high:g}" for low, high in filter(None, [selection.band])]
+    parts += [] if selection.rule == "deconvnet" else [selection.rule]
     plain = ("".join(c if c.isalnum() or c in "-." else "-" for c in part) for part in parts)
     return "_".join(part.strip("-.")[:40] for part in plain) + ".zip"
 

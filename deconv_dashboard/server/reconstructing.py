@@ -18,7 +18,7 @@ import streamlit as st
 import deconv_core
 from deconv_core.errors import CancelledError, DeconvError, ImageError
 from deconv_core.images.folder import ImageFolder, SeenImage
-from deconv_core.pictures import Reconstruction
+from deconv_core.pictures import Reconstruction, Rule
 from deconv_core.units import Activation
 from deconv_dashboard.server import resources
 from deconv_dashboard.server.locks import Newest
@@ -73,6 +73,7 @@ class _Order:
         scanned: image id -> SHA-256 that the image must have; None accepts any content.
         keys: rank -> key of the reconstruction.
         missing: rank -> why an image cannot be read.
+        rule: how rectifications are undone.
     """
 
     activations: Sequence[Activation]
@@ -81,15 +82,22 @@ class _Order:
     scanned: Mapping[str, str] | None
     keys: dict[int, PictureKey]
     missing: dict[int, DeconvError]
+    rule: Rule
 
 
-def watched(choice: Choice, activations: Sequence[Activation], height: int) -> Pictures:
+def watched(
+    choice: Choice,
+    activations: Sequence[Activation],
+    height: int,
+    rule: Rule = "deconvnet",
+) -> Pictures:
     """Reconstruct activations of the index, and show the progress; cached ones appear at once.
 
     Args:
         choice: network and dataset.
         activations: the activations.
         height: height of the place reserved for the pictures, in pixels.
+        rule: how rectifications are undone.
 
     Raises:
         DeconvError: no weights, no folder, or the index belongs to another network.
@@ -101,6 +109,7 @@ def watched(choice: Choice, activations: Sequence[Activation], height: int) -> P
         choice.index.manifest.fingerprint,
         lambda: matching_network(choice),
         choice.index.content_hashes(found.image_id for found in activations),
+        rule,
     )
     return _watched(order, height)
 
@@ -110,13 +119,14 @@ def watched_in(
     folder: ImageFolder,
     activations: Sequence[Activation],
     height: int,
+    rule: Rule = "deconvnet",
 ) -> Pictures:
     """Reconstruct activations without an index: any network, any images.
 
     Raises:
         DeconvError: they cannot be reconstructed.
     """
-    order = _order(activations, folder, network.fingerprint, lambda: network, None)
+    order = _order(activations, folder, network.fingerprint, lambda: network, None, rule)
     return _watched(order, height)
 
 
@@ -126,6 +136,7 @@ def _order(
     fingerprint: str,
     network: Callable[[], deconv_core.Network],
     scanned: Mapping[str, str] | None,
+    rule: Rule,
 ) -> _Order:
     """Read the current state of the images' files."""
     keys, missing = {}, {}
@@ -137,8 +148,8 @@ def _order(
             missing[rank] = error
         else:
             wanted = "" if scanned is None else scanned.get(name, "")
-            keys[rank] = PictureKey(fingerprint, content, activation, wanted)
-    return _Order(activations, folder, network, scanned, keys, dict(missing))
+            keys[rank] = PictureKey(fingerprint, content, activation, wanted, rule)
+    return _Order(activations, folder, network, scanned, keys, dict(missing), rule)
 
 
 def _watched(order: _Order, height: int) -> Pictures:
@@ -190,7 +201,9 @@ def _reconstruct_each(
     cache = resources.reconstruction_cache()
     try:
         made = deconv_core.reconstruct(
-            network, order.folder, list(chunk.values()), cache, scanned=order.scanned
+            *(network, order.folder, list(chunk.values()), cache),
+            scanned=order.scanned,
+            rule=order.rule,
         )
         return dict(zip(chunk, made, strict=True))
     except DeconvError as error:

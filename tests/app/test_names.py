@@ -49,6 +49,7 @@ TESTED = {
     ("deconv_dashboard/gallery/distribution.py", "key"): CHART,
     ("deconv_dashboard/gallery/labels_panel.py", "key"): CHART,
     ("deconv_dashboard/frame/pickers.py", "pick_band"): FIXED,
+    ("deconv_dashboard/frame/pickers.py", "pick_rule"): FIXED,
     (
         "deconv_dashboard/gallery/contact_sheet.py",
         "maps_table_{layer.name}",
@@ -72,6 +73,7 @@ TESTED = {
     ("deconv_dashboard/start/value_range.py", "value_range"): FIXED,
     ("pages/4_export.py", "export_how"): FIXED,
     ("pages/4_export.py", "export_band"): FIXED,
+    ("pages/4_export.py", "export_rule"): FIXED,
     ("pages/4_export.py", "export_label"): "test_labels_called_as_no_label_is",
     ("pages/4_export.py", "export_layers"): LAYERS,
     ("pages/4_export.py", "export_scale"): FIXED,

@@ -74,6 +74,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (),
         (
             *("“{}” pictures cannot be shown", "There is no band “{}” of the distribution; choose"),
+            "There is no rule “{}”; choose",
             *("no dataset has the id", "no network has the id"),
         ),
     ),
@@ -281,6 +282,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "this index was made with links to folders followed; without",
             "give them {} GPU",
+            "the rule is {}; choose one of",
             "the band from {} to {} is empty or outside the distribution; give",
             "architecture {} names weights; give the name alone",
             "{} fits {}; say which by architecture",

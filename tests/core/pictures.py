@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from deconv_core.deconvnet import ConvnetPass, Rule, convnet_pass, deconvnet_pass, walk_down
+from deconv_core.deconvnet import ConvnetPass, convnet_pass, deconvnet_pass, walk_down
 from deconv_core.graph.geometry import supports
 from deconv_core.graph.steps import Graph
+from deconv_core.pictures import Rule
 
 
 def ascend(graph: Graph, images: Tensor, layer: str, rule: Rule = "deconvnet") -> ConvnetPass:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from deconv_core.deconvnet import RULES, Rule, pool, unpool, up, walk_up
+from deconv_core.deconvnet import pool, unpool, up, walk_up
 from deconv_core.graph.geometry import layers_of, supports, whole_plane
 from deconv_core.graph.steps import MaxPooling
 from deconv_core.network.from_module import trace
+from deconv_core.pictures import RULES, Rule
 from tests.core.network.architectures import compare
 from tests.core.network.modules import SMALL, lively
 from tests.core.network.rectified_gradients import deconvnet_by_autograd

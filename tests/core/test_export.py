@@ -133,7 +133,8 @@ def test_from_a_bfloat16_index_each_image_is_passed_once_for_all_maps(
     passed: list[int] = []
     made = image_passes.pass_image
     monkeypatch.setattr(
-        image_passes, "pass_image", lambda *asked: (passed.append(1), made(*asked))[1]
+        *(image_passes, "pass_image"),
+        lambda *asked, **how: (passed.append(1), made(*asked, **how))[1],
     )
     units = tuple(Unit("conv2_1", channel) for channel in range(4))
     export(network, images, approximate, Selection(units, k=2), tmp_path / "out.zip")

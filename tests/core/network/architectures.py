@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deconv_core.deconvnet import RULES, Rule, convnet_pass
+from deconv_core.deconvnet import convnet_pass
 from deconv_core.network.catalogue import build
 from deconv_core.network.from_module import trace
+from deconv_core.pictures import RULES, Rule
 from tests.core.network.modules import lively
 from tests.core.network.rectified_gradients import RectifiedGradients, deconvnet_by_autograd
 from tests.core.pictures import strongest, windowed_picture

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from deconv_core.deconvnet import Rule
 from deconv_core.errors import CancelledError, DeconvError, ImageError
 from deconv_core.images.folder import ImageFolder
 from deconv_core.network.network import Network
-from deconv_core.pictures import Reconstruction
+from deconv_core.pictures import Reconstruction, Rule
 from deconv_core.reconstruction.cache import ReconstructionCache
 from deconv_core.reconstruction.reconstruct import reconstruct
 from deconv_core.reconstruction.whole_image import image_passes, pass_image
