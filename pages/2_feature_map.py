@@ -1,6 +1,6 @@
 """Feature map: what one map responds to, in all images, in one label, or in two side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator as Place
@@ -20,6 +20,7 @@ from deconv_dashboard.gallery.downloads import downloads, file_stem
 from deconv_dashboard.gallery.groups_panel import groups_panel
 from deconv_dashboard.gallery.labels_panel import labels_panel
 from deconv_dashboard.gallery.notes_panel import notes_panel
+from deconv_dashboard.gallery.rules_panel import rules_panel
 from deconv_dashboard.gallery.similar_panel import similar_panel
 from deconv_dashboard.gallery.spread_row import silent_images, spread_row
 from deconv_dashboard.gallery.tiles import gallery
@@ -77,7 +78,8 @@ def tab(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[Answ
     """Draw the open tab."""
     tabs = {
         "numbers": lambda: distribution(choice, index, unit, shown),
-        "fired": lambda: fired(choice, shown),
+        "fired": lambda: of_chosen(choice, shown, where_it_fired),
+        "rules": lambda: of_chosen(choice, shown, rules_panel),
         "labels": lambda: labels_panel(choice, index, unit),
         "similar": lambda: similar_panel(choice, unit),
         "groups": lambda: groups_panel(choice, unit),
@@ -88,13 +90,15 @@ def tab(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[Answ
         tabs[name]()
 
 
-def fired(choice: Choice, shown: Sequence[Answer]) -> None:
-    """Draw where the chosen tile fired in its image."""
+def of_chosen(
+    choice: Choice, shown: Sequence[Answer], draw: Callable[[Choice, answers.Picked], None]
+) -> None:
+    """Draw something about the chosen tile."""
     picked = answers.chosen(shown, st.session_state.get("chosen_tile", ""))
     if picked is None:
-        st.caption("There is no picture to choose: the map never fires here.")
+        st.caption("There is no picture to choose: the map fires in none of these images.")
     else:
-        where_it_fired(choice, picked)
+        draw(choice, picked)
 
 
 def grids(
@@ -105,7 +109,8 @@ def grids(
 
     def choose(tile: str) -> None:
         st.session_state["chosen_tile"] = f"{unit} {tile}"
-        address.visit(PAGE, tab="fired")
+        if choice.values.get("tab") != "rules":
+            address.visit(PAGE, tab="fired")
 
     chosen = st.session_state.get("chosen_tile", "")
     gallery(answers.side_by_side(shown, scale, chosen), key="map_top", on_pick=choose)

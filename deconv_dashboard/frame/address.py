@@ -40,6 +40,7 @@ TABS = {
     "feature_map": {
         "numbers": "Distribution",
         "fired": "Where it fired",
+        "rules": "Rules",
         "labels": "Labels",
         "similar": "Similar maps",
         "groups": "Groups",

@@ -57,3 +57,19 @@ def test_an_unknown_rule_is_said(open_page: OpenPage) -> None:
     app = open_page("feature_map", layer=UNIT[0], map="3", rule="<b>")
     assert any("There is no rule" in warning.value for warning in app.warning)
     assert "rule" not in address(app)
+
+
+def test_the_three_rules_beside_each_other(
+    open_page: OpenPage, index: ActivationIndex, network: Network, images: ImageFolder
+) -> None:
+    app = open_page("feature_map", layer=UNIT[0], map=str(UNIT[1]), tab="rules")
+    best = index.top(*UNIT)[:1]
+    by_rule = [
+        np.abs(reconstruct(network, images, best, rule=rule)[0].pixels).ravel()  # type: ignore[arg-type]
+        for rule in ("deconvnet", "guided", "gradient")
+    ]
+    found = np.corrcoef(by_rule)
+    assert (
+        f"deconvnet and guided {found[0, 1]:.2f}, deconvnet and gradient {found[0, 2]:.2f}, "
+        f"guided and gradient {found[1, 2]:.2f}" in words(app)
+    )
