@@ -57,7 +57,7 @@ def _alike_text(pictures: Sequence[Reconstruction]) -> str:
 
 
 def alike(first: Reconstruction, second: Reconstruction) -> float:
-    """Pearson's correlation of the absolute values of two pictures; 0 if one is the same all over."""
+    """Pearson's correlation of the absolute values of two pictures; 0 if one does not vary."""
     one, other = (np.abs(picture.pixels).ravel().astype(float) for picture in (first, second))
     if not one.std() or not other.std():
         return 0.0
