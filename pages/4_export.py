@@ -169,4 +169,4 @@ with settings, messages.explained(choice):
     build_button(choice, index, selection, trouble)
 with built:
     export_list(choice.registry)
-    contents(selection)
+    contents(selection, len(index.labels))

@@ -48,8 +48,8 @@ def _list(registry: Registry, found: Sequence[Export]) -> None:
                 _ended(registry, one)
 
 
-def contents(selection: Selection) -> None:
-    """Draw a list of the files in a zip of this selection."""
+def contents(selection: Selection, labels: int) -> None:
+    """Draw a list of the files in a zip of this selection; ``labels`` is how many there are."""
     folders = [folder_of(layer, None) for layer in selection.layers]
     folders += [folder_of(unit.layer, unit.channel) for unit in selection.units]
     if not folders:
@@ -58,6 +58,12 @@ def contents(selection: Selection) -> None:
     rows = [("index.html", "one page with everything, offline")]
     rows += [("manifest.json", "weights, images, settings, locations")]
     rows += [(f"{name}/", inside) for name in folders[:_LISTED]]
+    layers = dict.fromkeys([*selection.layers, *(unit.layer for unit in selection.units)])
+    if labels > 1:
+        rows += [
+            (f"{layer}/label_table.csv", "the labels that its maps tell apart")
+            for layer in list(layers)[:2]
+        ]
     lines = [f"- `{name}` {what}" for name, what in rows]
     if len(folders) > _LISTED:
         lines.append(f"- and {len(folders) - _LISTED:,} more folders")

@@ -6,6 +6,7 @@ import zipfile
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.output.selection import Selection
 from deconv_core.units import Unit
 from deconv_dashboard.jobs.exports import Export, delete_export, exports, file_name, start_export
@@ -31,7 +32,7 @@ def test_builds_what_was_chosen(home: Home, open_page: OpenPage) -> None:
     held = zipfile.ZipFile(export.path).namelist()
     (listed,) = [shown.value for shown in app.markdown if shown.value.startswith("- `index.html`")]
     told = re.findall(r"^- `(.+)`", listed, re.MULTILINE)
-    assert len(told) == 5
+    assert len(told) == 6
     assert all(any(name.startswith(promised) for name in held) for promised in told)
     manifest = json.loads(zipfile.ZipFile(export.path).read("manifest.json"))
     assert manifest["dataset"] == "my drawings"
@@ -91,3 +92,22 @@ def test_the_name_says_what_is_inside() -> None:
         "My-pictures_x_conv2-1_conv1-1_a-dog.zip"
     )
     assert "/" not in file_name("../../etc", "x", two)
+
+
+def test_a_band_and_a_rule_are_exported(
+    home: Home, open_page: OpenPage, index: ActivationIndex
+) -> None:
+    app = typed(open_page("export"), "conv2_1/1")
+    app.selectbox(key="export_band").set_value("50 %").run()
+    app.selectbox(key="export_rule").set_value("Guided").run()
+    app.button(key="export_build").click().run()
+    export = finished(home)
+    assert export.state.status == "done"
+    archive = zipfile.ZipFile(export.path)
+    manifest = json.loads(archive.read("manifest.json"))
+    assert (manifest["rule"], manifest["band"]) == ("guided", pytest.approx([0.45, 0.55]))
+    assert "guided backpropagation" in archive.read("index.html").decode()
+    rows = archive.read("conv2_1/map1/table.csv").decode("utf-8-sig").splitlines()[1:]
+    expected = index.sample("conv2_1", 1, 0.45, 0.55)
+    assert [row.split(",")[1] for row in rows] == [a.image_id for a in expected]
+    assert "guided" in export.name
