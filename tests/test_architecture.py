@@ -147,7 +147,10 @@ def test_the_package_alone_loads_nothing_heavy() -> None:
 
 
 # The parts of the core that compute; all others answer before torch is there.
-COMPUTING = {"deconvnet", "graph", "exact", "export", "network", "reconstruction", "scanning"}
+COMPUTING = {
+    *("deconvnet", "graph", "exact", "export", "network", "reconstruction", "scanning"),
+    "specificity",
+}
 
 
 def test_nothing_but_the_parts_that_compute_loads_torch() -> None:

@@ -289,6 +289,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "{} is not a network; give a name, a path or a module",
             "input_size is {}; give (height, width)",
             "{} has no weights {}; choose one of",
+            "the replacement is {}; choose one of",
             "{} exists already and is not an export of this program; give",
         ),
     ),
