@@ -128,12 +128,16 @@ class Scale:
         """The scale in words, for the caption of a picture."""
         match self.kind:
             case "shared":
-                clipped = f", clipped at {self.percent:g} %" if self.percent < 100 else ""
-                return f"grey is 0; one scale for all tiles, ±{self.limit:.3g}{clipped}"
+                clipped = f", {self._clipped}" if self.percent < 100 else ""
+                return f"grey is 0; same colour scale in all tiles (±{self.limit:.3g}{clipped})"
             case "per tile":
                 return "grey is 0; each tile on its own scale"
             case _:
-                return f"grey is 0; each tile on its own scale, clipped at {self.percent:g} %"
+                return f"grey is 0; each tile on its own scale ({self._clipped})"
+
+    @property
+    def _clipped(self) -> str:
+        return f"strongest {100 - self.percent:g} % clipped"
 
     def limit_of(self, pixels: npt.NDArray[np.float32]) -> float:
         """The magnitude that is drawn as the full colour, for these pixels."""

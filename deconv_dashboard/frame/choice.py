@@ -117,7 +117,10 @@ def _check_unit(
             notes.append(f"This network has no layer “{_quoted(layer)}”; showing {default}.")
             values.pop("map", None)
         values["layer"] = layer = default
-    channels, asked = index.layers[layer].channels, values.get("map", "0")
+    channels, asked = index.layers[layer].channels, values.get("map", "")
+    if not asked and page == "feature_map":
+        asked = str(_strongest_map(index, layer))
+    asked = asked or "0"
     if not 0 <= whole_number(asked) < channels:
         notes.append(
             f"{layer} has no feature map “{_quoted(asked)}”; its maps have the numbers 0 to "
@@ -126,6 +129,14 @@ def _check_unit(
         asked = "0"
     if "map" in values or page == "feature_map":
         values["map"] = str(int(asked))
+
+
+def _strongest_map(index: ActivationIndex, layer: str) -> int:
+    """The map of a layer with the largest activation; 0 if none fires or the index is damaged."""
+    try:
+        return next((found.unit.channel for found in index.top(layer, k=1)), 0)
+    except DeconvError:  # the page says so itself
+        return 0
 
 
 def _check_display(page: str, values: dict[str, str], notes: list[str]) -> None:

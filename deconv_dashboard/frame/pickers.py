@@ -60,8 +60,10 @@ def layer_strip(page: str, layers: Mapping[str, Layer], chosen: str) -> None:
 
 
 def _map_within(layer: Layer) -> dict[str, int | None]:
-    """The remembered map, or the nearest number that a layer has."""
-    remembered = address.target().get("map", "0")
+    """The remembered map, or the nearest number that a layer has; None before a map is chosen."""
+    remembered = address.target().get("map")
+    if remembered is None:
+        return {"map": None}
     return {"map": min(max(whole_number(remembered), 0), layer.channels - 1)}
 
 

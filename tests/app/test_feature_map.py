@@ -75,7 +75,7 @@ def test_k_and_scale_are_in_the_address(open_page: OpenPage) -> None:
     assert "k" not in address(app)
     app.segmented_control(key="pick_scale").select("99").run()
     assert address(app)["scale"] == "99"
-    assert "clipped at 99 %" in words(app)
+    assert "strongest 1 % clipped" in words(app)
 
 
 def test_no_tour_for_other_weights(open_page: OpenPage) -> None:

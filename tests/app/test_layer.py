@@ -37,7 +37,7 @@ def test_fewer_images_than_nine(open_page: OpenPage, index: ActivationIndex) -> 
 
 
 def test_the_scale_is_named(open_page: OpenPage) -> None:
-    assert "grey is 0; one scale for all tiles" in words(open_page("layer"))
+    assert "grey is 0; same colour scale in all tiles" in words(open_page("layer"))
 
 
 def test_dead_maps_are_counted(open_page: OpenPage) -> None:

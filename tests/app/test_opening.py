@@ -25,7 +25,7 @@ app = AppTest.from_file({app!r}, default_timeout=240).run()
 assert not app.exception, app.exception
 said = " ".join(str(part.value) for kind in ("caption", "markdown") for part in app.get(kind))
 assert "256 images" in said, said
-assert "one scale for all tiles" in said, said
+assert "same colour scale in all tiles" in said, said
 print([name for name in ("torch", "torchvision", "scipy") if name in sys.modules])
 """
 

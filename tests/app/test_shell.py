@@ -13,6 +13,7 @@ import pytest
 import deconv_dashboard
 from deconv_core import ImageFolder, Network, scan
 from deconv_core.errors import CancelledError
+from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.progress import ScanProgress
 from tests.app.conftest import Home, OpenPage, address, words
 
@@ -82,9 +83,12 @@ def test_nonsense_in_the_address_falls_back_with_a_note(
     assert address(app).get(name) == corrected
 
 
-def test_the_address_names_defaults_too(open_page: OpenPage, home: Home) -> None:
+def test_the_address_names_defaults_too(
+    open_page: OpenPage, home: Home, index: ActivationIndex
+) -> None:
     app = open_page("feature_map")
-    assert address(app) == {**home.names, "layer": "conv4_4", "map": "0"}
+    strongest = str(index.top("conv4_4", k=1)[0].unit.channel)
+    assert address(app) == {**home.names, "layer": "conv4_4", "map": strongest}
 
 
 def test_an_unfinished_index_answers_and_says_so(

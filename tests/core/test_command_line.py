@@ -305,7 +305,7 @@ def test_top_of_a_layer_draws_two_grids_and_a_table(
     top = ActivationIndex.open(scanned).top("conv2_2")
     assert table["image_id"].tolist() == [activation.image_id for activation in top]
     assert table["channel"].tolist() == [activation.unit.channel for activation in top]
-    assert "grey is 0; one scale for all tiles" in capsys.readouterr().out
+    assert "grey is 0; same colour scale in all tiles" in capsys.readouterr().out
 
 
 def test_the_patch_grid_shows_the_patches(scanned: str, tmp_path: Path) -> None:
@@ -333,7 +333,7 @@ def test_top_of_a_map_and_label_has_both_in_its_names(scanned: str, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("scale", "said"),
-    [("shared", "one scale for all"), ("tile", "its own scale"), ("99.5", "clipped at 99.5 %")],
+    [("shared", "same colour scale"), ("tile", "its own scale"), ("99.5", "strongest 0.5 %")],
 )
 def test_scales(
     scanned: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], scale: str, said: str

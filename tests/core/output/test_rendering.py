@@ -86,9 +86,12 @@ def test_a_percentile_clips_the_strongest_pixels_only() -> None:
 
 
 def test_scales_are_named_in_their_caption() -> None:
-    assert Scale.shared([flat(-1234.5)]).caption == "grey is 0; one scale for all tiles, ±1.23e+03"
+    assert (
+        Scale.shared([flat(-1234.5)]).caption
+        == "grey is 0; same colour scale in all tiles (±1.23e+03)"
+    )
     assert "each tile on its own scale" in Scale.per_tile().caption
-    assert "clipped at 99.5 %" in Scale.percentile(99.5).caption
+    assert "strongest 0.5 % clipped" in Scale.percentile(99.5).caption
     assert len({scale.caption for scale in SCALES}) == 4
 
 
@@ -100,7 +103,7 @@ def test_a_percentile_of_several_pictures_is_one_scale_for_all_of_them() -> None
     assert scale.limit == pytest.approx(10.5)
     drawn = scale.to_rgb(np.full((3, 1, 1), 10.5, np.float32))
     assert (drawn == 255).all()
-    assert "one scale for all tiles, ±10.5, clipped at 50 %" in scale.caption
+    assert "same colour scale in all tiles (±10.5, strongest 50 % clipped)" in scale.caption
     assert scale.limit_of(np.ones((3, 2, 2), np.float32)) == pytest.approx(10.5)
 
 
