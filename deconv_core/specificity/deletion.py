@@ -17,6 +17,8 @@ from deconv_core.units import Box
 
 PERCENT = tuple(range(9))
 """Percent of the field that are replaced, step by step."""
+PERCENT_OF_OTHERS = (0, 2, 5, 8)
+"""The same for other maps' pictures: they are many."""
 Replacement = Literal["blur", "grey", "mean"]
 REPLACEMENTS: tuple[Replacement, ...] = ("blur", "grey", "mean")
 Curve = tuple[float, ...]
@@ -92,7 +94,11 @@ def replaced(pixels: Pixels, by: Pixels, box: Box, order: Ranks, percent: int) -
 
 
 def curves(
-    location: Location, channel: int, orders: Sequence[Ranks], by: Pixels
+    location: Location,
+    channel: int,
+    orders: Sequence[Ranks],
+    by: Pixels,
+    percents: Sequence[int] = PERCENT,
 ) -> tuple[Curve, ...]:
     """For each order, the share of a map's activation that is left at each step.
 
@@ -101,7 +107,7 @@ def curves(
     images = (
         replaced(location.pixels, by, location.box, order, percent)
         for order in orders
-        for percent in PERCENT[1:]
+        for percent in percents[1:]
     )
     left = np.concatenate([location.responses(some, channel) for some in _batches(images)])
     shares = left.astype(np.float64) / float(location.activations[channel])

@@ -14,6 +14,7 @@ from deconv_core.network.network import Network
 from deconv_core.pictures import RULES, Reconstruction
 from deconv_core.progress import CancelFlag
 from deconv_core.specificity.deletion import (
+    PERCENT_OF_OTHERS,
     REPLACEMENTS,
     Replacement,
     curves,
@@ -28,7 +29,7 @@ from deconv_core.specificity.random_networks import RANDOM_NETWORKS, random_netw
 from deconv_core.specificity.similarity import Similarity, similarities
 from deconv_core.specificity.specificity import Deletion, Specificity
 
-_TOGETHER = 4
+_TOGETHER = 8
 """Other maps whose curves are computed together: then there is news, and cancel is asked."""
 
 
@@ -83,7 +84,7 @@ def measure(
     for first in range(0, len(chosen), _TOGETHER):
         _check_cancel(cancel)
         orders = [ranks(other) for other in pictures[first : first + _TOGETHER]]
-        made = curves(location, unit.channel, orders, by)
+        made = curves(location, unit.channel, orders, by, PERCENT_OF_OTHERS)
         deletion = replace(deletion, others=(*deletion.others, *made))
         yield replace(known, deletion=deletion)
 

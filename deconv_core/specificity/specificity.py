@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deconv_core.pictures import Reconstruction
-from deconv_core.specificity.deletion import PERCENT, Curve
+from deconv_core.specificity.deletion import PERCENT, PERCENT_OF_OTHERS, Curve
 from deconv_core.specificity.similarity import Similarity
 
 
@@ -17,10 +17,11 @@ class Deletion:
     """Curves of one map's activation at one location, as pixels are replaced.
 
     Attributes:
-        own: in the order of its own picture.
+        own: in the order of its own picture, at ``PERCENT`` of the field.
         random: in a random order.
         rules: rule -> in the order of its picture by this other rule.
-        others: in the order of other maps' pictures, as far as they are computed.
+        others: in the order of other maps' pictures, as far as they are computed, at
+            ``PERCENT_OF_OTHERS``.
     """
 
     own: Curve
@@ -30,13 +31,9 @@ class Deletion:
 
     @property
     def beaten(self) -> int:
-        """How many other maps' pictures lower the activation less, on the mean of the steps."""
-        return sum(mean_left(self.own) < mean_left(other) for other in self.others)
-
-
-def mean_left(curve: Curve) -> float:
-    """The share of the activation that is left, on the mean of all steps after the first."""
-    return float(np.mean(curve[1:]))
+        """How many other maps' pictures lower the activation less, on the mean of their steps."""
+        own = np.mean([self.own[PERCENT.index(percent)] for percent in PERCENT_OF_OTHERS])
+        return sum(bool(own < np.mean(other)) for other in self.others)
 
 
 @dataclass(frozen=True, eq=False)

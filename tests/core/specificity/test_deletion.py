@@ -123,24 +123,37 @@ def test_the_blur_is_the_mean_around(pictures: dict[str, np.ndarray]) -> None:
     assert np.abs(replacement_of(pixels)[65, 85] - expected).max() <= 0.51
 
 
-@pytest.fixture(scope="module")
-def wide() -> Network:
-    chain = random_chain(5, [6, 6, "pool", 16])
+CHAIN = random_chain(5, [6, 6, "pool", 16])
+
+
+def network_of(chain: list) -> Network:
     return build_network("wide", chain, PREPROCESSINGS["torchvision"], "", (32, 32))
 
 
-def test_another_maps_picture_in_the_pictures_place_has_a_uniform_position(wide: Network) -> None:
-    # Six pictures of other maps, one of them drawn to stand for the map's own.
-    generator, positions = np.random.default_rng(11), []
-    while len(positions) < 300:
+def shuffled(generator: np.random.Generator) -> Network:
+    """The same network with the last layer's weights shuffled between its maps."""
+    weight, bias = CHAIN[-1]
+    order = torch.from_numpy(generator.permutation(16))
+    return network_of([*CHAIN[:-1], (weight[order], bias[order])])
+
+
+@pytest.mark.parametrize("null", ["another map stands for it", "weights are shuffled"])
+def test_a_picture_that_is_not_the_maps_own_has_a_uniform_position(null: str) -> None:
+    wide, generator, positions = network_of(CHAIN), np.random.default_rng(11), []
+    while len(positions) < 150:
         pixels = generator.integers(0, 256, (32, 32, 3), np.uint8)
         place = (int(generator.integers(16)), int(generator.integers(16)))
         location = Location.of(wide, "conv2_1", pixels, place)
         channel = int(generator.integers(16))
         if not location.activations[channel] > 0:
             continue
-        others = generator.permutation([other for other in range(16) if other != channel])[:6]
-        orders = [ranks(picture) for picture in location.pictures(others.tolist())]
+        others = generator.permutation([other for other in range(16) if other != channel]).tolist()
+        if null == "weights are shuffled":
+            there = Location.of(shuffled(generator), "conv2_1", pixels, place)
+            compared = there.pictures([channel, *others[:5]])
+        else:
+            compared = location.pictures(others[:6])
+        orders = [ranks(picture) for picture in compared]
         left = np.mean(curves(location, channel, orders, replacement_of(pixels)), axis=1)
         below, ties = (left[1:] < left[0]).sum(), (left[1:] == left[0]).sum()
         positions.append((below + generator.random() * (ties + 1)) / 6)

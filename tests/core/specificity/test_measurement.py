@@ -80,7 +80,7 @@ def test_it_refuses_another_image_and_another_replacement(
 
 def test_the_sentence_says_the_numbers(picture: Reconstruction) -> None:
     own = (1.0, *[0.5] * 7, 0.31)
-    others = ((1.0, *[0.9] * 8), (1.0, *[0.4] * 8), (1.0, *[0.6] * 8))
+    others = ((1.0, 0.9, 0.9, 0.9), (1.0, 0.4, 0.4, 0.4), (1.0, 0.6, 0.6, 0.6))
     made = Deletion(own, (1.0, *[0.95] * 8), {}, others)
     assert Specificity(picture, (1, 2, 3), deletion=made).sentence == (
         "Replacing 8 % of the field by this picture lowers the activation to 31 %; faster than by "
