@@ -28,12 +28,15 @@ def peak_histogram(peaks: pd.DataFrame, top: Sequence[Activation], unit: Unit) -
     """
     # The browser could count too, but would need all peaks, perhaps a million.
     counts, edges = _counted(peaks["value"].to_numpy())
+    # Lists: rows of a NumPy array come back from a click as {"0": ..., "1": ...}.
+    bars = np.stack([edges[:-1], edges[1:]], axis=1).tolist()
+    marked = np.searchsorted(edges, [activation.value for activation in top], "right") - 1
     figure = go.Figure(
         go.Bar(
             x=(edges[:-1] + edges[1:]) / 2,
             y=counts,
             width=0.92 * np.diff(edges),
-            customdata=np.stack([edges[:-1], edges[1:]], axis=1),
+            customdata=bars,
             name="images",
             marker={"color": BARS},
             hovertemplate="%{y} images from %{customdata[0]:.4g} "
@@ -47,6 +50,7 @@ def peak_histogram(peaks: pd.DataFrame, top: Sequence[Activation], unit: Unit) -
             mode="markers",
             name=f"the {len(top)} shown",
             text=[f"{rank}. {a.image_id}" for rank, a in enumerate(top, 1)],
+            customdata=[bars[min(number, len(bars) - 1)] for number in marked],
             hovertemplate="%{text}<br>%{x:.4g}<extra></extra>",
             marker={"symbol": "line-ns-open", "size": 16, "color": ACCENT, "line": {"width": 2}},
         )
@@ -57,6 +61,7 @@ def peak_histogram(peaks: pd.DataFrame, top: Sequence[Activation], unit: Unit) -
         height=280,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         legend={"orientation": "h", "y": 1.12, "x": 0},
+        hovermode="x",  # low bars too can be pointed at
     )
     return figure
 
@@ -86,7 +91,7 @@ def label_chart(table: pd.DataFrame, few: int) -> go.Figure:
                 "color": "#8d8d8d",
                 "width": 3,
             },
-            customdata=table[["label", "auc", "auc_low", "auc_high", "images"]].to_numpy(object),
+            customdata=table[["label", "auc", "auc_low", "auc_high", "images"]].values.tolist(),
             hovertemplate="area %{customdata[1]:.3f} (%{customdata[2]:.3f} to "
             "%{customdata[3]:.3f}), %{customdata[4]:,} images<extra></extra>",
         )
@@ -102,6 +107,7 @@ def label_chart(table: pd.DataFrame, few: int) -> go.Figure:
         height=90 + 24 * len(table),
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         showlegend=False,
+        hovermode="y",  # also bars of no length, those of an area of 0.5
     )
     return figure
 
@@ -122,12 +128,24 @@ def correlation_map(table: pd.DataFrame, layer: str) -> go.Figure:
             zmax=1,
             colorscale=[[0, "#2b6cb0"], [0.5, "#e6e6e6"], [1, ACCENT]],
             hovertemplate="maps %{y} and %{x}: %{z:.2f}<extra></extra>",
+            colorbar={
+                **{"thickness": 12, "outlinewidth": 0, "tickvals": [-1, -0.5, 0, 0.5, 1]},
+                **{"lenmode": "pixels", "len": 200, "y": 1, "yanchor": "top"},
+            },
         )
     )
-    axis = {"type": "category", "showticklabels": len(names) <= 64}
+    # Square cells: what is too long of an axis becomes empty page, not empty plot.
+    axis = {
+        **{"type": "category", "showticklabels": len(names) <= 64, "ticks": ""},
+        **{"showgrid": False, "zeroline": False, "showline": False, "constrain": "domain"},
+    }
     figure.update_layout(
         xaxis=axis,
-        yaxis={**axis, "autorange": "reversed", "scaleanchor": "x", "title": f"maps of {layer}"},
+        yaxis={
+            **axis,
+            **{"autorange": "reversed", "scaleanchor": "x", "constraintoward": "top"},
+            "title": f"maps of {layer}",
+        },
         height=640,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
     )

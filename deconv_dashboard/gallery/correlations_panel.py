@@ -11,6 +11,9 @@ from deconv_dashboard.server import resources
 from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import counted
 
+_WIDTH = 720
+"""Pixels: the square plot and the bar of colours beside it."""
+
 
 def correlations_panel(choice: Choice, layer: Layer) -> None:
     """Draw the correlation of the peaks of each two maps, similar maps side by side."""
@@ -31,6 +34,7 @@ def correlations_panel(choice: Choice, layer: Layer) -> None:
         st.plotly_chart(
             correlation_map(table, layer.name),
             key=f"correlations_{layer.name}",
+            width=_WIDTH,
             config={"displayModeBar": False},
             alt=f"Correlations between the feature maps of {layer.name}",
         )

@@ -48,6 +48,7 @@ def distribution(
 
 def _show_bar(key: str) -> None:
     for point in st.session_state[key]["selection"]["points"]:
-        if "customdata" in point:
+        of_marks = point["curve_number"] > 0
+        if of_marks or point["y"]:  # not a bar of no images
             least, below = point["customdata"]
             address.visit("feature_map", band=bands.bar(least, below))

@@ -1,11 +1,14 @@
 """Figures show the numbers they are given."""
 
+import json
+
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 from deconv_core.index.activation_index import ActivationIndex
-from deconv_core.output.figures import peak_histogram
+from deconv_core.output.figures import correlation_map, label_chart, peak_histogram
 from deconv_core.units import Unit
 
 
@@ -23,6 +26,9 @@ def test_a_histogram_holds_every_peak_and_marks_the_top(index: ActivationIndex) 
         assert bars.y[number] == len(inside)
     assert sum(bars.y) == len(peaks)
     assert list(marks.x) == [activation.value for activation in top]
+    for (low, high), activation in zip(marks.customdata, top, strict=True):
+        assert low <= activation.value < high, "a mark leads to the images of its bar"
+        assert [low, high] in list(bars.customdata)
     assert [text.split(". ", 1) for text in marks.text] == [
         [str(rank), activation.image_id] for rank, activation in enumerate(top, 1)
     ]
@@ -48,3 +54,30 @@ def test_a_histogram_of_no_peaks_can_be_drawn() -> None:
         pd.DataFrame({"value": np.zeros(0, np.float32)}), [], Unit("conv1_1", 0)
     )
     assert sum(figure.data[0].y) == 0
+
+
+def test_a_click_brings_back_what_a_bar_carries(index: ActivationIndex) -> None:
+    histogram = peak_histogram(index.peaks("conv3_1", 2), [], Unit("conv3_1", 2))
+    labels = index.label_table("conv3_1").query("channel == 2").dropna(subset="auc")
+    (first, *_), *_ = sent_with_bars(label_chart(labels, few=10))
+    assert first == labels["label"].iloc[0]
+    for low, high in sent_with_bars(histogram):
+        assert isinstance(low, float)
+        assert isinstance(high, float)
+        assert low < high
+
+
+def sent_with_bars(figure: go.Figure) -> list[list[object]]:
+    """What the browser gets and sends back; an array in binary would come back as a dict."""
+    found: list[list[object]] = json.loads(figure.to_json())["data"][0]["customdata"]
+    return found
+
+
+def test_a_heat_map_is_square_and_has_no_grid_beside_it(index: ActivationIndex) -> None:
+    table = index.correlations("conv3_1")
+    figure = correlation_map(table, "conv3_1")
+    np.testing.assert_allclose(np.array(figure.data[0].z), table, atol=5e-4)
+    assert figure.layout.yaxis.scaleanchor == "x"
+    for axis in (figure.layout.xaxis, figure.layout.yaxis):
+        assert axis.constrain == "domain"
+        assert not axis.showgrid
