@@ -40,8 +40,8 @@ class View:
 PLACE = (("image", "dog/dog_2000006.jpg"), ("layer", "conv4_4"), ("position", "104,96"))
 VIEWS = {
     "start": View("", 860, 18),
-    "feature-map": View("feature_map", 1300, 18, (("layer", "conv4_4"), ("map", "37"))),
-    "layer": View("layer", 1230, 18, (("layer", "conv4_4"),)),
+    "feature-map": View("feature_map", 1215, 27, (("layer", "conv4_4"), ("map", "37"))),
+    "layer": View("layer", 1230, 146, (("layer", "conv4_4"),)),
     "image": View("image", 800, 24, PLACE),
 }
 """Name of the file in docs -> the screenshot."""
