@@ -15,6 +15,7 @@ from deconv_dashboard.frame.address import TABS
 from deconv_dashboard.frame.shell import heading, require_index, shell
 from deconv_dashboard.frame.tabs import open_tab
 from deconv_dashboard.gallery import answers, refining, tour
+from deconv_dashboard.gallery.about_panel import about_panel
 from deconv_dashboard.gallery.distribution import distribution
 from deconv_dashboard.gallery.downloads import downloads, file_stem
 from deconv_dashboard.gallery.groups_panel import groups_panel
@@ -79,6 +80,7 @@ def tab(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[Answ
     tabs = {
         "numbers": lambda: distribution(choice, index, unit, shown),
         "fired": lambda: of_chosen(choice, shown, where_it_fired),
+        "about": lambda: of_chosen(choice, shown, about_panel),
         "rules": lambda: of_chosen(choice, shown, rules_panel),
         "labels": lambda: labels_panel(choice, index, unit),
         "similar": lambda: similar_panel(choice, unit),
@@ -109,7 +111,7 @@ def grids(
 
     def choose(tile: str) -> None:
         st.session_state["chosen_tile"] = f"{unit} {tile}"
-        if choice.values.get("tab") != "rules":
+        if choice.values.get("tab") not in ("about", "rules"):
             address.visit(PAGE, tab="fired")
 
     chosen = st.session_state.get("chosen_tile", "")

@@ -186,6 +186,9 @@ st.markdown(
 - The rectification on the way down favours edges, whatever the network has learnt. Even random
   weights partly recover the image (Nie, Zhang & Patel 2018, *A Theoretical Explanation for
   Perplexing Behaviors of Backpropagation-based Visualizations*). Compare with {at_random}.
+- *About this picture* on the Feature map page measures both for one picture: how similar pictures
+  of other maps and of random networks are, and how fast the activation falls when pixels are
+  replaced in the order of the picture.
 - Nine images show only the top of a distribution. Before you name a map, look at the row from
   strongest to weakest and at other parts of the distribution. (Files of equal content take one
   place among the nine. The histogram counts each file.)

@@ -40,6 +40,7 @@ TABS = {
     "feature_map": {
         "numbers": "Distribution",
         "fired": "Where it fired",
+        "about": "About this picture",
         "rules": "Rules",
         "labels": "Labels",
         "similar": "Similar maps",

@@ -23,6 +23,7 @@ uploaded_image              a folder for an upload       SHA-256 of it, how it i
 _opening                    the demo's first answer      its three files                  2
 picture_store               reconstructions              network, image, activation,      192 MB
                                                          SHA-256 at the scan
+specificities               what was measured about them the same                         500
 reconstruction_cache        pixels, switches and peaks   image, network                   256 MB
 plane_store                 feature maps                 network, image, layer            96 MB
 strongest                   strongest map of each layer  network, image                   64
@@ -126,6 +127,7 @@ from deconv_dashboard.values import Choice, PictureKey
 
 if TYPE_CHECKING:
     from deconv_core.exact import ExactTop
+    from deconv_core.specificity.specificity import Specificity
 
 AS_TEXT: Any = dict.fromkeys(
     (PictureKey, ImageContent, FileState, Activation, Unit, Box, tuple), repr
@@ -548,6 +550,12 @@ def warm_up() -> threading.Thread:
 def picture_store() -> Store[PictureKey, Reconstruction]:
     """Finished reconstructions, shared by all sessions."""
     return Store(192 * 2**20, lambda picture: picture.pixels.nbytes + picture.patch.nbytes)
+
+
+@st.cache_resource(show_spinner=False)
+def specificities() -> Store[PictureKey, Specificity]:
+    """What was measured about pictures, shared by all sessions."""
+    return Store(500)
 
 
 @st.cache_resource(show_spinner=False)

@@ -645,6 +645,7 @@ ROWS: dict[str, Callable[..., None] | str] = {
     "uploaded_image": test_uploaded_image,
     "_opening": test_opening,
     "picture_store": test_picture_store_and_tiles,
+    "specificities": test_picture_store_and_tiles,
     "reconstruction_cache": test_reconstruction_cache,
     "plane_store": test_planes_strongest_thumbnails_and_overlays,
     "strongest": test_planes_strongest_thumbnails_and_overlays,
