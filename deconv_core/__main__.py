@@ -1,4 +1,4 @@
-"""The command line: ``python -m deconv_core scan``, ``top`` and ``check``."""
+"""The command line: ``python -m deconv_core scan``, ``top``, ``check`` and ``specificity``."""
 
 from __future__ import annotations
 
@@ -80,10 +80,11 @@ def _output_closed() -> bool:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deconv_core", description=__doc__)
     parser.set_defaults(run=lambda *_: _help(parser))
-    commands = parser.add_subparsers(metavar="scan | top | check")
+    commands = parser.add_subparsers(metavar="scan | top | check | specificity")
     _add_scan(commands)
     _add_top(commands)
     _add_check(commands)
+    _add_specificity(commands)
     return parser
 
 
@@ -231,6 +232,23 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.add_argument("--images", help="the folder of images, if it was moved since the scan")
     command.add_argument("--network", help="the network, if its file was moved since the scan")
     command.set_defaults(run=_check)
+
+
+def _add_specificity(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "specificity", help="measure how much of a layer's pictures is about their maps (slow)"
+    )
+    command.add_argument("index", help="the index folder, or its address")
+    command.add_argument(
+        "--layer", action="append", required=True, help="a layer (may be repeated)"
+    )
+    command.add_argument(
+        "--pairs", type=int, default=64, help="maps of a layer, each with one image (default: 64)"
+    )
+    command.add_argument("--seed", type=int, default=0, help="seed of every choice (default: 0)")
+    command.add_argument("--images", help="the folder of images, if it was moved since the scan")
+    command.add_argument("--network", help="the network, if its file was moved since the scan")
+    command.set_defaults(run=_specificity)
 
 
 def _scan(options: argparse.Namespace, interrupts: Interrupts) -> int:
@@ -477,6 +495,30 @@ def _repair(options: argparse.Namespace, interrupts: Interrupts) -> None:
         raise CancelledError(f"{len(index.images):,} of {index.total:,} images are in the index")
     if sys.stderr.isatty():
         print(file=sys.stderr)
+
+
+def _specificity(options: argparse.Namespace, interrupts: Interrupts) -> int:
+    """Print the table as CSV."""
+    from deconv_core.arguments import whole_number
+    from deconv_core.output.tables import table_csv
+    from deconv_core.scanning.plan import scanned_folder
+    from deconv_core.specificity.layer_sample import layer_sample
+    from deconv_core.specificity.table import specificity_table
+
+    whole_number("--pairs", options.pairs, 1), whole_number("--seed", options.seed)
+    index = deconv_core.ActivationIndex.open(options.index)
+    made = index.manifest
+    images = scanned_folder(_images_of(options, index.image_root), made)
+    network = _load(_network_of(options, made), made.preprocessing, "bar", interrupts)
+    report, measured = _bar("measuring"), []
+    with interrupts.leaving_in_order():
+        for layer in options.layer:
+            asked = network, images, index, layer, options.pairs, interrupts.cancel
+            for one in layer_sample(*asked, seed=options.seed):
+                measured.append(one)
+                report(len(measured), options.pairs * len(options.layer))
+    print(table_csv(specificity_table(measured)), end="")
+    return 0
 
 
 def _images_of(options: argparse.Namespace, scanned: Location) -> Location:

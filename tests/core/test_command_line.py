@@ -1,5 +1,6 @@
 """``python -m deconv_core scan``, ``top``, ``check``: files, columns, progress, exit codes."""
 
+import io
 import json
 import os
 import shutil
@@ -573,6 +574,21 @@ def test_an_interrupted_scan_ends_with_130_and_goes_on(
     first = json.loads(done.stdout.splitlines()[0])
     assert first["found"] >= 2
     assert ActivationIndex.open(tmp_path / "index").complete
+
+
+def test_specificity_prints_a_table(
+    weights: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = str(tmp_path / "index")
+    arguments = ["scan", str(photos), "--network", weights, "--index", index, "--labels", "a"]
+    assert main([*arguments, "--extensions", "png", "--progress", "none"]) == 0
+    capsys.readouterr()
+    layers = ["--layer", "conv1_2", "--layer", "conv2_2"]
+    assert main(["specificity", index, *layers, "--pairs", "1"]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert table["layer"].tolist() == ["conv1_2", "conv2_2"]
+    assert (table["beaten"] <= table["other_maps"]).all()
+    assert table[["spearman", "cosine", "edges", "left"]].notna().all(axis=None)
 
 
 def test_check_names_damage_and_repairs_it(
