@@ -63,6 +63,7 @@ def similarity_dots(rows: Sequence[tuple[str, Sequence[float]]]) -> go.Figure:
 def deletion_curves(
     percent: Sequence[int],
     own: Sequence[float],
+    percent_of_others: Sequence[int],
     others: Sequence[Sequence[float]],
     named: Sequence[tuple[str, Sequence[float]]],
 ) -> go.Figure:
@@ -71,6 +72,7 @@ def deletion_curves(
     Args:
         percent: percent of the field that are replaced, of each step.
         own: in the order of the picture itself.
+        percent_of_others: the same for the curves of other maps' pictures.
         others: in the order of other maps' pictures, drawn thin.
         named: name and curve of each other order.
     """
@@ -78,7 +80,7 @@ def deletion_curves(
     for number, curve in enumerate(others):
         figure.add_trace(
             go.Scatter(
-                x=list(percent),
+                x=list(percent_of_others),
                 y=list(curve),
                 mode="lines",
                 name="other maps' pictures",

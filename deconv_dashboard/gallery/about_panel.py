@@ -153,13 +153,13 @@ def _extremes(found: Specificity, extremes: tuple[int, int]) -> None:
 
 
 def _deletion(found: Specificity, made: Deletion, key: PictureKey | None) -> None:
-    from deconv_core.specificity.deletion import PERCENT  # loads torch
+    from deconv_core.specificity.deletion import PERCENT, PERCENT_OF_OTHERS  # loads torch
 
     st.markdown("**Deletion**")
     named = [("random order", made.random)]
     named += [(RULE_NAMES[rule], curve) for rule, curve in made.rules.items()]  # type: ignore[index]
     st.plotly_chart(
-        deletion_curves(PERCENT, made.own, made.others, named),
+        deletion_curves(PERCENT, made.own, PERCENT_OF_OTHERS, made.others, named),
         key=f"deletion {key is None} {len(made.others)}",
         config=_PLAIN,
         alt="The activation that is left as pixels are replaced",

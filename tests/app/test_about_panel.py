@@ -27,6 +27,9 @@ def test_a_picture_is_measured_on_request_and_kept(
     assert np.allclose(dots[0]["x"], [one.spearman for one in expected.other_maps], atol=1e-3)
     assert expected.deletion is not None
     assert np.allclose(curves[-1]["y"], expected.deletion.own, atol=1e-3)
+    assert curves[-1]["x"] == list(range(9))
+    assert curves[0]["x"] == [0, 2, 5, 8]
+    assert np.allclose(curves[0]["y"], expected.deletion.others[0], atol=1e-3)
     again = open_page("feature_map", layer=UNIT[0], map=str(UNIT[1]), tab="about")
     assert expected.sentence in words(again)
     assert "measure" not in [button.key for button in again.button]
