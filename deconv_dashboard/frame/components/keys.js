@@ -2,6 +2,10 @@
 // at once; Python is told the first goal of a burst and the last, so that none is lost and none
 // is computed in vain.
 
+// After a click on a tab or a choice with the mouse, arrows belong to the page again. Who came there
+// by keyboard goes on with arrows from tab to tab.
+const CLICKED = "[role=tablist], [role=radiogroup]";
+
 const QUIET = 200; // milliseconds without a press that end a burst
 const TYPING = "input, textarea, select, [contenteditable=true], [role=combobox], [role=listbox], "
   + "[role=slider], [role=grid], [role=radiogroup], [role=tablist], [role=menu], [role=dialog], "
@@ -63,10 +67,19 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (burst) state.timer = setTimeout(flush, QUIET);
     else flush();
   };
+  const clicked = (event) => {
+    if (!event.detail) return; // by keyboard
+    setTimeout(() => {
+      const focused = document.activeElement;
+      if (focused && focused.closest(CLICKED)) focused.blur();
+    });
+  };
   window.addEventListener("keydown", pressed);
+  window.addEventListener("click", clicked);
   state.listening = true;
   state.stop = () => {
     window.removeEventListener("keydown", pressed);
+    window.removeEventListener("click", clicked);
     state.listening = false;
   };
   return state.stop;
