@@ -32,7 +32,7 @@ def within(band: str, ranked: RankedPeaks) -> RankedPeaks:
         return ranked.silent
     if found := _BAR.fullmatch(band):
         return ranked.between(float(found[1]), float(found[2])).firing
-    if band in (TOP, WEAKEST):
+    if band == WEAKEST:
         return ranked.firing
     if part := percentiles(band):
         return ranked.band(*part).firing
@@ -47,21 +47,20 @@ def percentiles(band: str) -> tuple[float, float] | None:
 
 
 def shown_of(band: str, ranked: RankedPeaks, k: int) -> RankedPeaks:
-    """The k images of a band to show, the weakest first: evenly spaced by rank, or its end."""
+    """The k images of a band to show, the weakest first: evenly spaced by rank, or its end.
+
+    The top has answers of its own (``answers.find``), which are checked in float32.
+    """
     part = within(band, ranked)
-    if band == TOP:
-        return part.last(k)
     return part.first(k) if band == WEAKEST else part.spread(k)
 
 
 def described(band: str, ranked: RankedPeaks, k: int) -> str:
-    """What a band is and how many of its images are shown, in words; "" for the top."""
+    """What a band is and how many of its images are shown, in words."""
     part = within(band, ranked)
     count, few = len(part), min(k, len(part))
     images = counted(count, "image")
     some = "all are shown" if few == count else f"{few} of them are shown, evenly spaced by rank"
-    if band == TOP:
-        return ""
     if not count and (band == SILENT or _BAR.fullmatch(band)):
         return "No image is in this part of the distribution."
     if band == SILENT:

@@ -382,8 +382,8 @@ class ActivationIndex:
             copies: count every copy, as in ``top``.
 
         Returns:
-            Two to four groups, or a single one if no split is stable. None if fewer than 40 images
-            activate the map.
+            Two to four groups, or a single one if no split is stable; no group at all if fewer
+            than 40 images activate the map.
 
         Raises:
             DeconvError: there is no such layer or channel.

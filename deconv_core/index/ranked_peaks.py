@@ -20,7 +20,7 @@ class Rank:
     Attributes:
         rank: 1 is the largest peak.
         total: the number of images that are ranked.
-        percentile: the share of images with a smaller peak, 0 to less than 1.
+        percentile: the share of images that are ranked below it, 0 to less than 1.
     """
 
     rank: int
@@ -91,10 +91,6 @@ class RankedPeaks:
     def first(self, k: int) -> RankedPeaks:
         """The k images with the smallest peaks, or all."""
         return replace(self, table=self.table[:k])
-
-    def last(self, k: int) -> RankedPeaks:
-        """The k images with the largest peaks, or all."""
-        return replace(self, table=self.table[max(len(self) - k, 0) :].reset_index(drop=True))
 
     def spread(self, k: int, seed: int | None = None) -> RankedPeaks:
         """Some of these images, evenly spaced by rank; all of them if there are at most k.

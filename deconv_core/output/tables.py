@@ -44,7 +44,7 @@ def activation_table(
         height, width. Without ``layers``, activations have no box. With ``copies`` there are also
         the columns copies (their number) and copy_ids (separated by "; "). If any of the maps has
         a name, there is the column name. With ``ranks`` there are rank_of_all (1 is the largest
-        peak) and percentile (the share of images with a smaller peak).
+        peak) and percentile (the share of images ranked below).
 
     Raises:
         DeconvError: ``items`` is not such a list, or ``layers`` lacks a layer.

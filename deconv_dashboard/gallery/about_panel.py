@@ -85,9 +85,7 @@ def _step_by_step(
     for number, known in enumerate(measure(network, picture, pixels, cancel)):  # type: ignore[arg-type]
         made = known.deletion
         if made is None:
-            said.caption(
-                "Measuring: other maps and edges" if number == 0 else "Measuring: deletion"
-            )
+            said.caption("Measuring: random networks" if number == 0 else "Measuring: deletion")
         else:
             said.caption(f"Measuring: deletion, {len(made.others)} of {len(known.channels)} maps")
         if number < 2:
