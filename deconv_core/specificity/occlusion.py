@@ -1,76 +1,155 @@
-"""Occlusion: a map's activation while a grey square slides over the image: the paper's figure 7."""
+"""Occlusion: what a network computes while a grey square slides over the image: figure 7."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
-from deconv_core.arguments import callbacks, whole_number
-from deconv_core.errors import CancelledError
+from deconv_core.arguments import callbacks, instance, whole_number
+from deconv_core.deconvnet import walk_up
+from deconv_core.errors import CancelledError, DeconvError
+from deconv_core.graph.geometry import Place, whole_plane
 from deconv_core.images.decoding import Pixels
-from deconv_core.progress import CancelFlag
-from deconv_core.specificity.location import Location
+from deconv_core.network.head import Head
+from deconv_core.network.network import Network
+from deconv_core.progress import CancelFlag, Progress
+from deconv_core.scanning.compute import to_batch
+from deconv_core.units import Unit
 
-_GREY = 128
+GREY = 128
+"""The value of the square's pixels, in all colours."""
+Floats = npt.NDArray[np.float64]
 _COARSE = (4, 2, 1)
-_MOST_IMAGES = 32
+_TOGETHER = 8
+"""Images that pass up together; then there is news, and cancel is asked."""
+
+
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """What a network computes for some images, each in an array of one shape.
+
+    Attributes:
+        activations: of the map at its location.
+        sums: of the layer's strongest map, over all its locations.
+        probabilities: of the class that is the most probable one of the image without a square;
+            None for a network without a classifier.
+        classes: the most probable class, by its number; None for a network without a classifier.
+    """
+
+    activations: npt.NDArray[np.float32]
+    sums: npt.NDArray[np.float32]
+    probabilities: npt.NDArray[np.float32] | None = None
+    classes: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Occlusion:
-    """A map's activation at one location for each position of the square.
+    """What a network computes for each position of the square.
 
     Attributes:
+        unit: the map.
+        place: its location.
+        strongest: the map of the layer with the largest peak in the image without a square.
         size: side of the square, in pixels.
         tops: its first rows.
         lefts: its first columns.
-        activations: (len(tops), len(lefts)).
+        found: for each position, arrays (len(tops), len(lefts)).
+        without: the same for the image without a square, arrays without axes.
     """
 
+    unit: Unit
+    place: Place
+    strongest: int
     size: int
     tops: tuple[int, ...]
     lefts: tuple[int, ...]
-    activations: npt.NDArray[np.float32]
+    found: Responses
+    without: Responses
 
 
 def occlusions(
-    location: Location,
-    channel: int,
+    network: Network,
+    pixels: Pixels,
+    unit: Unit,
+    place: Place,
     size: int = 32,
-    stride: int = 8,
+    stride: int = 16,
+    progress: Progress | None = None,
     cancel: CancelFlag | None = None,
 ) -> Iterator[Occlusion]:
-    """Slide a grey square over the image of a location, coarse to fine.
+    """Slide a grey square over an image, coarse to fine.
 
     Args:
-        location: where the map responds.
-        channel: the map.
+        network: the network.
+        pixels: the image as the network sees it, uint8 (height, width, 3).
+        unit: a map.
+        place: row and column in it.
         size: side of the square, in pixels.
         stride: pixels from one position to the next.
+        progress: called with (positions done, positions in all).
         cancel: set it to stop between batches.
 
     Yields:
-        The activations at every fourth position along each axis, at every second, and at all.
+        What is known at every fourth position along each axis, at every second, and at all.
 
     Raises:
         DeconvError: an argument is not allowed.
         CancelledError: ``cancel`` was set.
     """
+    _check(network, pixels, unit, place)
     whole_number("size", size, 1), whole_number("stride", stride, 1)
-    callbacks(None, cancel)
-    height, width = location.pixels.shape[:2]
-    known: dict[tuple[int, int], float] = {}
+    callbacks(progress, cancel)
+    rows, columns = (_starts(length, size, stride) for length in network.input_size)
+    maps, scores = _pass(network, unit.layer, [pixels])
+    strongest = int(maps[0].amax((1, 2)).argmax())
+    best = None if scores is None else int(scores.argmax())
+    watched = _Watched(unit.channel, place, strongest, best)
+    without = _responses(watched.numbers(maps, scores)[0])
+    known: dict[Place, Floats] = {}
     for coarse in _COARSE:
-        tops = _starts(height, size, stride)[::coarse]
-        lefts = _starts(width, size, stride)[::coarse]
-        wanted = [(top, left) for top in tops for left in lefts]
-        _complete(location, channel, size, wanted, known, cancel)
-        found = np.array([[known[top, left] for left in lefts] for top in tops], np.float32)
-        yield Occlusion(size, tops, lefts, found)
+        tops, lefts = rows[::coarse], columns[::coarse]
+        missing = [(top, left) for top in tops for left in lefts if (top, left) not in known]
+        for some in (missing[n : n + _TOGETHER] for n in range(0, len(missing), _TOGETHER)):
+            if cancel is not None and cancel.is_set():
+                raise CancelledError("stopped")
+            images = [occluded(pixels, position, size) for position in some]
+            found = watched.numbers(*_pass(network, unit.layer, images))
+            known |= zip(some, found, strict=True)
+            if progress is not None:
+                progress(len(known), len(rows) * len(columns))
+        numbers = np.array([[known[top, left] for left in lefts] for top in tops])
+        found = _responses(numbers)
+        yield Occlusion(unit, place, strongest, size, tops, lefts, found, without)
+
+
+def occluded(pixels: Pixels, position: Place, size: int) -> Pixels:
+    """The image with the square at this first row and column; what is outside is cut off."""
+    changed = pixels.copy()
+    changed[position[0] : position[0] + size, position[1] : position[1] + size] = GREY
+    return changed
+
+
+def head_of(network: Network) -> Head | None:
+    """The network's classifier; None if it has none, or one behind a step without a deconvnet."""
+    head = network.head
+    return None if head is None or head.value in network.graph.blocked else head
+
+
+def _check(network: Network, pixels: Pixels, unit: Unit, place: Place) -> None:
+    instance("network", network, Network, "load_network('demo')")
+    instance("pixels", pixels, np.ndarray, "images.read(0)")
+    layer = network.layer(instance("unit", unit, Unit, "Unit('conv4_4', 171)").layer)
+    if pixels.shape != (*network.input_size, 3):
+        raise DeconvError(f"the image has the shape {pixels.shape}, not that of the network")
+    whole_number("channel", unit.channel, 0, layer.channels - 1)
+    whole_number("row", place[0], 0, layer.height - 1)
+    whole_number("column", place[1], 0, layer.width - 1)
 
 
 def _starts(length: int, size: int, stride: int) -> tuple[int, ...]:
@@ -78,33 +157,41 @@ def _starts(length: int, size: int, stride: int) -> tuple[int, ...]:
     return tuple(range(0, (math.ceil(max(length - size, 0) / stride) + 1) * stride, stride))
 
 
-def _complete(
-    location: Location,
-    channel: int,
-    size: int,
-    wanted: list[tuple[int, int]],
-    known: dict[tuple[int, int], float],
-    cancel: CancelFlag | None,
-) -> None:
-    """Add what is not known yet; a square outside the field changes nothing."""
-    box = location.box
-    missing = []
-    for top, left in wanted:
-        inside = top < box.bottom and top + size > box.top
-        if inside and left < box.right and left + size > box.left:
-            if (top, left) not in known:
-                missing.append((top, left))
-        else:
-            known[top, left] = float(location.activations[channel])
-    for first in range(0, len(missing), _MOST_IMAGES):
-        if cancel is not None and cancel.is_set():
-            raise CancelledError("stopped")
-        some = missing[first : first + _MOST_IMAGES]
-        images = [_occluded(location.pixels, place, size) for place in some]
-        known |= zip(some, location.responses(images, channel).tolist(), strict=True)
+@torch.inference_mode()
+def _pass(network: Network, layer: str, images: Sequence[Pixels]) -> tuple[Tensor, Tensor | None]:
+    """Feature maps (N, C, H, W) of a layer, and class probabilities (N, classes), in one pass."""
+    graph, head = network.graph, head_of(network)
+    value = network.value_of(layer)
+    wanted = (value,) if head is None else (value, head.value)
+    places = graph.needed(*wanted)
+    last_use = {**graph.last_use(*wanted), **dict.fromkeys(wanted, len(graph.nodes))}  # stay
+    whole = {v: whole_plane(graph.plane(v), len(images)) for v in range(max(wanted) + 1)}
+    inputs = network.normalise(to_batch(images).contiguous())
+    values = walk_up(graph, places, {0: inputs}, whole, last_use, lambda *_: None)
+    return values[value], None if head is None else head(values[head.value]).softmax(1)
 
 
-def _occluded(pixels: Pixels, place: tuple[int, int], size: int) -> Pixels:
-    changed = pixels.copy()
-    changed[place[0] : place[0] + size, place[1] : place[1] + size] = _GREY
-    return changed
+@dataclass(frozen=True)
+class _Watched:
+    """Which numbers of a pass are kept: of a map at its location, the strongest map, a class."""
+
+    channel: int
+    place: Place
+    strongest: int
+    best: int | None
+
+    def numbers(self, maps: Tensor, scores: Tensor | None) -> Floats:
+        """Activation and sum (N, 2); with a classifier probability and class too (N, 4)."""
+        row, column = self.place
+        found = [maps[:, self.channel, row, column], maps[:, self.strongest].sum((1, 2))]
+        if scores is not None:
+            found += [scores[:, self.best], scores.argmax(1)]
+        return torch.stack([numbers.double() for numbers in found], 1).numpy()
+
+
+def _responses(numbers: Floats) -> Responses:
+    activations, sums, *of_classes = np.moveaxis(numbers, -1, 0).astype(np.float32)
+    if not of_classes:
+        return Responses(activations, sums)
+    probabilities, classes = of_classes
+    return Responses(activations, sums, probabilities, classes.astype(np.int64))
