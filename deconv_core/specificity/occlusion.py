@@ -119,8 +119,7 @@ def occlusions(
             if cancel is not None and cancel.is_set():
                 raise CancelledError("stopped")
             images = [occluded(pixels, position, size) for position in some]
-            found = watched.numbers(*_pass(network, unit.layer, images))
-            known |= zip(some, found, strict=True)
+            known |= zip(some, watched.numbers(*_pass(network, unit.layer, images)), strict=True)
             if progress is not None:
                 progress(len(known), len(rows) * len(columns))
         numbers = np.array([[known[top, left] for left in lefts] for top in tops])

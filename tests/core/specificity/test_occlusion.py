@@ -24,9 +24,7 @@ AFTER = 5
 @pytest.fixture(scope="module")
 def chain() -> nn.Sequential:
     torch.manual_seed(0)
-    made = nn.Sequential(*lively(Chain()))
-    made[-1].weight.data *= 10  # so that classes are not alike
-    return made
+    return nn.Sequential(*lively(Chain()))
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +79,7 @@ def test_all_four_are_those_of_a_loop_over_whole_images(
     assert np.array_equal(made.classes, classes)
     assert np.ptp(activations) > 0.1 * activations.max()
     assert np.ptp(sums) > 0.01 * sums.max()
-    assert np.ptp(probabilities) > 0.01
+    assert np.ptp(probabilities) > 1e-3
     assert len(np.unique(classes)) > 1
     unchanged = [float(part) for part in readings(chain, whole, strongest, best)]
     without = found.without
