@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import deconv_core
@@ -240,10 +241,13 @@ def _add_specificity(commands: argparse._SubParsersAction[argparse.ArgumentParse
     )
     command.add_argument("index", help="the index folder, or its address")
     command.add_argument(
-        "--layer", action="append", required=True, help="a layer (may be repeated)"
+        "--layer", action="append", help="a layer (may be repeated; default: all layers)"
     )
     command.add_argument(
         "--pairs", type=int, default=64, help="maps of a layer, each with one image (default: 64)"
+    )
+    command.add_argument(
+        "--out", help="the CSV file to write, or to continue (default: print the table)"
     )
     command.add_argument("--seed", type=int, default=0, help="seed of every choice (default: 0)")
     command.add_argument("--images", help="the folder of images, if it was moved since the scan")
@@ -498,26 +502,28 @@ def _repair(options: argparse.Namespace, interrupts: Interrupts) -> None:
 
 
 def _specificity(options: argparse.Namespace, interrupts: Interrupts) -> int:
-    """Print the table as CSV."""
+    """Print the table as CSV, or write it."""
     from deconv_core.arguments import whole_number
     from deconv_core.output.tables import table_csv
     from deconv_core.scanning.plan import scanned_folder
-    from deconv_core.specificity.layer_sample import layer_sample
-    from deconv_core.specificity.table import specificity_table
+    from deconv_core.specificity.layer_sample import measure_layers
 
     whole_number("--pairs", options.pairs, 1), whole_number("--seed", options.seed)
     index = deconv_core.ActivationIndex.open(options.index)
     made = index.manifest
     images = scanned_folder(_images_of(options, index.image_root), made)
     network = _load(_network_of(options, made), made.preprocessing, "bar", interrupts)
-    report, measured = _bar("measuring"), []
+    layers = options.layer or [name for name in index.layers if name not in network.unusable]
     with interrupts.leaving_in_order():
-        for layer in options.layer:
-            asked = network, images, index, layer, options.pairs, interrupts.cancel
-            for one in layer_sample(*asked, seed=options.seed):
-                measured.append(one)
-                report(len(measured), options.pairs * len(options.layer))
-    print(table_csv(specificity_table(measured)), end="")
+        table = measure_layers(
+            *(network, images, index, layers, options.out and Path(options.out)),
+            pairs=options.pairs,
+            seed=options.seed,
+            progress=_bar("measuring"),
+            cancel=interrupts.cancel,
+        )
+    if options.out is None:
+        print(table_csv(table), end="")
     return 0
 
 

@@ -17,7 +17,7 @@ from deconv_core.units import Box
 
 PERCENT = tuple(range(9))
 """Percent of the field that are replaced, step by step."""
-PERCENT_OF_OTHERS = (0, 2, 5, 8)
+PERCENT_OF_OTHERS = (0, 4, 8)
 """The same for other maps' pictures: they are many."""
 Replacement = Literal["blur", "grey", "mean"]
 REPLACEMENTS: tuple[Replacement, ...] = ("blur", "grey", "mean")

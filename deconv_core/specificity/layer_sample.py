@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from deconv_core.arguments import callbacks, whole_number
+from deconv_core.errors import CancelledError
 from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.network.network import Network
 from deconv_core.progress import CancelFlag
 from deconv_core.reconstruction.cache import ReconstructionCache
 from deconv_core.reconstruction.reconstruct import reconstruct
+from deconv_core.specificity.layer_table import (
+    PAIR,
+    SAMPLE_OTHERS,
+    made_from,
+    pair_of,
+    read_layer_table,
+    write_layer_table,
+)
 from deconv_core.specificity.measurement import measure
-from deconv_core.specificity.other_maps import OTHER_MAPS
 from deconv_core.specificity.specificity import Specificity
+from deconv_core.specificity.table import specificity_table
 from deconv_core.units import Activation
 
 PAIRS = 64
@@ -38,29 +50,81 @@ def sampled_pairs(
     return chosen
 
 
-def layer_sample(
+def measure_layers(
     network: Network,
     images: ImageFolder,
     index: ActivationIndex,
-    layer: str,
-    count: int = PAIRS,
-    cancel: CancelFlag | None = None,
+    layers: Sequence[str],
+    path: Path | None = None,
     *,
-    others: int = OTHER_MAPS,
+    pairs: int = PAIRS,
+    others: int = SAMPLE_OTHERS,
     seed: int = 0,
-) -> Iterator[Specificity]:
-    """Measure the pictures of ``sampled_pairs``, one after the other; arguments as of ``measure``.
+    progress: Callable[[int, int], None] | None = None,
+    cancel: CancelFlag | None = None,
+) -> pd.DataFrame:
+    """Measure the pictures of ``sampled_pairs`` of some layers.
+
+    Args:
+        network: the network of the index.
+        images: the images of the index.
+        index: the index.
+        layers: the layers.
+        path: a CSV file to continue and to write after each picture; rows of other layers stay.
+        pairs: how many pictures of each layer.
+        others: with how many other maps of the layer each is compared.
+        seed: of every choice.
+        progress: called with (pictures measured, in all).
+        cancel: set it to stop; what is measured stays in the file.
+
+    Returns:
+        The rows of these layers: ``specificity_table`` with the columns ``made_from`` and
+        ``content`` (hash of the image) in front.
 
     Raises:
-        DeconvError: there is no such layer, or an argument is not allowed.
-        ImageError: an image is gone, cannot be read or is not the one that was scanned.
+        DeconvError: there is no such layer, an argument is not allowed, or an image cannot be read
+            or is not the one that was scanned.
+        OSError: the file cannot be written.
         CancelledError: ``cancel`` was set.
     """
-    network.layer(layer)
+    callbacks(progress, cancel)
+    whole_number("pairs", pairs, 1), whole_number("others", others, 1), whole_number("seed", seed)
+    for layer in layers:
+        network.layer(layer)
+    key = made_from(index, others, seed)
+    table = read_layer_table(path, index, key) if path else pd.DataFrame(columns=PAIR)
+    known = dict(zip(table[PAIR].itertuples(False, None), table.to_dict("records"), strict=True))
+    chosen = [found for layer in layers for found in sampled_pairs(index, layer, pairs, seed)]
+    content = index.content_hashes(dict.fromkeys(found.image_id for found in chosen))
+    asked = [pair_of(found, content[found.image_id]) for found in chosen]
     cache = ReconstructionCache()
-    for found in sampled_pairs(index, layer, count, seed):
-        scanned = index.content_hashes([found.image_id])
-        (picture,) = reconstruct(network, images, [found], cache, cancel=cancel, scanned=scanned)
-        pixels = cache.pixels(images, images.position(found.image_id), network.input_size)
-        *_, complete = measure(network, picture, pixels, cancel, others=others, seed=seed)
-        yield complete
+    for number, (found, pair) in enumerate(zip(chosen, asked, strict=True)):
+        if pair not in known:
+            if cancel is not None and cancel.is_set():
+                raise CancelledError(f"stopped after {number} of {len(asked)} pictures")
+            one = _measured(network, images, found, content, cache, cancel, others, seed)
+            (row,) = specificity_table([one]).to_dict("records")
+            known[pair] = {"made_from": key, "content": content[found.image_id], **row}
+            if path is not None:
+                write_layer_table(path, pd.DataFrame(known.values()))
+        if progress is not None:
+            progress(number + 1, len(asked))
+    return pd.DataFrame([known[pair] for pair in asked])
+
+
+def _measured(
+    network: Network,
+    images: ImageFolder,
+    found: Activation,
+    scanned: Mapping[str, str],
+    cache: ReconstructionCache,
+    cancel: CancelFlag | None,
+    others: int,
+    seed: int,
+) -> Specificity:
+    (picture,) = reconstruct(network, images, [found], cache, cancel=cancel, scanned=scanned)
+    pixels = cache.pixels(images, images.position(found.image_id), network.input_size)
+    *_, complete = measure(
+        *(network, picture, pixels, cancel), others=others, other_rules=False, seed=seed
+    )
+    return complete

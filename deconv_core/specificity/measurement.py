@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,7 @@ from deconv_core.arguments import callbacks, instance, shown, whole_number
 from deconv_core.errors import CancelledError, DeconvError
 from deconv_core.images.decoding import Pixels
 from deconv_core.network.network import Network
-from deconv_core.pictures import RULES, Reconstruction
+from deconv_core.pictures import RULES, Reconstruction, Rule
 from deconv_core.progress import CancelFlag
 from deconv_core.specificity.deletion import (
     PERCENT_OF_OTHERS,
@@ -40,6 +40,7 @@ def measure(
     cancel: CancelFlag | None = None,
     *,
     others: int = OTHER_MAPS,
+    other_rules: bool = True,
     replacement: Replacement = "blur",
     seed: int = 0,
 ) -> Iterator[Specificity]:
@@ -51,13 +52,14 @@ def measure(
         pixels: its whole image as the network sees it, uint8 (height, width, 3).
         cancel: set it to stop.
         others: with how many other maps of the layer it is compared.
+        other_rules: False leaves out the deletion curves of the pictures by the other rules.
         replacement: what pixels are replaced by: "blur", "grey" or "mean".
         seed: of the choice of maps, the random networks and the random order.
 
     Yields:
-        What is known so far, more each time: similarities to other maps' pictures and to edges,
-        then to random networks' pictures, then deletion, with ever more other maps. The last one
-        is complete.
+        What is known so far, more each time: similarities to edges and to ever more other maps'
+        pictures, then to random networks' pictures, then deletion, with ever more other maps. The
+        last one is complete.
 
     Raises:
         DeconvError: an argument is not allowed, or the picture is of another image or network.
@@ -68,24 +70,32 @@ def measure(
     whole_number("others", others, 1), whole_number("seed", seed)
     unit = picture.activation.unit
     chosen = other_maps(unit, location.layer.channels, others, seed)
-    pictures = location.pictures(chosen, picture.rule)
-    known = _compared(picture, chosen, pictures)
-    yield known
+    (steep,) = similarities(picture.pixels, edges(picture.patch)[None])
+    known = Specificity(picture, chosen, edges=steep.spearman)
+    pictures = np.empty((len(chosen), *picture.pixels.shape), np.float32)
+    for first in range(0, len(chosen), _TOGETHER):
+        _check_cancel(cancel)
+        part = slice(first, first + _TOGETHER)
+        pictures[part] = location.pictures(chosen[part], picture.rule)
+        alike = similarities(picture.pixels, pictures[part])
+        known = _with_extremes(replace(known, other_maps=(*known.other_maps, *alike)), pictures)
+        yield known
     for number in range(RANDOM_NETWORKS):
         _check_cancel(cancel)
         drawn = random_network(network, unit.layer, seed * RANDOM_NETWORKS + number)
-        found = _similarity_there(drawn, picture, location)
-        known = replace(known, random_networks=(*known.random_networks, found))
+        there = _similarity_there(drawn, picture, location)
+        known = replace(known, random_networks=(*known.random_networks, there))
     yield known
     by = replacement_of(pixels, replacement)
     _check_cancel(cancel)
-    deletion = _without_others(location, picture, by, seed)
+    rules = [rule for rule in RULES if other_rules and rule != picture.rule]
+    deletion = _without_others(location, picture, rules, by, seed)
     yield replace(known, deletion=deletion)
     for first in range(0, len(chosen), _TOGETHER):
         _check_cancel(cancel)
         orders = [ranks(other) for other in pictures[first : first + _TOGETHER]]
-        made = curves(location, unit.channel, orders, by, PERCENT_OF_OTHERS)
-        deletion = replace(deletion, others=(*deletion.others, *made))
+        found = curves(location, unit.channel, orders, by, PERCENT_OF_OTHERS)
+        deletion = replace(deletion, others=(*deletion.others, *found))
         yield replace(known, deletion=deletion)
 
 
@@ -111,12 +121,8 @@ def _checked(
     return location
 
 
-def _compared(picture: Reconstruction, chosen: tuple[int, ...], pictures: Floats) -> Specificity:
-    """The similarities to other maps' pictures and to the patch's edges."""
-    (steep,) = similarities(picture.pixels, edges(picture.patch)[None])
-    known = Specificity(
-        picture, chosen, similarities(picture.pixels, pictures), edges=steep.spearman
-    )
+def _with_extremes(known: Specificity, pictures: Floats) -> Specificity:
+    """What is known, with the most and the least similar of the pictures compared so far."""
     if known.extremes is None:
         return known
     shown = tuple(pictures[place].copy() for place in known.extremes)
@@ -131,10 +137,11 @@ def _similarity_there(network: Network, picture: Reconstruction, location: Locat
     return found
 
 
-def _without_others(location: Location, picture: Reconstruction, by: Pixels, seed: int) -> Deletion:
-    """The curves of a picture, of random order and of the pictures by the other rules."""
+def _without_others(
+    location: Location, picture: Reconstruction, rules: Sequence[Rule], by: Pixels, seed: int
+) -> Deletion:
+    """The curves of a picture, of random order and of the pictures by other rules."""
     channel = picture.activation.unit.channel
-    rules = [rule for rule in RULES if rule != picture.rule]
     others = [location.pictures([channel], rule)[0] for rule in rules]
     orders = [ranks(picture.pixels), random_ranks(location.box, seed), *map(ranks, others)]
     own, random, *ruled = curves(location, channel, orders, by)

@@ -1,14 +1,40 @@
-"""A table with one row for each picture whose specificity was measured."""
+"""Tables with one row for each picture whose specificity was measured."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from deconv_core.specificity.specificity import Specificity
+if TYPE_CHECKING:
+    from deconv_core.specificity.specificity import Specificity  # loads torch
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSpecificity:
+    """How specific the measured pictures of a layer are.
+
+    Attributes:
+        layer: the layer.
+        pictures: how many were measured.
+        spearman: similarity of other maps' pictures from the same place, the median over pictures.
+        random_networks: the same of random networks' pictures.
+        beaten: share of the other maps' pictures that lower the activation less, the mean over
+            pictures; 0.5 is chance.
+        left: share of the activation that is left after deletion, the median over pictures.
+        left_random: the same in random order.
+    """
+
+    layer: str
+    pictures: int
+    spearman: float
+    random_networks: float
+    beaten: float
+    left: float
+    left_random: float
 
 
 def specificity_table(measured: Iterable[Specificity]) -> pd.DataFrame:
@@ -20,6 +46,22 @@ def specificity_table(measured: Iterable[Specificity]) -> pd.DataFrame:
     activation that are left), ``beaten`` (other maps' pictures that lower it less).
     """
     return pd.DataFrame([_row(one) for one in measured])
+
+
+def layer_specificities(table: pd.DataFrame) -> tuple[LayerSpecificity, ...]:
+    """The main numbers of each layer of a ``specificity_table``, in the order of its rows."""
+    return tuple(
+        LayerSpecificity(
+            str(layer),
+            len(rows),
+            float(rows["spearman"].median()),
+            float(rows["random_networks"].median()),
+            float((rows["beaten"] / rows["other_maps"]).mean()),
+            float(rows["left"].median()),
+            float(rows["left_random"].median()),
+        )
+        for layer, rows in table.groupby("layer", sort=False)
+    )
 
 
 def _row(one: Specificity) -> dict[str, Any]:

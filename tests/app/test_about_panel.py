@@ -28,7 +28,7 @@ def test_a_picture_is_measured_on_request_and_kept(
     assert expected.deletion is not None
     assert np.allclose(curves[-1]["y"], expected.deletion.own, atol=1e-3)
     assert curves[-1]["x"] == list(range(9))
-    assert curves[0]["x"] == [0, 2, 5, 8]
+    assert curves[0]["x"] == [0, 4, 8]
     assert np.allclose(curves[0]["y"], expected.deletion.others[0], atol=1e-3)
     again = open_page("feature_map", layer=UNIT[0], map=str(UNIT[1]), tab="about")
     assert expected.sentence in words(again)

@@ -589,6 +589,10 @@ def test_specificity_prints_a_table(
     assert table["layer"].tolist() == ["conv1_2", "conv2_2"]
     assert (table["beaten"] <= table["other_maps"]).all()
     assert table[["spearman", "cosine", "edges", "left"]].notna().all(axis=None)
+    file = str(tmp_path / "layers.csv")
+    assert main(["specificity", index, *layers, "--pairs", "1", "--out", file]) == 0
+    assert capsys.readouterr().out == ""
+    assert pd.read_csv(file)["spearman"].tolist() == table["spearman"].tolist()
 
 
 def test_check_names_damage_and_repairs_it(

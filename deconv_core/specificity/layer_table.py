@@ -1,0 +1,65 @@
+"""The file of a layer sample: pictures measured so far, of one network on one set of images."""
+
+from __future__ import annotations
+
+import io
+from contextlib import suppress
+from pathlib import Path
+
+import pandas as pd
+
+from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.manifest import digest
+from deconv_core.output.tables import from_table_csv, table_csv
+from deconv_core.units import Activation
+from deconv_core.whole_files import write_whole
+
+SAMPLE_OTHERS = 15
+"""With how many other maps each picture of a sample is compared."""
+_VERSION = 1
+"""Of the measurement: its numbers are not comparable with those of another version."""
+PAIR = ["layer", "channel", "content", "row", "column"]
+"""The columns that name a measured picture; ``content`` is the hash of its image."""
+_COLUMNS = {"made_from", *PAIR, "image_id", "other_maps", "spearman", "beaten", "left"}
+
+
+def made_from(index: ActivationIndex, others: int = SAMPLE_OTHERS, seed: int = 0) -> str:
+    """Names what the numbers depend on besides the pair: network, resizing, method."""
+    return digest([index.manifest.settings_hash, others, seed, _VERSION])
+
+
+def read_layer_table(path: Path, index: ActivationIndex, key: str | None = None) -> pd.DataFrame:
+    """The measured pictures in a file that still belong to an index; empty if there is no file.
+
+    Args:
+        path: the file.
+        index: rows of changed or removed images are left out.
+        key: of ``made_from``; None takes that of the defaults.
+    """
+    table = pd.DataFrame(columns=[*_COLUMNS])
+    with suppress(OSError, ValueError):  # a damaged file counts as missing
+        text = path.read_text("utf-8")
+        read = pd.read_csv(io.StringIO(text), dtype={"content": str})
+        if set(read.columns) >= _COLUMNS:
+            table = read[read["made_from"] == (key or made_from(index))]
+    if table.empty:
+        return table
+    table = table.assign(image_id=table["image_id"].map(from_table_csv))
+    now = index.content_hashes(dict.fromkeys(table["image_id"]))
+    return table[table["image_id"].map(now) == table["content"]].reset_index(drop=True)
+
+
+def write_layer_table(path: Path, table: pd.DataFrame) -> None:
+    """Write the file.
+
+    Raises:
+        OSError: it cannot be written; the old file stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, table_csv(table).encode())
+
+
+def pair_of(found: Activation, content: str) -> tuple[object, ...]:
+    """The values of the columns ``PAIR`` for an activation."""
+    return found.unit.layer, found.unit.channel, content, found.row, found.column
+
