@@ -29,6 +29,8 @@ from deconv_core.output.selection import Selection
 from deconv_core.progress import CancelFlag
 from deconv_core.reconstruction.cache import ReconstructionCache
 from deconv_core.reconstruction.reconstruct import reconstruct
+from deconv_core.specificity.layer_sample import measure_pictures
+from deconv_core.specificity.layer_table import SAMPLE_OTHERS
 from deconv_core.typed_paths import path_argument
 from deconv_core.units import Activation
 
@@ -95,6 +97,9 @@ def export(
             drawn = drawing.draw(layer, channel)
             made += len(drawn.pictures)
             archive.add(layer, channel, drawn)
+            if selection.specificity and drawn.pictures:
+                asked = network, images, drawn.pictures.values(), kept, cancel
+                archive.add_specificity(layer, channel, measure_pictures(*asked))
             del drawn
             return_freed_memory()
             if progress is not None:
@@ -170,6 +175,7 @@ def _facts(
         "label": selection.label,
         "band": None if selection.band is None else list(selection.band),
         "rule": selection.rule,
+        "specificity_other_maps": SAMPLE_OTHERS if selection.specificity else None,
         "scale": selection.scale,
         "tile_size": selection.tile_size,
         "copies_in_all": sum(len(group) - 1 for group in index.equal_images),

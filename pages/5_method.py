@@ -15,6 +15,7 @@ from deconv_dashboard.depths import named_like_vgg
 from deconv_dashboard.frame import messages
 from deconv_dashboard.frame.data_tables import data_table
 from deconv_dashboard.frame.shell import escape, heading, shell
+from deconv_dashboard.gallery.layer_samples_panel import in_words, layer_samples, sampled
 from deconv_dashboard.gallery.method_drawing import method_drawing
 from deconv_dashboard.gallery.network_drawing import (
     block_drawing,
@@ -176,6 +177,9 @@ st.markdown(
     "preprocessing, every picture and number is wrong, and no error message says so."
 )
 
+found = sampled(choice)
+said = in_words(found)
+numbers = f" In these images: {said} Chance is 50 %. All layers are below." if said else ""
 at_random = "*VGG19, random weights*" if like_vgg else "random weights of the same network"
 st.markdown("### What they cannot tell")
 st.markdown(
@@ -188,7 +192,7 @@ st.markdown(
   Perplexing Behaviors of Backpropagation-based Visualizations*). Compare with {at_random}.
 - *About this picture* on the Feature map page measures both for one picture: how similar pictures
   of other maps and of random networks are, and how fast the activation falls when pixels are
-  replaced in the order of the picture.
+  replaced in the order of the picture.{numbers}
 - Nine images show only the top of a distribution. Before you name a map, look at the row from
   strongest to weakest and at other parts of the distribution. (Files of equal content take one
   place among the nine. The histogram counts each file.)
@@ -201,6 +205,10 @@ st.markdown(
   still respond to several unrelated things, and one thing can be spread over many maps.
 """
 )
+
+if choice.index is not None:
+    st.markdown("### How specific the pictures are, layer by layer")
+    layer_samples(choice, choice.index, found, network.unusable if network else ())
 
 st.markdown(f"### The layers of {escape(choice.network.name)}")
 if trouble is not None and not layers:

@@ -76,6 +76,11 @@ def demo_weights() -> Path:
     return _HERE / "vgg19_quarter.safetensors"
 
 
+def demo_specificity() -> Path:
+    """A table of how specific pictures of ``demo_index`` are: 64 of each layer, a CSV file."""
+    return _HERE / "specificity.csv"
+
+
 def demo_stories() -> tuple[Story, ...]:
     """The stories of the guided tour, in order."""
     content = json.loads((_HERE / "stories.json").read_text("utf-8"))

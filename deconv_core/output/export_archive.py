@@ -9,6 +9,7 @@
     conv4_4/map171/reconstructions.png  the grids
     conv4_4/map171/patches.png
     conv4_4/map171/table.csv
+    conv4_4/map171/specificity.csv      how much of each picture is about its map, if asked for
     conv4_4/map171/tiles/1_reconstruction.png, 1_patch.png ...
     conv4_4/layer/...                   the same for the top activations of the whole layer
 """
@@ -51,6 +52,7 @@ from deconv_core.whole_files import whole_file
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same export gives the same bytes
 PROGRAM = "deconvnet-dashboard"
 LEFT_OUT = "left_out.csv"
+SPECIFICITY = "specificity.csv"
 _KINDS: tuple[Kind, Kind] = ("reconstruction", "patch")
 Copies = Mapping[str, tuple[str, ...]] | None
 """Image id -> ids of its copies, from ``ActivationIndex.copies_behind``; None if each counts."""
@@ -88,6 +90,10 @@ class ExportArchive:
         added = _add_section(self.archive, self.selection, layer, channel, drawn, self.layers)
         self.described.add(added.described)
         self.shown.add(added.shown)
+
+    def add_specificity(self, layer: str, channel: int | None, table: pd.DataFrame) -> None:
+        """Write how specific the pictures of a map, or of a whole layer, are."""
+        _add(self.archive, f"{folder_of(layer, channel)}/{SPECIFICITY}", csv_file(table))
 
     def add_label_table(self, layer: str, table: pd.DataFrame) -> None:
         """Write which labels the maps of a layer tell apart."""

@@ -33,6 +33,7 @@ class Selection:
             for example (0.25, 0.5), instead of the top k; see ``ActivationIndex.sample``. Whole
             layers keep their top k.
         rule: how rectifications are undone: "deconvnet", "guided" or "gradient".
+        specificity: True measures how much of each picture is about its map, which takes seconds.
     """
 
     units: tuple[Unit, ...] = ()
@@ -46,6 +47,7 @@ class Selection:
     names: Mapping[str, str] = field(default_factory=dict)
     band: tuple[float, float] | None = None
     rule: Rule = "deconvnet"
+    specificity: bool = False
 
 
 def strongest_maps(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -106,5 +106,46 @@ def deletion_curves(
         height=380,
         margin=_MARGIN,
         legend={"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0},
+    )
+    return figure
+
+
+def layer_boxes(
+    groups: Sequence[tuple[str, Mapping[str, Sequence[float]]]], title: str, *, chance: float | None
+) -> go.Figure:
+    """Boxes of shares from layer to layer, with a dot for each picture.
+
+    Args:
+        groups: name of each group, and its values for each layer, in the order of the layers. The
+            first is drawn in the accent colour.
+        title: of the vertical axis, which runs from 0 to 1.
+        chance: the value that says nothing, as a dashed line; None if there is none.
+    """
+    figure = go.Figure()
+    for (name, layers), colour in zip(groups, (ACCENT, BARS), strict=False):
+        figure.add_trace(
+            go.Box(
+                x=[layer for layer, values in layers.items() for _ in values],
+                y=[value for values in layers.values() for value in values],
+                name=name,
+                boxpoints="all",
+                jitter=0.5,
+                pointpos=0,
+                marker={"size": 3, "color": colour, "opacity": 0.45},
+                line={"width": 1.5, "color": colour},
+                fillcolor="rgba(0,0,0,0)",
+                hovertemplate="%{x}: %{y:.2f}<extra></extra>",
+            )
+        )
+    if chance is not None:
+        figure.add_hline(chance, line={"dash": "dash", "width": 1, "color": BARS})
+    figure.update_layout(
+        boxmode="group",
+        xaxis={"tickangle": -45},
+        yaxis={"title": title, "range": [-0.03, 1.03]},
+        height=340,
+        margin=_MARGIN,
+        showlegend=len(groups) > 1,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     )
     return figure

@@ -19,6 +19,8 @@ PERCENT = tuple(range(9))
 """Percent of the field that are replaced, step by step."""
 PERCENT_OF_OTHERS = (0, 4, 8)
 """The same for other maps' pictures: they are many."""
+FEWEST_PIXELS = 100
+"""Smaller fields cannot be replaced in steps of one percent."""
 Replacement = Literal["blur", "grey", "mean"]
 REPLACEMENTS: tuple[Replacement, ...] = ("blur", "grey", "mean")
 Curve = tuple[float, ...]

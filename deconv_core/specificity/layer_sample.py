@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,13 @@ from deconv_core.errors import CancelledError
 from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.network.network import Network
+from deconv_core.pictures import Reconstruction
 from deconv_core.progress import CancelFlag
 from deconv_core.reconstruction.cache import ReconstructionCache
 from deconv_core.reconstruction.reconstruct import reconstruct
 from deconv_core.specificity.layer_table import (
     PAIR,
+    PAIRS,
     SAMPLE_OTHERS,
     made_from,
     pair_of,
@@ -25,12 +27,8 @@ from deconv_core.specificity.layer_table import (
     write_layer_table,
 )
 from deconv_core.specificity.measurement import measure
-from deconv_core.specificity.specificity import Specificity
 from deconv_core.specificity.table import specificity_table
 from deconv_core.units import Activation
-
-PAIRS = 64
-"""How many (map, image) pairs stand for a layer."""
 
 
 def sampled_pairs(
@@ -102,8 +100,11 @@ def measure_layers(
         if pair not in known:
             if cancel is not None and cancel.is_set():
                 raise CancelledError(f"stopped after {number} of {len(asked)} pictures")
-            one = _measured(network, images, found, content, cache, cancel, others, seed)
-            (row,) = specificity_table([one]).to_dict("records")
+            (picture,) = reconstruct(
+                network, images, [found], cache, cancel=cancel, scanned=content
+            )
+            made = measure_pictures(network, images, [picture], cache, cancel, others, seed)
+            (row,) = made.to_dict("records")
             known[pair] = {"made_from": key, "content": content[found.image_id], **row}
             if path is not None:
                 write_layer_table(path, pd.DataFrame(known.values()))
@@ -112,19 +113,26 @@ def measure_layers(
     return pd.DataFrame([known[pair] for pair in asked])
 
 
-def _measured(
+def measure_pictures(
     network: Network,
     images: ImageFolder,
-    found: Activation,
-    scanned: Mapping[str, str],
+    pictures: Iterable[Reconstruction],
     cache: ReconstructionCache,
-    cancel: CancelFlag | None,
-    others: int,
-    seed: int,
-) -> Specificity:
-    (picture,) = reconstruct(network, images, [found], cache, cancel=cancel, scanned=scanned)
-    pixels = cache.pixels(images, images.position(found.image_id), network.input_size)
-    *_, complete = measure(
-        *(network, picture, pixels, cancel), others=others, other_rules=False, seed=seed
-    )
-    return complete
+    cancel: CancelFlag | None = None,
+    others: int = SAMPLE_OTHERS,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The ``specificity_table`` of some pictures, without curves of the other rules.
+
+    Raises:
+        ImageError: an image cannot be read.
+        CancelledError: ``cancel`` was set.
+    """
+    measured = []
+    for picture in pictures:
+        position = images.position(picture.activation.image_id)
+        pixels = cache.pixels(images, position, network.input_size)
+        settings = network, picture, pixels, cancel
+        *_, complete = measure(*settings, others=others, other_rules=False, seed=seed)
+        measured.append(complete)
+    return specificity_table(measured)

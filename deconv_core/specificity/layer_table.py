@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from deconv_core.output.tables import from_table_csv, table_csv
 from deconv_core.units import Activation
 from deconv_core.whole_files import write_whole
 
+PAIRS = 64
+"""How many (map, image) pairs stand for a layer."""
 SAMPLE_OTHERS = 15
 """With how many other maps each picture of a sample is compared."""
 _VERSION = 1
@@ -59,7 +62,18 @@ def write_layer_table(path: Path, table: pd.DataFrame) -> None:
     write_whole(path, table_csv(table).encode())
 
 
+def incomplete_layers(
+    table: pd.DataFrame, index: ActivationIndex, pairs: int = PAIRS
+) -> tuple[str, ...]:
+    """The layers of an index that have fewer measured pictures than a sample has."""
+    done = Counter(table["layer"]) if len(table) else Counter[str]()
+    return tuple(
+        name
+        for name, layer in index.layers.items()
+        if done[name] < min(pairs, layer.channels - index.dead_maps[name])
+    )
+
+
 def pair_of(found: Activation, content: str) -> tuple[object, ...]:
     """The values of the columns ``PAIR`` for an activation."""
     return found.unit.layer, found.unit.channel, content, found.row, found.column
-

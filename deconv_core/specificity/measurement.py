@@ -14,6 +14,7 @@ from deconv_core.network.network import Network
 from deconv_core.pictures import RULES, Reconstruction, Rule
 from deconv_core.progress import CancelFlag
 from deconv_core.specificity.deletion import (
+    FEWEST_PIXELS,
     PERCENT_OF_OTHERS,
     REPLACEMENTS,
     Replacement,
@@ -59,7 +60,7 @@ def measure(
     Yields:
         What is known so far, more each time: similarities to edges and to ever more other maps'
         pictures, then to random networks' pictures, then deletion, with ever more other maps. The
-        last one is complete.
+        last one is complete. Fields of less than 100 pixels have no deletion.
 
     Raises:
         DeconvError: an argument is not allowed, or the picture is of another image or network.
@@ -86,6 +87,8 @@ def measure(
         there = _similarity_there(drawn, picture, location)
         known = replace(known, random_networks=(*known.random_networks, there))
     yield known
+    if location.box.height * location.box.width < FEWEST_PIXELS:
+        return
     by = replacement_of(pixels, replacement)
     _check_cancel(cancel)
     rules = [rule for rule in RULES if other_rules and rule != picture.rule]

@@ -47,7 +47,7 @@ class Specificity:
         extreme_pictures: pixels of the most and the least similar of them, as of ``picture``.
         edges: Spearman's correlation with the edges of the patch.
         random_networks: similarity of the same map's picture in networks with random weights.
-        deletion: how fast the activation falls.
+        deletion: how fast the activation falls; None also for fields of less than 100 pixels.
     """
 
     picture: Reconstruction
@@ -66,7 +66,7 @@ class Specificity:
 
     @property
     def sentence(self) -> str:
-        """What deletion shows, in one sentence; "" before it is computed."""
+        """What deletion shows, in one sentence; "" if there is no deletion."""
         if self.deletion is None:
             return ""
         made = self.deletion

@@ -23,7 +23,7 @@ class LayerSpecificity:
         spearman: similarity of other maps' pictures from the same place, the median over pictures.
         random_networks: the same of random networks' pictures.
         beaten: share of the other maps' pictures that lower the activation less, the mean over
-            pictures; 0.5 is chance.
+            pictures; 0.5 is chance. NaN, like the next two, if the fields are too small.
         left: share of the activation that is left after deletion, the median over pictures.
         left_random: the same in random order.
     """
@@ -43,13 +43,16 @@ def specificity_table(measured: Iterable[Specificity]) -> pd.DataFrame:
     Columns: layer, channel, image_id, row, column, rule; ``other_maps`` (how many it is compared
     with), ``spearman`` and ``cosine`` (median over them), ``random_networks`` and ``edges``
     (Spearman's correlation, the first as a mean), ``left`` and ``left_random`` (shares of the
-    activation that are left), ``beaten`` (other maps' pictures that lower it less).
+    activation that are left), ``beaten`` (other maps' pictures that lower it less). The last three
+    are empty for fields that are too small for deletion.
     """
     return pd.DataFrame([_row(one) for one in measured])
 
 
 def layer_specificities(table: pd.DataFrame) -> tuple[LayerSpecificity, ...]:
     """The main numbers of each layer of a ``specificity_table``, in the order of its rows."""
+    if table.empty:
+        return ()
     return tuple(
         LayerSpecificity(
             str(layer),

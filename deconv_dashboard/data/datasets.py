@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from deconv_core.images.folder import ImageFolder
 from deconv_dashboard.data.catalogue import Classifier, drawn_at_random, published
 
 
@@ -34,6 +35,20 @@ class Dataset:
     resize: str = "stretch"
     follow_links: bool = False
     value_range: str = "type"
+
+    def images(self, within: tuple[Path, ...] | None) -> ImageFolder:
+        """Its images, listed now; ``within``: the folders that may be read, None for all.
+
+        Raises:
+            DeconvError: the folder is missing, outside, or has no such images.
+        """
+        return ImageFolder(
+            *(self.root, self.extensions, self.labels),
+            resize="crop" if self.resize == "crop" else "stretch",
+            within=within,
+            follow_links=self.follow_links,
+            value_range="file" if self.value_range == "file" else "type",
+        )
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,14 @@ from deconv_dashboard.wording import counted, duration, file_size, ordinal
 _DOING = {
     "scan": "Scanning",
     "export": "Exporting",
+    "specificity": "Measuring pictures of",
     "weights": "Downloading VGG19's weights",
     "caltech256": "Downloading Caltech-256",
 }
 _NOUNS = {
     "scan": "the scan",
     "export": "the export",
+    "specificity": "the measurement",
     "weights": "the download of VGG19's weights",
     "caltech256": "the download of Caltech-256",
 }

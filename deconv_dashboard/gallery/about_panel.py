@@ -82,14 +82,16 @@ def _step_by_step(
     from deconv_core.specificity.measurement import measure  # loads torch
 
     known: Specificity | None = None
-    for number, known in enumerate(measure(network, picture, pixels, cancel)):  # type: ignore[arg-type]
-        made = known.deletion
-        if made is None:
-            said.caption("Measuring: random networks" if number == 0 else "Measuring: deletion")
+    for known in measure(network, picture, pixels, cancel):  # type: ignore[arg-type]
+        maps = len(known.channels)
+        if known.deletion is not None:
+            said.caption(f"Measuring: deletion, {len(known.deletion.others)} of {maps} maps")
+            continue
+        if known.random_networks:
+            said.caption("Measuring: deletion")
         else:
-            said.caption(f"Measuring: deletion, {len(made.others)} of {len(known.channels)} maps")
-        if number < 2:
-            _draw(place, known, None)
+            said.caption(f"Measuring: {len(known.other_maps)} of {maps} other maps")
+        _draw(place, known, None)
     assert known is not None, "the first part comes at once"
     return known
 
@@ -102,31 +104,37 @@ def _draw(place: Place, found: Specificity, key: PictureKey | None) -> None:
         with right:
             if found.deletion is not None:
                 _deletion(found, found.deletion, key)
+            elif key is not None:
+                st.markdown("**Deletion**")
+                st.caption(
+                    "The receptive field has less than 100 pixels, so it cannot be replaced in "
+                    "steps of one percent."
+                )
 
 
 def _similarities(found: Specificity, key: PictureKey | None) -> None:
     st.markdown("**Similar pictures from the same place**")
     spearman = [one.spearman for one in found.other_maps]
     rows: list[tuple[str, Sequence[float]]] = [
-        (f"{len(spearman)} other maps, shapes", spearman),
-        ("signed values", [one.cosine for one in found.other_maps]),
+        (f"{len(spearman)} other maps: shapes", spearman),
+        ("other maps: signed", [one.cosine for one in found.other_maps]),
     ]
     if found.random_networks:
         rows += [
-            ("random networks, shapes", [one.spearman for one in found.random_networks]),
-            ("signed values ", [one.cosine for one in found.random_networks]),
+            ("random networks: shapes", [one.spearman for one in found.random_networks]),
+            ("random networks: signed", [one.cosine for one in found.random_networks]),
         ]
     if found.edges is not None:
         rows.append(("edges of the patch", [found.edges]))
     st.plotly_chart(
         similarity_dots(rows),
-        key=f"similarities {key is None} {len(rows)}",
+        key=f"similarities {key is None} {len(rows)} {len(spearman)}",
         config=_PLAIN,
         alt="Similarity of this picture to others from the same place",
     )
     st.caption(
-        "Shapes: Spearman's correlation of the absolute values. Signed values: cosine. 1 is an "
-        "equal picture. Lines: medians."
+        "Shapes: Spearman's correlation of the absolute values. Signed: cosine of the signed "
+        "values. 1 is an equal picture. Lines: medians."
     )
     if key is not None and found.extremes is not None:
         _extremes(found, found.extremes)

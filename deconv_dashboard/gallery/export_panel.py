@@ -55,6 +55,7 @@ def contents(selection: Selection, labels: int) -> None:
     if not folders:
         return
     inside = "two grids, table, tiles" if selection.single_tiles else "two grids, table"
+    inside += ", specificity" if selection.specificity else ""
     rows = [("index.html", "one page with everything, offline")]
     rows += [("manifest.json", "weights, images, settings, locations")]
     rows += [(f"{name}/", inside) for name in folders[:_LISTED]]

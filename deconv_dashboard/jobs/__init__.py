@@ -1,1 +1,1 @@
-"""The kinds of background jobs: scans, exports, downloads of VGG19 and of Caltech-256."""
+"""The kinds of background jobs: scans, exports, samples of layers, downloads."""

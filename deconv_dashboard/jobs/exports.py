@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import deconv_core
-from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.layers import Layer
 from deconv_core.output.selection import Selection
@@ -148,13 +147,7 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
         deconv_core.load_network(
             network.source, network.preprocessing, home=order.home, cancel=cancel
         ),
-        ImageFolder(
-            *(dataset.root, dataset.extensions, dataset.labels),
-            resize="crop" if dataset.resize == "crop" else "stretch",
-            within=order.within,
-            follow_links=dataset.follow_links,
-            value_range="file" if dataset.value_range == "file" else "type",
-        ),
+        dataset.images(order.within),
         ActivationIndex.open(order.index),
         order.selection,
         order.target,
@@ -191,6 +184,7 @@ def file_name(dataset: str, network: str, selection: Selection) -> str:
     parts += ["copies"] if selection.copies else []
     parts += [f"{low:g}-{high:g}" for low, high in filter(None, [selection.band])]
     parts += [] if selection.rule == "deconvnet" else [selection.rule]
+    parts += ["specificity"] if selection.specificity else []
     plain = ("".join(c if c.isalnum() or c in "-." else "-" for c in part) for part in parts)
     return "_".join(part.strip("-.")[:40] for part in plain) + ".zip"
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import deconv_core
 from deconv_core.errors import CancelledError, DeconvError
 from deconv_core.file_state import FileState
-from deconv_core.images.folder import ImageFolder
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.new_index import finish_replacement, new_index, replace_index
 from deconv_core.progress import ScanProgress
@@ -87,13 +86,7 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
     """Scan."""
     dataset, network = order.dataset, order.network
     tell(Progress("Listing the images"))
-    images = ImageFolder(
-        *(dataset.root, dataset.extensions, dataset.labels),
-        resize="crop" if dataset.resize == "crop" else "stretch",
-        within=order.within,
-        follow_links=dataset.follow_links,
-        value_range="file" if dataset.value_range == "file" else "type",
-    )
+    images = dataset.images(order.within)
 
     def downloaded(done: int, total: int) -> None:
         tell(Progress("Downloading weights", done, total, "byte"))

@@ -40,7 +40,7 @@ class JobRecord:
         job_id: 16 hex digits, also on the command line of its process.
         number: place in the queue; jobs run in the order of their numbers.
         pid: id of its process.
-        kind: "scan", "export", "weights" or "caltech256".
+        kind: "scan", "export", "specificity", "weights" or "caltech256".
         key: names the work; only one job of a key is active at a time.
         dataset: id of the dataset it reads, or "".
         network: id of the network it uses, or "".

@@ -41,7 +41,7 @@ class NewJob:
     """A job to start.
 
     Attributes:
-        kind: "scan", "export", "weights" or "caltech256".
+        kind: "scan", "export", "specificity", "weights" or "caltech256".
         key: names the work; only one job of a key is active at a time.
         module: the module that does the work (see ``worker``).
         order: what to do, a dataclass.

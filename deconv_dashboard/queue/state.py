@@ -48,7 +48,7 @@ class JobState:
     Attributes:
         status: active: "waiting", "running", "cancelling"; ended: "done", "cancelled" (a scan
             keeps its finished blocks), "failed"; "none" if it was never started.
-        kind: "scan", "export", "weights" or "caltech256".
+        kind: "scan", "export", "specificity", "weights" or "caltech256".
         key: names the work.
         job_id: names this start of the work.
         dataset: id of the dataset it reads, or "".

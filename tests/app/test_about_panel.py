@@ -9,7 +9,7 @@ from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.specificity.measurement import measure
 from tests.app.conftest import OpenPage, words
 
-UNIT = "conv2_2", 3
+UNIT = "conv3_1", 3
 
 
 def test_a_picture_is_measured_on_request_and_kept(

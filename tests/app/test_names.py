@@ -55,6 +55,7 @@ TESTED = {
         "maps_table_{layer.name}",
     ): "test_a_row_is_the_map_it_showed",
     ("deconv_dashboard/start/hero.py", "start_layer"): LAYERS,
+    ("deconv_dashboard/gallery/layer_samples_panel.py", "sampled_layers"): LAYERS,
     ("deconv_dashboard/start/add_weights.py", "weights_answer"): FIXED,
     ("deconv_dashboard/start/add_weights.py", "weights_preprocessing"): FIXED,
     ("deconv_dashboard/upload/panel.py", "key"): FIXED,

@@ -29,6 +29,7 @@ from deconv_core.export import export
 from deconv_core.output.selection import Selection, parse_units, strongest_maps
 from deconv_core.pictures import Reconstruction
 from deconv_core.reconstruction import whole_image as image_passes
+from deconv_core.specificity.measurement import measure
 from tests.core import drawings, networks
 
 MAP, LAYER = Unit("conv2_1", 3), "conv3_1"
@@ -287,6 +288,27 @@ def test_a_band_is_drawn_instead_of_the_top(
     ]
     page = held.read("index.html").decode()
     assert "3 evenly spaced from 25 % to 75 % of the distribution over all images" in page
+
+
+def test_specificity_is_measured_if_it_is_asked_for(
+    network: Network, images: ImageFolder, index: ActivationIndex, tmp_path: Path
+) -> None:
+    wanted = Selection((Unit("conv3_1", 3),), k=2, specificity=True)
+    target = export(network, images, index, wanted, tmp_path / "out.zip")
+    with zipfile.ZipFile(target) as written:
+        table = pd.read_csv(io.BytesIO(written.read("conv3_1/map3/specificity.csv")))
+        assert json.loads(written.read("manifest.json"))["specificity_other_maps"] == 15
+    top = index.top("conv3_1", 3, 2)
+    assert table["image_id"].tolist() == [found.image_id for found in top]
+    for picture, row in zip(
+        reconstruct(network, images, top), table.to_dict("records"), strict=True
+    ):
+        pixels = images.decode(images.position(picture.activation.image_id)).pixels
+        *_, one = measure(network, picture, pixels, others=15)
+        assert one.deletion is not None
+        median = float(np.median([other.spearman for other in one.other_maps]))
+        assert row["spearman"] == pytest.approx(median, abs=1e-3)
+        assert row["left"] == pytest.approx(one.deletion.own[-1], abs=1e-3)
 
 
 def test_copies_are_told_in_manifest_table_and_page(

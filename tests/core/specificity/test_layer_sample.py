@@ -34,8 +34,8 @@ def test_pairs_are_seeded_and_of_living_maps(index: ActivationIndex) -> None:
 def test_each_pair_is_measured(
     network: Network, images: ImageFolder, index: ActivationIndex
 ) -> None:
-    table = measure_layers(network, images, index, ["conv2_2"], pairs=2, others=3)
-    chosen = sampled_pairs(index, "conv2_2", 2)
+    table = measure_layers(network, images, index, ["conv3_1"], pairs=2, others=3)
+    chosen = sampled_pairs(index, "conv3_1", 2)
     assert table["channel"].tolist() == [found.unit.channel for found in chosen]
     assert table["image_id"].tolist() == [found.image_id for found in chosen]
     assert table["other_maps"].tolist() == [3, 3]
