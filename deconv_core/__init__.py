@@ -22,6 +22,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from deconv_core.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from deconv_core.errors import DeconvError
     from deconv_core.exact import exact_top
@@ -36,8 +38,6 @@ if TYPE_CHECKING:
     from deconv_core.reconstruction.reconstruct import reconstruct
     from deconv_core.scanning.scan import scan
     from deconv_core.units import Activation, Box, Unit
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "load_network": "network.sources",

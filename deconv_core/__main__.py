@@ -412,6 +412,7 @@ def _engine(options: argparse.Namespace) -> RayEngine | None:
 
 
 def _top(options: argparse.Namespace, interrupts: Interrupts) -> int:
+    from deconv_core.export import provenance
     from deconv_core.output.rendering import check_tile
     from deconv_core.output.result_files import ResultFiles
     from deconv_core.scanning.plan import scanned_folder
@@ -449,7 +450,7 @@ def _top(options: argparse.Namespace, interrupts: Interrupts) -> int:
         "im": deconv_core.compose_grid(pictures, "patch", scale=scale, tile_size=options.tile_size),
     }
     with interrupts.leaving_in_order():
-        files.write(grids, table)
+        files.write(grids, table, provenance(network, images, images.root.name))
     print(table.drop(columns="copy_ids", errors="ignore").to_string(index=False))
     print(f"{files.folder / files.stem}_feat.png, _im.png, .csv: {scale.caption}")
     if len(top) < options.k:

@@ -17,15 +17,16 @@ from typing import Any
 
 import pandas as pd
 
-from deconv_core import __version__
 from deconv_core.errors import UPDATE, CancelledError, DeconvError, ImageChangedError, ImageError
 from deconv_core.exact import exact_top
 from deconv_core.images.folder import ImageFolder, check_unchanged
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.layers import layer_named
 from deconv_core.network.network import Network
-from deconv_core.output.export_archive import PROGRAM, Drawn, export_archive
+from deconv_core.output.export_archive import Drawn, export_archive
+from deconv_core.output.provenance import PROGRAM, Provenance
 from deconv_core.output.selection import Selection
+from deconv_core.pictures import Rule
 from deconv_core.progress import CancelFlag
 from deconv_core.reconstruction.cache import ReconstructionCache
 from deconv_core.reconstruction.reconstruct import reconstruct
@@ -33,6 +34,7 @@ from deconv_core.specificity.layer_sample import measure_pictures
 from deconv_core.specificity.layer_table import SAMPLE_OTHERS
 from deconv_core.typed_paths import path_argument
 from deconv_core.units import Activation
+from deconv_core.version import __version__
 
 CACHE_BYTES = 128 * 2**20
 """Size of the cache that is kept from map to map: about 200 images for full-width VGG19."""
@@ -87,15 +89,18 @@ def export(
     path = Path(path_argument(target))
     kept, gone = cache or ReconstructionCache(CACHE_BYTES), {} if left_out is None else left_out
     drawing = Drawing(network, images, index, selection, kept, gone, cancel)
-    made = 0
-    with export_archive(path, selection, index.layers) as archive:
+    drawn_pictures = 0
+    name = dataset or images.root.name
+    with export_archive(
+        path, selection, index.layers, provenance(network, images, name, selection.rule)
+    ) as archive:
         for layer, table in label_tables(index, wanted, selection):
             archive.add_label_table(layer, table)
         for done, (layer, channel) in enumerate(wanted):  # holds the pictures of one map at a time
             if cancel is not None and cancel.is_set():
                 raise CancelledError(f"stopped after {done} of {len(wanted)} maps")
             drawn = drawing.draw(layer, channel)
-            made += len(drawn.pictures)
+            drawn_pictures += len(drawn.pictures)
             archive.add(layer, channel, drawn)
             if selection.specificity and drawn.pictures:
                 asked = network, images, drawn.pictures.values(), kept, cancel
@@ -104,12 +109,27 @@ def export(
             return_freed_memory()
             if progress is not None:
                 progress(done + 1, len(wanted))
-        if gone and not made:
+        if gone and not drawn_pictures:
             image_id, why = next(iter(gone.items()))
             raise ImageError(f"no picture can be made: {image_id}: {why}", UPDATE)
-        facts = _facts(network, images, index, selection, dataset or images.root.name)
+        facts = _facts(network, images, index, selection, name)
         archive.finish(facts, wanted, gone)
     return path
+
+
+def provenance(
+    network: Network, images: ImageFolder, dataset: str, rule: Rule = "deconvnet"
+) -> Provenance:
+    """What pictures of some images by a network are made from, without paths of this computer."""
+    return Provenance(
+        network=Path(network.source).name,
+        fingerprint=network.fingerprint,
+        preprocessing=network.preprocessing.name,
+        dataset=dataset,
+        resize=images.resize,
+        input_size=network.input_size,
+        rule=rule,
+    )
 
 
 def _wanted(index: ActivationIndex, selection: Selection) -> list[tuple[str, int | None]]:

@@ -11,8 +11,9 @@ from deconv_core.errors import DeconvError
 from deconv_core.images.folder import ImageContent
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.index.ranked_peaks import Rank
-from deconv_core.layers import Layer
+from deconv_core.layers import INPUT_SIZE, Layer
 from deconv_core.names import visible
+from deconv_core.output.provenance import Provenance
 from deconv_core.pictures import Reconstruction, Rule
 from deconv_core.units import Activation, Unit
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
@@ -87,6 +88,20 @@ class Choice:
         """How rectifications are undone; other pages than Feature map and Image use deconvnet."""
         chosen = self.values.get("rule") if self.page in ("feature_map", "image") else None
         return cast("Rule", chosen or "deconvnet")
+
+    @property
+    def made(self) -> Provenance:
+        """What the pictures and tables of the page are made from."""
+        known = self.index.manifest if self.index else None
+        return Provenance(
+            network=self.network.name,
+            fingerprint=known.fingerprint if known else "",
+            preprocessing=known.preprocessing if known else "",
+            dataset=self.dataset.name,
+            resize=self.dataset.resize,
+            input_size=next((one.input_size for one in self.layers.values()), INPUT_SIZE),
+            rule=self.rule,
+        )
 
     @property
     def map(self) -> int:

@@ -37,7 +37,7 @@ def top_of_layer(choice: Choice, index: ActivationIndex, layer: Layer, buttons: 
         reconstructing.let_them_paint()
         with st.expander("Table", icon=":material/table_rows:"):
             stem = file_stem(choice, layer.name, None, choice.label)
-            messages.table([answer], index.layers, stem, "layer_table")
+            messages.table([answer], index.layers, stem, "layer_table", made=choice.made)
 
 
 def grids(choice: Choice, layer: Layer, answer: Answer, buttons: Place) -> None:
@@ -64,7 +64,7 @@ def grids(choice: Choice, layer: Layer, answer: Answer, buttons: Place) -> None:
     words = " · ".join(filter(None, [layer.name, choice.label, choice.dataset.name]))
     with buttons:
         downloads(
-            *(answer.pictures.all, stem, layer, scale, "layer_top"),
+            *(answer.pictures.all, stem, layer, scale, choice.made, "layer_top"),
             heading=words,
             copies=answer.copies,
             names=answer.names,

@@ -128,7 +128,7 @@ def grids(
         with buttons:
             key = f"map_{answer.label}"
             downloads(
-                *(answer.pictures.all, stem, layer, scale, key, title, line),
+                *(answer.pictures.all, stem, layer, scale, choice.made, key, title, line),
                 copies=answer.copies,
                 names=answer.names,
                 ranks=answer.ranks,

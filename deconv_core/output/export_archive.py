@@ -42,6 +42,7 @@ from deconv_core.output.export_page import (
     page_start,
     section_html,
 )
+from deconv_core.output.provenance import PROGRAM, Provenance
 from deconv_core.output.rendering import Kind, Scale, compose_grid, tile
 from deconv_core.output.selection import Selection
 from deconv_core.output.tables import activation_table, csv_file
@@ -50,7 +51,6 @@ from deconv_core.units import Activation, Unit
 from deconv_core.whole_files import whole_file
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same export gives the same bytes
-PROGRAM = "deconvnet-dashboard"
 LEFT_OUT = "left_out.csv"
 SPECIFICITY = "specificity.csv"
 _KINDS: tuple[Kind, Kind] = ("reconstruction", "patch")
@@ -82,22 +82,28 @@ class ExportArchive:
     archive: zipfile.ZipFile
     selection: Selection
     layers: Mapping[str, Layer]
+    made: Provenance
     described: _Texts
     shown: _Texts
 
     def add(self, layer: str, channel: int | None, drawn: Drawn) -> None:
         """Write grids, tiles and table of a map, or of a whole layer."""
-        added = _add_section(self.archive, self.selection, layer, channel, drawn, self.layers)
+        settings = self.archive, self.selection, self.layers, self.made
+        added = _add_section(*settings, layer, channel, drawn)
         self.described.add(added.described)
         self.shown.add(added.shown)
 
     def add_specificity(self, layer: str, channel: int | None, table: pd.DataFrame) -> None:
         """Write how specific the pictures of a map, or of a whole layer, are."""
-        _add(self.archive, f"{folder_of(layer, channel)}/{SPECIFICITY}", csv_file(table))
+        _add(
+            self.archive,
+            f"{folder_of(layer, channel)}/{SPECIFICITY}",
+            csv_file(self.made.in_table(table)),
+        )
 
     def add_label_table(self, layer: str, table: pd.DataFrame) -> None:
         """Write which labels the maps of a layer tell apart."""
-        _add(self.archive, f"{layer}/label_table.csv", csv_file(table))
+        _add(self.archive, f"{layer}/label_table.csv", csv_file(self.made.in_table(table)))
 
     def finish(
         self,
@@ -126,9 +132,11 @@ class ExportArchive:
 
 @contextmanager
 def export_archive(
-    path: Path, selection: Selection, layers: Mapping[str, Layer]
+    path: Path, selection: Selection, layers: Mapping[str, Layer], made: Provenance
 ) -> Iterator[ExportArchive]:
     """A zip for an export; it gets its name when it is complete.
+
+    Every table and picture in it says what it was made from.
 
     Raises:
         DeconvError: a file of this name exists and is not an earlier export.
@@ -141,7 +149,7 @@ def export_archive(
         _Texts(path.parent, ",\n") as described,
         _Texts(path.parent, "\n") as shown,
     ):
-        yield ExportArchive(archive, selection, layers, described, shown)
+        yield ExportArchive(archive, selection, layers, made, described, shown)
 
 
 class _Texts:
@@ -245,10 +253,11 @@ def _title_of(layer: str, channel: int | None, names: Mapping[str, str]) -> str:
 def _add_section(
     archive: zipfile.ZipFile,
     selection: Selection,
+    layers: Mapping[str, Layer],
+    made: Provenance,
     layer: str,
     channel: int | None,
     drawn: Drawn,
-    layers: Mapping[str, Layer],
 ) -> _Section:
     names = selection.names
     folder, title = folder_of(layer, channel), _title_of(layer, channel, names)
@@ -257,13 +266,21 @@ def _add_section(
     if pictures:
         for kind in _KINDS:
             grid = compose_grid(pictures, kind, scale=scale, tile_size=side)
-            _add(archive, f"{folder}/{kind}{'es' if kind == 'patch' else 's'}.png", _png(grid))
+            _add(
+                archive,
+                f"{folder}/{kind}{'es' if kind == 'patch' else 's'}.png",
+                _png(grid, made, folder),
+            )
     if drawn.top:
-        _add(archive, f"{folder}/table.csv", csv_file(_table(drawn, layers, names)))
+        _add(archive, f"{folder}/table.csv", csv_file(made.in_table(_table(drawn, layers, names))))
     for rank, picture in drawn.pictures.items() if selection.single_tiles else ():
         for kind in _KINDS:
             drawn_tile = tile(picture, kind, scale, side)
-            _add(archive, f"{folder}/tiles/{rank}_{kind}.png", _png(drawn_tile))
+            _add(
+                archive,
+                f"{folder}/tiles/{rank}_{kind}.png",
+                _png(drawn_tile, made, picture.activation.image_id),
+            )
     tiles = tuple(
         PageTile(
             *(rank, found.image_id, found.unit.channel, found.value),
@@ -321,9 +338,9 @@ def _images(number: int) -> str:
     return f"{number:,} image{'' if number == 1 else 's'}"
 
 
-def _png(image: Image.Image) -> bytes:
+def _png(image: Image.Image, made: Provenance, title: str) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "PNG")
+    image.save(buffer, "PNG", pnginfo=made.png_info(title))
     return buffer.getvalue()
 
 

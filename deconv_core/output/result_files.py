@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from deconv_core.errors import DeconvError
 from deconv_core.images.passed_over import hidden_place
+from deconv_core.output.provenance import PROGRAM, Provenance
 from deconv_core.output.tables import COLUMNS, csv_file
 from deconv_core.storage import Location, is_address, location, names_below
 from deconv_core.whole_files import whole_file, write_whole
 
-SOFTWARE = "deconvnet-dashboard"
 _ENDINGS = ("feat.png", "im.png")
 
 
@@ -92,22 +92,22 @@ class ResultFiles:
         files._check_replaced()
         return files
 
-    def write(self, grids: Mapping[str, Image.Image], table: pd.DataFrame) -> None:
-        """Write the grids ("feat" and "im") and the table.
+    def write(
+        self, grids: Mapping[str, Image.Image], table: pd.DataFrame, made: Provenance
+    ) -> None:
+        """Write the grids ("feat" and "im") and the table, each with what it was made from.
 
         Raises:
             DeconvError: the folder cannot be written to.
         """
-        about = PngImagePlugin.PngInfo()
-        about.add_text("Software", SOFTWARE)
-        about.add_text("Title", self.title)
+        about = made.png_info(self.title)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._check_replaced()  # again: files may have been added since ``of``
             for ending, grid in grids.items():
                 with whole_file(self._path(f"{ending}.png")) as part:
                     grid.save(part, "PNG", pnginfo=about)
-            write_whole(self._table, csv_file(table))
+            write_whole(self._table, csv_file(made.in_table(table)))
         except OSError as error:
             raise DeconvError(
                 f"cannot write the results to {self.folder}: {error.strerror or error}; choose a "
@@ -145,7 +145,7 @@ def _png_text(path: Path, key: str) -> str:
             said = dict(image.info)
     except Exception:  # Pillow raises nearly anything on files that are no pictures
         return ""
-    return str(said.get(key, "")) if said.get("Software") == SOFTWARE else ""
+    return str(said.get(key, "")) if said.get("Software") == PROGRAM else ""
 
 
 def _is_table(path: Path) -> bool:

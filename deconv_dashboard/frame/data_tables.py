@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from deconv_core.output.provenance import Provenance
 from deconv_core.output.tables import csv_file
 
 
@@ -17,6 +18,7 @@ def data_table(
     key: str,
     *,
     download: bool = True,
+    made: Provenance | None = None,
     **how: Any,
 ) -> None:
     """Draw a table, and below it a button that downloads it as CSV.
@@ -29,6 +31,7 @@ def data_table(
         name: name of the file, without ``.csv``.
         key: key of the table.
         download: False leaves the button out.
+        made: what the numbers were made from: more columns of the downloaded table.
         how: other arguments of ``st.dataframe``.
     """
     frame = pd.DataFrame(table)
@@ -37,7 +40,7 @@ def data_table(
         return
     st.download_button(
         "Table as CSV",
-        lambda: csv_file(frame),
+        lambda: csv_file(frame if made is None else made.in_table(frame)),
         file_name=f"{name}.csv",
         mime="text/csv",
         key=f"{key}_csv",

@@ -82,6 +82,8 @@ def heading(choice: Choice, title: str, *, names_dataset: bool = True) -> Place:
         The right end of the row, for buttons.
     """
     around = [short_name(choice.network), *([choice.dataset.name] if names_dataset else [])]
+    if names_dataset and choice.index is not None:
+        around.append(choice.made.resized)
     if choice.page in ("layer", "feature_map") and choice.label:
         around.append(f"label {choice.label}")
     with st.container(horizontal=True, key="page_heading", vertical_alignment="center"):

@@ -16,8 +16,9 @@ from PIL import Image, ImageDraw, ImageFont
 from deconv_core.index.copies import and_copies
 from deconv_core.layers import Layer
 from deconv_core.names import visible
+from deconv_core.output.provenance import Provenance
 from deconv_core.output.rendering import Kind, Scale, tile
-from deconv_core.pictures import RULE_NAMES, Reconstruction
+from deconv_core.pictures import Reconstruction
 from deconv_dashboard.server.drawn import png_bytes
 from deconv_dashboard.wording import activation_text, native_side
 
@@ -38,11 +39,15 @@ def sheet(
     title: str,
     layer: Layer,
     scale: Scale,
+    made: Provenance,
     *,
     large: bool,
     copies: Mapping[str, Sequence[str]] | None = None,
 ) -> bytes:
-    """Both grids side by side on white as PNG, a caption under every tile."""
+    """Both grids side by side on white as PNG, a caption under every tile.
+
+    Two lines above say what they show and what they were made from.
+    """
     side = tile_side(layer, 300 if large else 150)
     rows = -(-len(pictures) // _COLUMNS)
     lines_below = 3 if copies else 2
@@ -51,8 +56,7 @@ def sheet(
     paper = Image.new("RGB", (width, _HEAD + rows * height + _GAP), "white")
     draw, small, large_font = ImageDraw.Draw(paper), font(11), font(15)
     draw.text((_GAP, 6), fitted(title, large_font, width - 2 * _GAP), "black", large_font)
-    rule = RULE_NAMES[pictures[0].rule] if pictures else ""
-    under = fitted(f"{layer.name}, {rule}, {scale.caption}", small, width - 2 * _GAP)
+    under = fitted(f"{made.line} · {scale.caption}", small, width - 2 * _GAP)
     draw.text((_GAP, 26), under, "#555555", small)
     for place, picture in enumerate(pictures):
         row, column = divmod(place, _COLUMNS)
@@ -64,7 +68,7 @@ def sheet(
             for number, text in enumerate(lines):
                 corner = (left, top + side + 2 + number * _LINE)
                 draw.text(corner, fitted(text, small, side), "black", small)
-    return png_bytes(paper)
+    return png_bytes(paper, about=made.png_info(title))
 
 
 def _captions(

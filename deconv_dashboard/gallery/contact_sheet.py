@@ -140,6 +140,7 @@ def _table(choice: Choice, layer: Layer, shown: pd.DataFrame, order: str) -> Non
         shown.drop(columns="dead"),
         file_stem(choice, f"{layer.name}_maps", None, choice.label),
         f"maps_table_{layer.name}",
+        made=choice.made,
         on_select=picked,
         selection_mode="single-cell",
         height=420,

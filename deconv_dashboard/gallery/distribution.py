@@ -41,7 +41,7 @@ def distribution(
         st.markdown("### Table")
         if everything:
             stem = file_stem(choice, unit.layer, unit.channel, choice.label)
-            messages.table(shown, index.layers, stem, "map_table", height=280)
+            messages.table(shown, index.layers, stem, "map_table", height=280, made=choice.made)
         else:
             st.caption("Nothing to list: the map fires in none of these images.")
 

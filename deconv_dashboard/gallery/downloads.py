@@ -6,14 +6,16 @@ import re
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
+from PIL.PngImagePlugin import PngInfo
 
 from deconv_core.index.ranked_peaks import Rank
 from deconv_core.layers import Layer
+from deconv_core.output.provenance import Provenance
 from deconv_core.output.rendering import Kind, Scale, compose_grid
 from deconv_core.output.tables import activation_table, csv_file
 from deconv_core.pictures import Reconstruction
 from deconv_dashboard import bands
-from deconv_dashboard.frame.shell import escape
+from deconv_dashboard.frame.shell import escape, short_name
 from deconv_dashboard.gallery.captioned import not_drawn, sheet, tile_side
 from deconv_dashboard.server.drawn import png_bytes
 from deconv_dashboard.values import Choice
@@ -25,15 +27,18 @@ _ENLARGED = 400
 def file_stem(
     choice: Choice, layer: str, channel: int | None, label: str | None, band: str = bands.TOP
 ) -> str:
-    """The name of a download without its ending, for example "conv4_4_map171_dog_my-photos".
+    """The name of a download without its ending: "conv4_4_map171_dog_Demo-network_my-photos".
 
-    It contains "copies" if every copy counts, and the band and the rule if they are not the usual.
+    It contains "copies" if every copy counts, and the band, the rule and the resizing if they are
+    not the usual.
     """
     parts = [layer, *([] if channel is None else [f"map{channel}"]), *([label] if label else [])]
     parts += [] if band == bands.TOP else [f"band-{band}"]
     parts += ["copies"] if choice.copies else []
     parts += [] if choice.rule == "deconvnet" else [choice.rule]
-    return "_".join(plain_name(part) for part in [*parts, choice.dataset.name])
+    parts += [short_name(choice.network), choice.dataset.name]
+    parts += [] if choice.dataset.resize == "stretch" else [choice.dataset.resize]
+    return "_".join(plain_name(part) for part in parts)
 
 
 def plain_name(text: str) -> str:
@@ -46,6 +51,7 @@ def downloads(
     stem: str,
     layer: Layer,
     scale: Scale,
+    made: Provenance,
     key: str,
     title: str = "Download",
     heading: str = "",
@@ -69,21 +75,25 @@ def downloads(
             "Reconstructions",
             f"{stem}_feat{size}.png",
             key,
-            lambda: grid(pictures, "reconstruction", scale, side),
+            lambda: grid(pictures, "reconstruction", scale, side, made.png_info(heading or stem)),
         )
         _button(
             "Image patches",
             f"{stem}_im{size}.png",
             key,
-            lambda: grid(pictures, "patch", scale, side),
+            lambda: grid(pictures, "patch", scale, side, made.png_info(heading or stem)),
         )
         _button(
             "Both, with captions",
             f"{stem}{size}.png",
             key,
-            lambda: sheet(pictures, heading or stem, layer, scale, large=enlarged, copies=copies),
+            lambda: sheet(
+                *(pictures, heading or stem, layer, scale, made), large=enlarged, copies=copies
+            ),
         )
-        _button("Table (CSV)", f"{stem}.csv", key, lambda: _csv(pictures, copies, names, ranks))
+        _button(
+            "Table (CSV)", f"{stem}.csv", key, lambda: _csv(made, pictures, copies, names, ranks)
+        )
         written = [heading, *(picture.activation.image_id for picture in pictures)]
         if missing := not_drawn(written):
             some = f"{missing[:9]}…" if len(missing) > 9 else missing
@@ -106,15 +116,23 @@ def _button(label: str, name: str, key: str, data: object) -> None:
     )
 
 
-def grid(pictures: Sequence[Reconstruction], kind: Kind, scale: Scale, side: int | None) -> bytes:
+def grid(
+    pictures: Sequence[Reconstruction],
+    kind: Kind,
+    scale: Scale,
+    side: int | None,
+    about: PngInfo | None = None,
+) -> bytes:
     """A grid as PNG; ``side`` None draws tiles as large as the receptive field."""
-    return png_bytes(compose_grid(pictures, kind, scale=scale, tile_size=side))
+    return png_bytes(compose_grid(pictures, kind, scale=scale, tile_size=side), about=about)
 
 
 def _csv(
+    made: Provenance,
     pictures: Sequence[Reconstruction],
     copies: Mapping[str, Sequence[str]] | None,
     names: Mapping[str, str] | None,
     ranks: Mapping[str, Rank] | None,
 ) -> bytes:
-    return csv_file(activation_table(pictures, copies=copies, names=names, ranks=ranks))
+    table = activation_table(pictures, copies=copies, names=names, ranks=ranks)
+    return csv_file(made.in_table(table))

@@ -55,6 +55,7 @@ def labels_panel(choice: Choice, index: ActivationIndex, unit: Unit) -> None:
             table.drop(columns="channel"),
             file_stem(choice, f"{unit.layer}_labels", unit.channel, None),
             f"label_table {unit}",
+            made=choice.made,
             height=280,
             alt=f"Areas under the ROC curve of {unit}",
             column_config={

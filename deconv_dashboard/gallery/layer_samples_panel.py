@@ -60,7 +60,7 @@ def layer_samples(
 ) -> None:
     """Draw the figures, the table, and what measures more layers, except the unusable ones."""
     if len(found):
-        _figures(found)
+        _figures(choice, found)
     registry, dataset, network = choice.registry, choice.dataset, choice.network
     watched(
         lambda: sampling_state(registry, dataset, network),
@@ -69,7 +69,7 @@ def layer_samples(
     )
 
 
-def _figures(found: pd.DataFrame) -> None:
+def _figures(choice: Choice, found: pd.DataFrame) -> None:
     alike, deletion = st.columns(2, gap="large")
     by_layer = list(found.groupby("layer", sort=False))
     values = {
@@ -109,7 +109,9 @@ def _figures(found: pd.DataFrame) -> None:
             "than 100 pixels are too small."
         )
     with st.expander("Table of the measured pictures"):
-        data_table(found.drop(columns="made_from"), "specificity", "specificity_table")
+        data_table(
+            found.drop(columns="made_from"), "specificity", "specificity_table", made=choice.made
+        )
 
 
 def _measuring(

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from deconv_core.errors import DeconvError
 from deconv_core.images.decoding import Pixels
@@ -120,8 +121,8 @@ def _overlay(
     return png_bytes(drawn, compress_level=1)  # half the time; the file is only shown, not saved
 
 
-def png_bytes(image: Any, compress_level: int = 3) -> bytes:
-    """A PIL image as PNG."""
+def png_bytes(image: Any, compress_level: int = 3, about: PngInfo | None = None) -> bytes:
+    """A PIL image as PNG, with metadata if it is to be saved."""
     stream = io.BytesIO()
-    image.save(stream, "PNG", compress_level=compress_level)
+    image.save(stream, "PNG", compress_level=compress_level, pnginfo=about)
     return stream.getvalue()

@@ -121,7 +121,7 @@ def _pictures(choice: Choice, layer: str, slot: DeltaGenerator, buttons: DeltaGe
         title = f"{layer} · {choice.dataset.name}"
         with buttons:
             downloads(
-                *(answer.pictures.all, stem, choice.layers[layer], scale, "start"),
+                *(answer.pictures.all, stem, choice.layers[layer], scale, choice.made, "start"),
                 heading=title,
                 copies=answer.copies,
             )

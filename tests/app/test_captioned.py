@@ -10,6 +10,7 @@ from PIL import Image, ImageFont
 
 import deconv_dashboard
 from deconv_core import ActivationIndex, ImageFolder, Network, Scale, reconstruct
+from deconv_core.output.provenance import Provenance
 from deconv_core.pictures import Reconstruction
 from deconv_dashboard.gallery.captioned import drawable, fitted, font, not_drawn, sheet
 
@@ -71,7 +72,8 @@ def test_nothing_is_drawn_between_the_tiles(
 ) -> None:
     made = reconstruct(network, images, index.top(layer, k=4))
     long = [named(picture, f"{'Ж' * 99}/{'Щ' * 99}.jpg") for picture in made]
-    png = sheet(long, "é" * 500, network.layers[layer], Scale.shared(made), large=large)
+    from_ = Provenance("Ж" * 99, "", "", "Щ" * 99, "crop", (224, 224))
+    png = sheet(long, "é" * 500, network.layers[layer], Scale.shared(made), from_, large=large)
     drawn = np.asarray(Image.open(io.BytesIO(png)))
     side = (drawn.shape[1] - 4 * 8) // 6 - 8
     for column in range(6):  # the gap to the right of each column is white below the heading

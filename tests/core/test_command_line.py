@@ -302,6 +302,7 @@ def test_top_of_a_layer_draws_two_grids_and_a_table(
     assert list(table.columns) == [
         *("rank", "image_id", "label", "layer", "channel", "row", "column", "value"),
         *("top", "left", "height", "width"),
+        *("network", "weights", "preprocessing", "dataset", "resize", "rule", "program"),
     ]
     top = ActivationIndex.open(scanned).top("conv2_2")
     assert table["image_id"].tolist() == [activation.image_id for activation in top]

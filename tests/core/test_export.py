@@ -71,6 +71,16 @@ def test_every_tile_and_the_table(archive: zipfile.ZipFile, index: ActivationInd
     assert picture(archive, "conv3_1/layer/tiles/1_patch.png").shape == (24, 24, 3)
 
 
+def test_pictures_and_tables_say_what_they_were_made_from(
+    archive: zipfile.ZipFile, network: Network
+) -> None:
+    row = next(csv.DictReader(io.StringIO(archive.read("conv2_1/map3/table.csv").decode())))
+    assert (row["dataset"], row["resize"], row["rule"]) == ("Drawn <b>", "stretch", "deconvnet")
+    for name in ("conv2_1/map3/reconstructions.png", "conv2_1/map3/tiles/1_patch.png"):
+        said = Image.open(io.BytesIO(archive.read(name))).info
+        assert (said["weights"], said["dataset"]) == (network.fingerprint, "Drawn <b>")
+
+
 def test_manifest(archive: zipfile.ZipFile, network: Network, images: ImageFolder) -> None:
     manifest = json.loads(archive.read("manifest.json"))
     assert manifest["fingerprint"] == network.fingerprint
@@ -245,7 +255,8 @@ def test_label_tables_are_those_of_the_index(
         expected = index.label_table(layer, channel)
         expected = expected[expected["precision_9"].notna()].reset_index(drop=True)
         found = pd.read_csv(archive.open(f"{layer}/label_table.csv"), keep_default_na=False)
-        assert found.columns.tolist() == expected.columns.tolist()
+        made = ["network", "weights", "preprocessing", "dataset", "resize", "rule", "program"]
+        assert found.columns.tolist() == [*expected.columns, *made]
         assert found["label"].tolist() == expected["label"].tolist()
         np.testing.assert_allclose(found["auc"].astype(float), expected["auc"])
 

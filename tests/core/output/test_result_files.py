@@ -5,12 +5,14 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from deconv_core.errors import DeconvError
+from deconv_core.output.provenance import Provenance
 from deconv_core.output.result_files import ResultFiles, file_stem
 from deconv_core.output.tables import COLUMNS
 from deconv_core.storage import location
 from tests.core.index.test_place import tree
 
 TABLE = pd.DataFrame([range(len(COLUMNS))], columns=list(COLUMNS))
+MADE = Provenance("n", "f", "torchvision", "photos", "stretch", (224, 224))
 
 
 @pytest.mark.parametrize(
@@ -45,9 +47,9 @@ def drawn(side: int) -> dict[str, Image.Image]:
 
 def test_a_later_run_replaces_its_own_files_alone(images: Path, tmp_path: Path) -> None:
     out = tmp_path / "a" / "results"
-    files(images, out).write(drawn(3), TABLE)
+    files(images, out).write(drawn(3), TABLE, MADE)
     (out / "conv4_4_map5_notes.txt").write_text("mine")
-    files(images, out).write(drawn(4), TABLE)
+    files(images, out).write(drawn(4), TABLE, MADE)
     assert sorted(path.name for path in out.iterdir()) == [
         *("conv4_4_map5.csv", "conv4_4_map5_feat.png"),
         *("conv4_4_map5_im.png", "conv4_4_map5_notes.txt"),
@@ -58,7 +60,7 @@ def test_a_later_run_replaces_its_own_files_alone(images: Path, tmp_path: Path) 
 def test_an_answer_with_every_copy_has_files_of_its_own(images: Path, tmp_path: Path) -> None:
     asked = tmp_path / "out", "conv4_4", 5, "copies", images
     assert ResultFiles.of(*asked, copies=True).stem == "conv4_4_map5_copies_copies"
-    ResultFiles.of(*asked[:3], None, images, copies=True).write(drawn(3), TABLE)
+    ResultFiles.of(*asked[:3], None, images, copies=True).write(drawn(3), TABLE, MADE)
     with pytest.raises(DeconvError, match="conv4_4 map 5, every copy counted"):
         ResultFiles.of(*asked)
 
@@ -108,7 +110,7 @@ def test_another_result_of_the_same_name_stays(
     images: Path, tmp_path: Path, first: tuple[str | None], second: tuple[str | None]
 ) -> None:
     out = tmp_path / "results"
-    files(images, out, None, first[0]).write(drawn(3), TABLE)
+    files(images, out, None, first[0]).write(drawn(3), TABLE, MADE)
     before = tree(out)
     if file_stem("conv4_4", None, first[0]) == file_stem("conv4_4", None, second[0]):
         with pytest.raises(DeconvError, match="exists already and is another result, conv4_4"):
