@@ -194,13 +194,17 @@ def _network(
     return network
 
 
+_SPARED = threading.Event()
+
+
 def spare_collector() -> None:
     """Take what is loaded by now out of the garbage collector's sight, once a process.
 
     Streamlit collects after each run of a page or of a part of it. To look through torch takes
     half a second, in which no other session gets on.
     """
-    if not gc.get_freeze_count():
+    if not _SPARED.is_set():  # to ask the collector how much is frozen takes a walk through it
+        _SPARED.set()
         gc.collect()
         gc.freeze()
 
