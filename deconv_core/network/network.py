@@ -242,7 +242,7 @@ def _check_step(node: Node) -> None:
 
 def _check_finite(where: str, numbers: Mapping[str, Tensor]) -> None:
     for what, tensor in numbers.items():
-        if not bool(torch.isfinite(tensor).all()):
+        if not saved_graph.all_finite(tensor):
             raise WeightsError(
                 f"the {what} of {where} holds values that are not finite (NaN or inf)"
             )
