@@ -1,6 +1,7 @@
 """Finds every message of the product that tells a person what to do, in its source files."""
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,28 +27,32 @@ _CONTROLS = (
 _TEXTS = ("help", "placeholder", "label", "description", "key", "icon", "key_", "metavar")
 
 
-def messages_with_advice() -> dict[str, str]:
-    """Message, with {} for what is filled in -> the file that says it."""
+@functools.cache
+def _trees() -> dict[str, ast.Module]:
+    """The product's source files, parsed."""
     paths = [ROOT / "app.py", *(ROOT / "pages").glob("*.py")]
     for part in ("deconv_dashboard", "deconv_core"):
         paths += sorted((ROOT / part).rglob("*.py"))
-    found = {}
-    for path in paths:
-        for text in _texts(ast.parse(path.read_text("utf-8"))):
+    return {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text("utf-8")) for path in paths}
+
+
+@functools.cache
+def messages_with_advice() -> dict[str, str]:
+    """Message, with {} for what is filled in -> the file that says it."""
+    found: dict[str, str] = {}
+    for path, tree in _trees().items():
+        for text in _texts(tree):
             if " " in text and _ADVICE.search(text):
-                found.setdefault(text, path.relative_to(ROOT).as_posix())
+                found.setdefault(text, path)
     return found
 
 
+@functools.cache
 def labels() -> set[str]:
     """The texts of buttons, links and other controls of the product, with {} as above."""
     found = set()
-    for path in [
-        ROOT / "app.py",
-        *(ROOT / "pages").glob("*.py"),
-        *(ROOT / "deconv_dashboard").rglob("*.py"),
-    ]:
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for path, tree in _trees().items():
+        for node in () if path.startswith("deconv_core/") else ast.walk(tree):
             if isinstance(node, ast.Constant | ast.JoinedStr):
                 found.add(_template(node) or "")
     return found

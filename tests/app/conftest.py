@@ -16,6 +16,7 @@ from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.server import resources
 
 APP = Path(__file__).parents[2] / "app.py"
 PAGES = {
@@ -74,9 +75,18 @@ def home(
     )  # nothing paints here
     made = Home(tmp_path / "home", images, weight_file)
     shutil.copytree(index._folder.path, made.index_path)
+    resources.prepared.clear()
+    return made
+
+
+@pytest.fixture
+def nothing_kept() -> None:
+    """The server keeps nothing of earlier tests, which have computed most pictures already.
+
+    What it keeps, it keeps by content, so other tests need not ask for this.
+    """
     st.cache_data.clear()
     st.cache_resource.clear()
-    return made
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from deconv_core import ImageFolder, Network, reconstruct
 from deconv_core.index.activation_index import ActivationIndex
@@ -35,6 +36,7 @@ def test_a_picture_is_measured_on_request_and_kept(
     assert "measure" not in [button.key for button in again.button]
 
 
+@pytest.mark.usefixtures("nothing_kept")
 def test_what_is_kept_belongs_to_one_rule(open_page: OpenPage) -> None:
     app = open_page("feature_map", layer=UNIT[0], map=str(UNIT[1]), tab="about")
     app.button(key="measure").click().run()

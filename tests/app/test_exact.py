@@ -108,6 +108,7 @@ def test_what_cannot_be_told_apart_stays_marked(
     assert [answer.approximate for answer in drawn] == [True, True]
 
 
+@pytest.mark.usefixtures("nothing_kept")
 def test_a_float32_index_is_never_checked(
     open_page: OpenPage, drawn: list[Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:

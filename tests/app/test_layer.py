@@ -67,6 +67,7 @@ def test_a_moved_folder_leaves_the_numbers(
     assert len(app.dataframe[0].value) == 9
 
 
+@pytest.mark.usefixtures("nothing_kept")
 def test_missing_weights_leave_the_numbers(
     open_page: OpenPage, home: Home, tmp_path: Path, weight_file: Path
 ) -> None:

@@ -389,6 +389,7 @@ def weightless(home: Home, weight_file: Path, tmp_path: Path) -> tuple[NetworkCh
     return network, file.rename(tmp_path / "after.safetensors")
 
 
+@pytest.mark.usefixtures("nothing_kept")
 @pytest.mark.parametrize("page", ["start", "layer", "image", "export"])
 def test_a_moved_weight_file_is_chosen_where_it_is_missed(
     home: Home, open_page: OpenPage, weightless: tuple[NetworkChoice, Path], page: str
@@ -431,6 +432,7 @@ def test_weights_that_a_scan_cannot_use(
     assert app.text_input(key="weights_path").value == home.network.source
 
 
+@pytest.mark.usefixtures("nothing_kept")
 def test_weights_that_leave_doubt_on_another_page(
     home: Home, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -444,6 +446,7 @@ def test_weights_that_leave_doubt_on_another_page(
     assert app.text_input(key="weights_path").value == home.network.source
 
 
+@pytest.mark.usefixtures("nothing_kept")
 def test_vgg19_is_downloaded_where_it_is_missed(
     home: Home, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -399,8 +399,10 @@ def test_torchscript_is_told_apart(tmp_path: Path) -> None:
         load_network(tmp_path / "a.pt")
 
 
-@pytest.mark.parametrize("name", ["resnet18", "googlenet", "alexnet"])
-@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize(
+    ("name", "half"),
+    [("resnet18", False), ("resnet18", True), ("googlenet", False), ("alexnet", True)],
+)
 def test_a_state_dict_of_another_architecture(tmp_path: Path, name: str, half: bool) -> None:
     torch.manual_seed(2)
     options = {"init_weights": False} if name == "googlenet" else {}

@@ -113,8 +113,9 @@ def test_the_release_under_another_name_is_known_by_its_biases(
     tmp_path: Path, network: str, biases: list[float], suggested: str, turn: int, dtype: torch.dtype
 ) -> None:
     state = released(biases, BLUE_GREEN_RED[::turn])
-    torch.save({name: t.to(dtype) for name, t in state.items()}, tmp_path / "style transfer.pth")
-    error = asked(tmp_path / "style transfer.pth")
+    path = tmp_path / "style transfer.safetensors"
+    save_file({name: t.to(dtype).contiguous() for name, t in state.items()}, path)
+    error = asked(path)
     assert error.suggested == suggested
     assert error.reasons == (f"the biases of the first layer equal those of Caffe's {network}",)
 
@@ -143,13 +144,13 @@ def test_networks_of_ones_own_are_not_held_up(tmp_path: Path, width: int, start:
     state = features()
     state["features.0.weight"], state["features.0.bias"] = first.weight, first.bias
     state["features.2.weight"] = torch.randn(4, width, 3, 3)
-    torch.save({k: v.detach() for k, v in state.items()}, tmp_path / "mine.pth")
-    assert load_network(tmp_path / "mine.pth").preprocessing.name == "torchvision"
+    save_file({k: v.detach() for k, v in state.items()}, tmp_path / "mine.safetensors")
+    assert load_network(tmp_path / "mine.safetensors").preprocessing.name == "torchvision"
     if start != "0.01":  # the same network for 0 to 255 would be asked about
         state["features.0.weight"] = first.weight.detach() / 57.4
         if float(state["features.0.weight"].square().mean().sqrt()) < 0.008:
-            torch.save({k: v.detach() for k, v in state.items()}, tmp_path / "small.pth")
-            assert asked(tmp_path / "small.pth").suggested == "caffe"
+            save_file({k: v.detach() for k, v in state.items()}, tmp_path / "small.safetensors")
+            assert asked(tmp_path / "small.safetensors").suggested == "caffe"
         else:
             assert (width, start) == (1, "VGG")  # three weights in a hundred of such are larger
 
