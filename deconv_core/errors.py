@@ -24,6 +24,10 @@ ANEW = Remedy(
 """For an index that a scan cannot resume."""
 UPDATE = Remedy("update the index", "`--update`, update=True")
 """For an index whose images have changed since the scan."""
+OTHER_WAY = Remedy(
+    "get the file in another way and give its path", "`--network FILE`, load_network(FILE)"
+)
+"""For a file that cannot be downloaded."""
 REPAIR = Remedy(
     "scan the same images into this index again",
     "or `python -m deconv_core check INDEX --repair`; only what is damaged is read again",
@@ -61,6 +65,10 @@ class DeconvError(Exception):
 
 class WeightsError(DeconvError):
     """A weight file is missing, damaged, of another shape, or not plain tensors."""
+
+
+class DownloadError(WeightsError):
+    """A file cannot be downloaded: there is no connection, or the server does not send it."""
 
 
 class PreprocessingUnclearError(WeightsError):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
+import socket
+import ssl
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-from deconv_core.errors import CancelledError, WeightsError
+from deconv_core.errors import OTHER_WAY, CancelledError, DownloadError, WeightsError
 from deconv_core.progress import CancelFlag, Progress
 
 _PIECE = 2**20
@@ -36,8 +38,8 @@ def download(
     file gets its name only if its SHA-256 begins with ``hash_prefix``.
 
     Raises:
-        WeightsError: the server cannot be reached, the connection broke, or the hash differs
-            (the file is then deleted, so that the next call starts from zero).
+        DownloadError: the server cannot be reached, or the connection broke.
+        WeightsError: the hash differs; the file is deleted, so that the next call starts from zero.
         CancelledError: ``cancel`` was set; the downloaded part is kept.
     """
     if target.exists():
@@ -47,10 +49,12 @@ def download(
     try:
         _fetch(url, part, progress, cancel)
     except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
-        kept = part.stat().st_size if part.exists() else 0
-        raise WeightsError(
-            f"could not download {url}: {getattr(error, 'reason', error)}. {kept:,} bytes are "
-            "kept; try again to continue from there"
+        megabytes = part.stat().st_size / 1e6 if part.exists() else 0
+        again = "try again"
+        if megabytes:
+            again += f" to continue from the {megabytes:,.1f} MB that are kept"
+        raise DownloadError(
+            f"could not download {url}: {why_not(error)}", again, OTHER_WAY
         ) from error
     digest = sha256_of(part)
     if not digest.startswith(hash_prefix):
@@ -61,6 +65,23 @@ def download(
         )
     os.replace(part, target)
     return target
+
+
+def why_not(error: BaseException) -> str:
+    """Why a download failed, in words, without numbers of the operating system."""
+    if isinstance(error, urllib.error.HTTPError):
+        return f"the server answers {error.code} ({error.reason})"
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(cause, socket.gaierror):
+        return "the name of the server cannot be found; is this computer offline?"
+    if isinstance(cause, TimeoutError):
+        return "the server does not answer"
+    if isinstance(cause, ConnectionRefusedError):
+        return "the server refuses the connection"
+    if isinstance(cause, ssl.SSLError):
+        return "the connection is not secure (its certificate is not accepted)"
+    said = cause.strerror if isinstance(cause, OSError) else ""
+    return said or str(cause) or type(cause).__name__
 
 
 def _fetch(url: str, part: Path, progress: Progress | None, cancel: CancelFlag | None) -> None:

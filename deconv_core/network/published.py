@@ -9,7 +9,7 @@ from pathlib import Path
 import filelock
 import torch
 
-from deconv_core.errors import CancelledError
+from deconv_core.errors import CancelledError, WeightsError
 from deconv_core.network.catalogue import published_as
 from deconv_core.network.download import download, sha256_of
 from deconv_core.progress import CancelFlag, Progress
@@ -31,6 +31,7 @@ def published_file(
     convert: Convert,
     *,
     url: str | None = None,
+    file: Path | None = None,
     progress: Progress | None = None,
     cancel: CancelFlag | None = None,
 ) -> Path:
@@ -44,11 +45,13 @@ def published_file(
         home: data folder.
         convert: called with the published file and the file to write.
         url: an address in place of torchvision's.
+        file: the published file, if it is on this computer already; nothing is downloaded then.
         progress: called with (bytes downloaded, bytes in all).
         cancel: set it to stop.
 
     Raises:
-        WeightsError: no connection, a wrong hash, or a file of something else.
+        DownloadError: no connection.
+        WeightsError: a wrong hash, or a file of something else.
         DeconvError: there are no such weights.
         CancelledError: ``cancel`` was set.
     """
@@ -64,6 +67,8 @@ def published_file(
     if converted.exists():
         return converted
     with _alone(converted, cancel):
+        if file is not None:
+            return _given(file, url, prefix, converted, convert)
         return _fetched(url, prefix, converted, convert, progress, cancel)
 
 
@@ -83,6 +88,18 @@ def _alone(converted: Path, cancel: CancelFlag | None) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _given(file: Path, url: str, prefix: str, converted: Path, convert: Convert) -> Path:
+    """Convert the published file that a person has."""
+    found = sha256_of(file)
+    if not found.startswith(prefix):
+        raise WeightsError(
+            f"{file.name} is damaged or another file: its SHA-256 begins with {found[:8]}, "
+            f"expected {prefix}; get it from {url}"
+        )
+    convert(file, converted, _said(file))
+    return converted
 
 
 def _fetched(

@@ -233,20 +233,24 @@ def published(
     home: Path,
     *,
     url: str | None = None,
+    file: Path | None = None,
     progress: Progress | None = None,
     cancel: CancelFlag | None = None,
 ) -> Path:
     """Torchvision's weights ("resnet50", "resnet50:IMAGENET1K_V1") as a file below ``home``.
 
-    Downloaded, checked and converted once; ``url`` is an address in place of torchvision's.
+    Downloaded, checked and converted once; ``url`` is an address in place of torchvision's, and
+    ``file`` is the published file if it is on this computer already.
 
     Raises:
-        WeightsError: no connection, a wrong hash, or a file of something else.
+        DownloadError: no connection.
+        WeightsError: a wrong hash, or a file of something else.
         DeconvError: there are no such weights.
         CancelledError: ``cancel`` was set.
     """
     convert = partial(_convert, name, cancel)
-    return published_file(name, home, convert, url=url, progress=progress, cancel=cancel)
+    given = name, home, convert
+    return published_file(*given, url=url, file=file, progress=progress, cancel=cancel)
 
 
 def published_vgg19(

@@ -36,6 +36,11 @@ class Classifier:
     file: str
 
     @property
+    def url(self) -> str:
+        """Address of the published file."""
+        return f"https://download.pytorch.org/models/{self.file}"
+
+    @property
     def converted(self) -> str:
         """Name of the file that is kept of the published one."""
         kind = "features.safetensors" if self.name.startswith("vgg") else "safetensors"

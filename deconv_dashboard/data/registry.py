@@ -170,7 +170,7 @@ class Registry:
             DeconvError: the file is missing, has another type or may not be opened, or a job uses
                 the network.
         """
-        self._check_weights(file)
+        self.check_weights(file)
         with self.jobs.unused(network=network.network_id):
             content = self._content("networks", network.network_id)
             how = f" ({content['preprocessing']})" if content["preprocessing"] else ""
@@ -252,7 +252,7 @@ class Registry:
             DeconvError: the file is missing, has another type, or is not below ``$DECONV_FOLDERS``.
         """
         file = absolute_path(path)
-        self._check_weights(file)
+        self.check_weights(file)
         network_id = _short_hash([str(file), preprocessing])
         known = {one.network_id: one for one in self._read_all("networks", _network)}
         for one in known.values():
@@ -283,7 +283,12 @@ class Registry:
         self._write("networks", network.network_id, asdict(network))
         return network
 
-    def _check_weights(self, file: Path) -> None:
+    def check_weights(self, file: Path) -> None:
+        """Check that a weight file is there and may be read.
+
+        Raises:
+            DeconvError: it is missing, has another type, or is not below ``$DECONV_FOLDERS``.
+        """
         self.rules.check(file)
         there = what_is(file)
         if there == "folder" or (not there and file.suffix.lower() not in WEIGHT_SUFFIXES):

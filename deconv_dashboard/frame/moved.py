@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from deconv_core.errors import DeconvError, PreprocessingUnclearError, WeightsError
+from deconv_core.errors import DeconvError, DownloadError, PreprocessingUnclearError, WeightsError
 from deconv_core.images.folder import ImageFolder
 from deconv_core.index.folder import IndexFolder
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
@@ -16,8 +16,9 @@ from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame import address
 from deconv_dashboard.frame.choice import escape
 from deconv_dashboard.frame.troubles import keep_trouble, say_kept_trouble
-from deconv_dashboard.frame.ways import offer_question
+from deconv_dashboard.frame.ways import offer_networks, offer_question
 from deconv_dashboard.frame.weights_panel import weights_download
+from deconv_dashboard.jobs.weights_download import weights_state
 from deconv_dashboard.server import resources
 
 FOLDER = "Choose the folder where it is now"
@@ -61,7 +62,11 @@ def weights_missing(registry: Registry, network: NetworkChoice, what_is_left: st
         said += ", or choose it where it is now." if registry.rules.offered else "."
     st.warning(" ".join(filter(None, [said, what_is_left])), icon=":material/download:")
     if network.published is not None:
-        if _first_time():
+        if not _first_time():
+            return
+        if weights_state(registry, network).failed_by(DownloadError):
+            offer_networks(network.network_id)
+        else:
             weights_download(registry, network, lambda: None, "missing_weights")
     elif network.source != "demo" and registry.rules.offered:
         _ask(

@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 import streamlit as st
 
-from deconv_core.errors import DeconvError, Remedy
+from deconv_core.errors import OTHER_WAY, DeconvError, DownloadError, Remedy
 from deconv_dashboard.frame.choice import escape
-from deconv_dashboard.frame.ways import offer_room
+from deconv_dashboard.frame.ways import offer_networks, offer_room
 from deconv_dashboard.server.told import told
 
 
@@ -27,6 +27,8 @@ def say_trouble(
     said = f"{start}: {message}" if start else f"{message[:1].upper()}{message[1:]}"
     st.error(escape(f"{said}."), icon=":material/error:")
     offer_room(error, key)
+    if isinstance(error, DownloadError) and OTHER_WAY not in offered:
+        offer_networks(key)
 
 
 def keep_trouble(name: str, error: DeconvError, start: str = "") -> None:

@@ -14,6 +14,7 @@ from deconv_dashboard.wording import DATASETS_TAB, NETWORKS_TAB
 
 LABEL = "See what you can delete"
 ASK = "Choose the preprocessing"
+WEIGHTS = "See why, and other ways"
 
 
 def offer_room(error: DeconvError, key: str) -> None:
@@ -35,6 +36,11 @@ def offer_question(network: NetworkChoice, key: str) -> None:
         key: key of the button, after "question_".
     """
     _way(ASK, f"question_{key}", ":material/help:", NETWORKS_TAB, weights_path=network.source)
+
+
+def offer_networks(key: str) -> None:
+    """Draw a button that opens the list of networks, where a failed download says what helps."""
+    _way(WEIGHTS, f"networks_{key}", ":material/cloud_off:", NETWORKS_TAB)
 
 
 def _way(label: str, key: str, icon: str, tab: str, **state: str) -> None:

@@ -6,17 +6,19 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from deconv_core.errors import DeconvError
+from deconv_core.errors import OTHER_WAY, DeconvError
 from deconv_core.network.preprocessing import expected_by
 from deconv_dashboard.data.catalogue import Classifier
 from deconv_dashboard.data.datasets import NetworkChoice
-from deconv_dashboard.data.registry import VGG19, Registry
+from deconv_dashboard.data.registry import DEMO_NETWORK, VGG19, Registry
+from deconv_dashboard.frame.address import visit
 from deconv_dashboard.frame.job_rows import stop_buttons, watched
 from deconv_dashboard.frame.job_words import job_text
 from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.frame.troubles import keep_trouble, say_kept_trouble, say_trouble
 from deconv_dashboard.jobs.weights_download import start_weights_download, weights_state
 from deconv_dashboard.queue.state import JobState
+from deconv_dashboard.server import resources
 from deconv_dashboard.wording import file_size, preprocessing_text
 
 
@@ -37,7 +39,7 @@ def weights_download(
     def draw(state: JobState) -> None:
         words, buttons = st.columns([6, 4], vertical_alignment="center")
         with words:
-            _words(registry, network, state)
+            _words(registry, network, state, key)
         with buttons.container(horizontal=True, horizontal_alignment="right"):
             _button(registry, network, state, key)
             actions()
@@ -53,7 +55,7 @@ def about(classifier: Classifier) -> str:
     return f"{size}, {classifier.layers} layers, trained on ImageNet by torchvision."
 
 
-def _words(registry: Registry, network: NetworkChoice, state: JobState) -> None:
+def _words(registry: Registry, network: NetworkChoice, state: JobState, key: str) -> None:
     expected = expected_by(network.source)
     classifier = network.published
     assert classifier is not None, "only published weights are downloaded"
@@ -75,7 +77,46 @@ def _words(registry: Registry, network: NetworkChoice, state: JobState) -> None:
     if state.status == "cancelled" and state.progress.done:
         st.caption(f"Stopped at {file_size(state.progress.done)}. The downloaded part is kept.")
     if state.status == "failed":
-        say_trouble(state.failure, f"weights_{state.job_id}")
+        say_trouble(state.failure, f"weights_{state.job_id}", offered=[OTHER_WAY])
+        _other_ways(registry, network, classifier, key)
+
+
+def _other_ways(
+    registry: Registry, network: NetworkChoice, classifier: Classifier, key: str
+) -> None:
+    """After a download failed: ask for the file's path, and offer the demo network."""
+    if registry.rules.offered:
+        st.caption(
+            f"Or get [{escape(classifier.file)}]({classifier.url}) in another way, for example on "
+            "another computer, and give its path:"
+        )
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.text_input(
+                "Path of the downloaded file",
+                key=f"{key}_file",
+                placeholder=f"…/{classifier.file}",
+                label_visibility="collapsed",
+            )
+            st.button("Use it", key=f"{key}_use_file", on_click=_take, args=(network, key))
+        say_kept_trouble(f"{key}_file_trouble", f"{key}_file")
+    if registry.ready(DEMO_NETWORK):
+        st.button(
+            "Use the demo network",
+            key=f"{key}_demo",
+            on_click=visit,
+            args=("start",),
+            kwargs={"network": DEMO_NETWORK.network_id},
+        )
+
+
+def _take(network: NetworkChoice, key: str) -> None:
+    registry, typed = resources.registry(), str(st.session_state.get(f"{key}_file", ""))
+    if not typed.strip():
+        return
+    try:
+        start_weights_download(registry, network, file=registry.rules.meant(typed))
+    except DeconvError as error:
+        keep_trouble(f"{key}_file_trouble", error)
 
 
 def _button(registry: Registry, network: NetworkChoice, state: JobState, key: str) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deconv_core.errors import CancelledError, DeconvError
+from deconv_core.network.download import why_not
 from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.queue.queue import NewJob
 from deconv_dashboard.queue.state import JobState, Progress
@@ -72,7 +73,7 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
         try:
             fetch(order.folder)
         except Exception as error:  # the job reports every error
-            troubles.append(str(getattr(error, "reason", "") or error or type(error).__name__))
+            troubles.append(why_not(error))
 
     thread = threading.Thread(target=fetch_or_note, daemon=True)
     thread.start()

@@ -19,15 +19,22 @@ _KIND = "weights"
 
 @dataclass(frozen=True)
 class Order:
-    """What the job does: it downloads from ``url`` (None: torchvision's address) into ``home``."""
+    """What the job does: it downloads from ``url`` (None: torchvision's address) into ``home``.
+
+    With ``file``, the published file on this computer, nothing is downloaded.
+    """
 
     home: Path
     url: str | None
     name: str = VGG19.source
+    file: Path | None = None
 
 
 def start_weights_download(
-    registry: Registry, network: NetworkChoice = VGG19, url: str | None = None
+    registry: Registry,
+    network: NetworkChoice = VGG19,
+    url: str | None = None,
+    file: Path | None = None,
 ) -> None:
     """Start or continue the download; nothing happens if it is active or done.
 
@@ -35,13 +42,17 @@ def start_weights_download(
         registry: the data folder.
         network: whose published weights.
         url: an address in place of torchvision's.
+        file: the published file, if it is on this computer already.
 
     Raises:
-        DeconvError: the queue or the data folder is full, or no process can be started.
+        DeconvError: there is no such file, or it may not be read; the queue or the data folder is
+            full, or no process can be started.
     """
     classifier = network.published
     if classifier is not None and not registry.ready(network):
-        order = Order(registry.home, url, classifier.name)
+        if file is not None:
+            registry.check_weights(file)
+        order = Order(registry.home, url, classifier.name, file)
         used = "" if network == VGG19 else network.network_id
         key, size = _key(network), classifier.size
         registry.jobs.start(NewJob(_KIND, key, __name__, order, network=used, disk=size))
@@ -66,4 +77,5 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
         step = "Downloading" if done < total else "Checking and converting"
         tell(Progress(step, done, total, "byte"))
 
-    published(order.name, order.home, url=order.url, progress=arrived, cancel=cancel)
+    given = order.name, order.home
+    published(*given, url=order.url, file=order.file, progress=arrived, cancel=cancel)

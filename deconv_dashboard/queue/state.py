@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from deconv_core import errors
-from deconv_core.errors import DeconvError, NoRoomError, Remedy
+from deconv_core.errors import DeconvError, DownloadError, NoRoomError, Remedy
 
 ENDS = ("done", "cancelled", "failed")
 
@@ -83,7 +83,8 @@ class JobState:
     @property
     def failure(self) -> DeconvError:
         """Why it failed and what helps; it says nothing if it did not fail."""
-        kind = NoRoomError if self.failed_by(NoRoomError) else DeconvError
+        kinds = (NoRoomError, DownloadError)
+        kind = next((one for one in kinds if self.failed_by(one)), DeconvError)
         return kind(self.message, *self.remedies)
 
     def failed_by(self, kind: type[DeconvError]) -> bool:

@@ -17,7 +17,7 @@ from deconv_core.network.network import Network
 from deconv_core.scanning.scan import scan
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.frame.moved import FILE, FOLDER
-from deconv_dashboard.frame.ways import ASK
+from deconv_dashboard.frame.ways import ASK, WEIGHTS
 from deconv_dashboard.frame.ways import LABEL as ROOM
 from deconv_dashboard.jobs import scans
 from deconv_dashboard.jobs.exports import Export
@@ -42,6 +42,8 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
                 "stop {}",
                 "Scan {}",
                 "Try again",
+                "cancel sampling",
+                "See why, and other ways",
             ),
             *("Update the scan", "Scan anew", "Repair: scan only the", "See what you can delete"),
             *("Download {} ({}) and scan", "Choose the folder where", "Choose the weight file"),
@@ -190,6 +192,10 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("Drop the new scan",),
         ("delete that folder to begin it again",),
     ),
+    "Start, Networks: the field below the failure": (
+        ("Path of the downloaded file", "Use it", WEIGHTS),
+        ("Or get [{}]({}) in another way, for example", "get the file in another way and give"),
+    ),
     "repair": (
         ("Repair: scan only the damaged blocks again",),
         (
@@ -203,7 +209,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             *(
                 "other jobs are being started",
                 "the server ended before it had",
-                "could not download",
+                "try again",
             ),
             *(
                 "{} arrived damaged",

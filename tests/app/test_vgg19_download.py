@@ -8,14 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from deconv_core.errors import DeconvError
 from deconv_core.network.sources import load_network, published_vgg19
 from deconv_dashboard.data.datasets import NetworkChoice
 from deconv_dashboard.data.registry import VGG19, Registry
 from deconv_dashboard.frame import weights_panel
 from deconv_dashboard.jobs.weights_download import start_weights_download, weights_state
 from deconv_dashboard.queue.state import JobState
-from tests.app.conftest import Home, words
+from tests.app.conftest import Home, address, words
 from tests.app.test_start import keys, pressed, start
 from tests.core.network import test_download
 from tests.core.network.test_download import Handler, Server
@@ -131,6 +133,63 @@ def test_no_connection_is_said_and_can_be_tried_again(home: Home) -> None:
     app.run()
     assert "Could not download" in words(app)
     assert "Try again" in [button.label for button in app.button]
+    assert "the server refuses the connection" in words(app)
+    assert "MB that are kept" not in words(app)
+    assert "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth" in words(app)
+    pressed(app, "weights_demo")
+    assert address(app)["network"] == "demo"
+
+
+def elsewhere() -> None:
+    """A page that needs the weights."""
+    from deconv_core.errors import OTHER_WAY, DownloadError
+    from deconv_dashboard.data.registry import VGG19
+    from deconv_dashboard.frame.moved import weights_missing
+    from deconv_dashboard.frame.troubles import say_trouble
+    from deconv_dashboard.server import resources
+
+    weights_missing(resources.registry(), VGG19)
+    say_trouble(DownloadError("could not download it", "try again", OTHER_WAY), "scan")
+
+
+def test_other_places_lead_to_the_one_that_says_why(home: Home) -> None:
+    start_weights_download(home.registry, url="http://127.0.0.1:9/vgg19-00000000.pth")
+    until(home.registry, "failed")
+    app = AppTest.from_function(elsewhere, default_timeout=240).run()
+    assert not app.exception
+    assert keys(app) == ["networks_vgg19", "networks_scan"]
+    assert "127.0.0.1" not in words(app)
+    assert not app.text_input
+
+
+def test_a_file_from_elsewhere_is_checked_and_used(
+    server: Server, published: str, home: Home, tmp_path: Path
+) -> None:
+    registry = home.registry
+    (tmp_path / "given.pth").write_bytes(server.content)
+    (tmp_path / "other.pth").write_bytes(server.content + b"x")
+    start_weights_download(registry, url=published, file=tmp_path / "other.pth")
+    assert "other.pth is damaged or another file" in until(registry, "failed").message
+    with pytest.raises(DeconvError, match="there is no file"):
+        start_weights_download(registry, url=published, file=tmp_path / "none.pth")
+    start_weights_download(registry, url=published, file=tmp_path / "given.pth")
+    assert until(registry, "done", "failed").status == "done"
+    assert server.asked == []
+    assert (tmp_path / "given.pth").is_file()
+    assert registry.ready(VGG19)
+
+
+def test_the_path_of_a_file_is_asked_for_where_the_failure_is_said(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_weights_download(home.registry, url="http://127.0.0.1:9/vgg19-00000000.pth")
+    until(home.registry, "failed")
+    app = start(**home.names)
+    app.session_state["start_tab"] = "Networks"
+    app.run()
+    app.text_input(key="weights_file").input("/nowhere/vgg19.pth").run()
+    pressed(app, "weights_use_file")
+    assert "There is no file /nowhere/vgg19.pth" in words(app)
 
 
 def test_the_networks_tab_offers_it_and_says_its_size(

@@ -1,18 +1,23 @@
 """Downloads against a server of our own that can break, refuse ranges and send rubbish."""
 
 import hashlib
+import http.client
 import http.server
 import re
+import socket
+import ssl
 import threading
+import urllib.error
 from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path
 
 import filelock
 import pytest
 import torch
 
-from deconv_core.errors import CancelledError, WeightsError
-from deconv_core.network.download import download, sha256_of
+from deconv_core.errors import CancelledError, DownloadError, WeightsError
+from deconv_core.network.download import download, sha256_of, why_not
 from deconv_core.network.sources import load_network, published_vgg19
 from tests.core.network.test_sources import assert_is_features, with_classifier
 
@@ -103,7 +108,9 @@ def test_after_a_broken_connection_the_next_call_goes_on_from_there(
     server: Server, tmp_path: Path
 ) -> None:
     server.breaks_after = 1_234_567
-    with pytest.raises(WeightsError, match=r"1,234,567 .*kept; try again to continue"):
+    with pytest.raises(
+        WeightsError, match=r"1,234,567 .*try again to continue from the 1.2 MB that are kept"
+    ):
         download(f"{server.url}/file", tmp_path / "file", PREFIX)
     assert not (tmp_path / "file").exists()
     told: list[tuple[int, int]] = []
@@ -193,14 +200,37 @@ def test_cancel_keeps_what_has_arrived(server: Server, tmp_path: Path) -> None:
 def test_a_server_that_does_not_have_it_is_an_error(
     server: Server, tmp_path: Path, path: str
 ) -> None:
-    with pytest.raises(WeightsError, match=rf"could not download {server.url}/{path}"):
+    with pytest.raises(DownloadError, match=rf"could not download {server.url}/{path}") as failed:
         download(f"{server.url}/{path}", tmp_path / "file", PREFIX)
+    assert "are kept" not in str(failed.value)
     assert not (tmp_path / "file").exists()
 
 
 def test_no_server_is_an_error(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="could not download"):
+    with pytest.raises(DownloadError, match="could not download") as failed:
         download("http://127.0.0.1:9/file", tmp_path / "file", PREFIX)
+    assert "refuses the connection" in str(failed.value)
+    assert "Errno" not in str(failed.value)
+    assert "are kept" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (urllib.error.URLError(socket.gaierror(-2, "Name or service")), "is this computer offline"),
+        (urllib.error.URLError(TimeoutError("timed out")), "the server does not answer"),
+        (TimeoutError(), "the server does not answer"),
+        (urllib.error.URLError(OSError(101, "Network is unreachable")), "Network is unreachable"),
+        (urllib.error.URLError(ssl.SSLCertVerificationError("x")), "is not accepted"),
+        (urllib.error.HTTPError("u", 503, "Busy", Message(), None), "answers 503 (Busy)"),
+        (OSError("the connection broke after 3 of 5 bytes"), "the connection broke after 3"),
+        (http.client.RemoteDisconnected("closed"), "closed"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_why_a_download_failed_is_said_in_words(error: Exception, words: str) -> None:
+    assert words in why_not(error)
+    assert "Errno" not in why_not(error)
 
 
 def test_the_hash_is_of_the_whole_file(tmp_path: Path) -> None:
