@@ -22,7 +22,7 @@ import pandas as pd
 
 from deconv_core.arguments import flag, shown, text, whole_number
 from deconv_core.errors import REPAIR, DeconvError, IndexDamagedError
-from deconv_core.index.blocks import Ordinals
+from deconv_core.index.blocks import BlockFile, Ordinals
 from deconv_core.index.copies import Groups, KnownCopies, is_repeated
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.label_table import label_table
@@ -50,12 +50,18 @@ class ActivationIndex:
         total: number of images of the dataset; ``len(index.images)`` of them are scanned.
     """
 
-    def __init__(self, folder: IndexFolder, manifest: Manifest, plan: pd.DataFrame) -> None:
+    def __init__(
+        self,
+        folder: IndexFolder,
+        manifest: Manifest,
+        plan: pd.DataFrame,
+        files: Sequence[BlockFile],
+    ) -> None:
         """Use ``ActivationIndex.open``."""
         self._folder = folder
         self.manifest = manifest
         self.total = int((~plan["removed"]).sum())
-        self._stored = StoredPeaks(folder, manifest, plan)
+        self._stored = StoredPeaks(folder, manifest, plan, files)
         self._done = self._done_images(plan)
 
     @classmethod
@@ -68,7 +74,8 @@ class ActivationIndex:
         """
         folder = IndexFolder(path)
         manifest = folder.read_manifest()
-        return cls(folder, manifest, folder.read_plan(manifest))
+        files = folder.block_files()  # first: the plan may change before a block is written
+        return cls(folder, manifest, folder.read_plan(manifest), files)
 
     @property
     def layers(self) -> Mapping[str, Layer]:

@@ -32,10 +32,16 @@ from deconv_core.threads import in_threads
 class StoredPeaks:
     """The blocks of an index."""
 
-    def __init__(self, folder: IndexFolder, manifest: Manifest, plan: pd.DataFrame) -> None:
-        """Use the blocks in the folder of an index, given its manifest and list of images."""
+    def __init__(
+        self,
+        folder: IndexFolder,
+        manifest: Manifest,
+        plan: pd.DataFrame,
+        files: Sequence[BlockFile],
+    ) -> None:
+        """Use the block files of an index, given its manifest and list of images."""
         self._manifest = manifest
-        self._files = folder.block_files()
+        self._files = list(files)
         if manifest.complete:  # also the missing blocks, so that reading them raises an error
             existing = {number for file in self._files for number in file.numbers}
             missing = sorted({int(n) for n in plan.loc[~plan["removed"], "block"]} - existing)

@@ -67,7 +67,7 @@ def _top_schema(layers: Sequence[Layer]) -> pa.Schema:
 
 
 def merge_blocks(folder: IndexFolder, manifest: Manifest) -> None:
-    """Merge the block files of a large index into files of about 4,096 images.
+    """Merge the block files of a large index into files of about 4,096 images, in order.
 
     A merged file is complete before the single files are deleted. If the scan is killed between,
     the next scan deletes them.
@@ -89,9 +89,12 @@ def _merge(folder: IndexFolder, manifest: Manifest, run: Sequence[BlockFile]) ->
     if len(run) < 2:
         return
     rows = [row for file in run for row in read_block_images(file)]
+    order = np.argsort([row.ordinal for row in rows if not row.error]).astype(int)
+    rows.sort(key=lambda row: row.ordinal)
 
     def peaks(layer: str) -> Peaks:
-        return Peaks.join([read_peaks(file, manifest.layers, layer, None)[1] for file in run])
+        parts = [read_peaks(file, manifest.layers, layer, None)[1] for file in run]
+        return Peaks.join(parts).select(order)
 
     merged = folder.block_file(run[0].numbers.start, run[-1].numbers.stop - 1)
     folder.write_block(merged, rows, manifest, peaks)

@@ -39,7 +39,8 @@ def scan_block(
     planned: Sequence[ImageRow],
     count: Callable[[int, int], None] | None = None,
     cancel: CancelFlag | None = None,
-) -> Block | None:
+    batch_size: int | None = None,
+) -> Block:
     """Compute the peaks of a few images.
 
     Args:
@@ -48,28 +49,30 @@ def scan_block(
         planned: the images of the block.
         count: called after every batch with (images read, images failed).
         cancel: set it to stop.
+        batch_size: images in a batch; None takes that of the compute path.
 
     Returns:
-        The block, or None if it was cancelled. An image that cannot be read, or whose activations
-        are not finite, has the reason in its row.
+        The block, in the order of the list of images; only the finished images if it was cancelled.
+        An image that cannot be read, or whose activations are not finite, has the reason in its
+        row.
     """
     rows: list[ImageRow] = []
     parts: list[dict[str, Peaks]] = []
     batch: list[tuple[ImageRow, Pixels]] = []
-    size = prepared.compute.batch_size
+    size = batch_size or prepared.compute.batch_size
     failed = 0
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
         decoded = _decode_ahead(pool, images, prepared.network.input_size, planned, 2 * size)
         for place, (row, pixels) in enumerate(decoded):
             if cancel is not None and cancel.is_set():
-                return None
+                break
             if pixels is None:
                 rows.append(row)
                 failed += 1
             else:
                 batch.append((row, pixels))
             if batch and (len(batch) == size or place == len(planned) - 1):
-                scanned, peaks = _scan_batch(prepared, batch)
+                scanned, peaks = _scan_batch(prepared, batch, size)
                 rows += scanned
                 parts.append(peaks)
                 bad = sum(bool(row.error) for row in scanned)
@@ -78,7 +81,12 @@ def scan_block(
                 batch, failed = [], 0
     if failed and count is not None:
         count(0, failed)
-    return Block(tuple(sorted(rows, key=lambda row: row.ordinal)), _join_batches(prepared, parts))
+    peaks = _join_batches(prepared, parts)
+    order = np.argsort([row.ordinal for row in rows if not row.error]).astype(int)
+    return Block(
+        tuple(sorted(rows, key=lambda row: row.ordinal)),
+        {name: found.select(order) for name, found in peaks.items()},
+    )
 
 
 def _decode_ahead(
@@ -127,10 +135,19 @@ def _decode(
 
 
 def _scan_batch(
-    prepared: ScanNetwork, batch: Sequence[tuple[ImageRow, Pixels]]
+    prepared: ScanNetwork, batch: Sequence[tuple[ImageRow, Pixels]], size: int
 ) -> tuple[list[ImageRow], dict[str, Peaks]]:
-    """Compute the peaks of a batch; an image with activations that are not finite has none."""
-    peaks = prepared.peaks(to_batch([pixels for _, pixels in batch]))
+    """Compute the peaks of a batch; an image with activations that are not finite has none.
+
+    A batch of fewer than ``size`` images is filled up, because the last bit may depend on the size
+    of a batch. So the peaks of an image do not depend on the images beside it.
+    """
+    pixels = [decoded for _, decoded in batch]
+    filled = pixels + pixels[-1:] * (size - len(batch))
+    peaks = {
+        name: found.select(slice(len(batch)))
+        for name, found in prepared.peaks(to_batch(filled)).items()
+    }
     finite = np.logical_and.reduce(
         [np.isfinite(found.values).all(axis=1) for found in peaks.values()]
     )

@@ -27,8 +27,11 @@ from deconv_core.scanning.peak_search import locate, peaks_at
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
-_BATCH_SIZES = {"cpu": 8, "mps": 16, "cuda": 64}
-"""Images in a batch. On two CPU cores the time per image is the same for batches of 2 to 16."""
+_BATCH_SIZES = {"cpu": 4, "mps": 16, "cuda": 64}
+"""Images in a batch. On two CPU cores the time per image is the same for batches of 1 to 16.
+
+A scan reports progress and lets others compute between two batches, so a batch is short.
+"""
 
 MAX_FLOAT32_IMAGES = 1000
 """Precision "auto" considers bfloat16 only for more images; a float32 scan of fewer is short."""

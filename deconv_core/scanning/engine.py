@@ -135,6 +135,9 @@ def make_block(
 ) -> BlockDone | None:
     """Scan the images of a block and write its file.
 
+    If the scan is cancelled, the block becomes smaller: the finished images stay in it, and the
+    others are moved to a new block.
+
     Args:
         prepared: the network on its device.
         task: where images and index are.
@@ -146,15 +149,33 @@ def make_block(
         How many images were read and failed, or None if the scan was cancelled.
     """
     began = time.monotonic()
-    scanned = scan_block(prepared, task.images, block.images, count, cancel)
-    if scanned is None:
+    size = min(prepared.compute.batch_size, task.manifest.block_size)
+    scanned = scan_block(prepared, task.images, block.images, count, cancel, size)
+    stopped = len(scanned.images) < len(block.images)
+    if scanned.images:
+        _check_not_removed(task, scanned)
+        if stopped:
+            _move_to_new_block(task, block, scanned)
+        file = task.folder.block_file(block.number)
+        task.folder.write_block(file, scanned.images, task.manifest, scanned.peaks.__getitem__)
+    if stopped:
         return None
-    _check_not_removed(task, scanned)
-    file = task.folder.block_file(block.number)
-    task.folder.write_block(file, scanned.images, task.manifest, scanned.peaks.__getitem__)
     failed = sum(bool(row.error) for row in scanned.images)
     seconds = time.monotonic() - began
     return BlockDone(block.number, len(scanned.images) - failed, failed, seconds)
+
+
+def _move_to_new_block(task: ScanTask, block: BlockWork, scanned: Block) -> None:
+    """Move the unfinished images of a block to a new block, in the list of images.
+
+    The list is written before the block. If the program is killed between, a block of fewer images
+    is missing.
+    """
+    plan = task.folder.read_plan(task.manifest)
+    finished = {row.ordinal for row in scanned.images}
+    left = [row.ordinal for row in block.images if row.ordinal not in finished]
+    plan.loc[left, "block"] = int(plan["block"].max()) + 1
+    task.folder.write_plan(plan, task.manifest)
 
 
 def readable_manifest(folder: IndexFolder) -> Manifest | None:

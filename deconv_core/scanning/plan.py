@@ -1,8 +1,16 @@
-"""The plan of a scan: which images it covers, and in which block each image is."""
+"""The plan of a scan: which images it covers, in which block each image is, and in which order.
+
+Images are scanned in shuffled order, so that the finished part of a scan is a fair sample of all
+labels. The order is that of the hashes of the ids: the same whenever, wherever and by whatever a
+scan is resumed, and it does not depend on the other images. Rows of the plan stay in the order of
+the folder. Only images that are near each other in the folder share a block (``REGION``), so that
+the images of a label are in few merged blocks of a large index.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,10 +19,14 @@ import pandas as pd
 from deconv_core.errors import UPDATE, ImageError, IndexOutdatedError
 from deconv_core.images.decoding import content_hash
 from deconv_core.images.folder import ImageEntry, ImageFolder, read_content
-from deconv_core.index.blocks import read_block_images
+from deconv_core.index.blocks import ImageRow, read_block_images
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.manifest import Manifest
+from deconv_core.index.summary import MERGED_IMAGES
 from deconv_core.storage import Location
+
+REGION = MERGED_IMAGES
+"""Images that are shuffled with each other into blocks."""
 
 
 def scanned_folder(root: Location, manifest: Manifest) -> ImageFolder:
@@ -35,11 +47,17 @@ def scanned_folder(root: Location, manifest: Manifest) -> ImageFolder:
 
 def plan_rows(entries: Sequence[ImageEntry], first_block: int, block_size: int) -> pd.DataFrame:
     """Rows of a plan for images that are not scanned yet, ``block_size`` images per block."""
+    region = max(1, REGION // block_size) * block_size
+    order = np.lexsort(
+        (_order_keys(e.image_id for e in entries), np.arange(len(entries)) // region)
+    )
+    block = np.empty(len(entries), np.int64)
+    block[order] = first_block + np.arange(len(entries)) // block_size
     return pd.DataFrame(
         {
             "image_id": pd.Series([e.image_id for e in entries], dtype="str"),
             "label": pd.Series([e.label for e in entries], dtype="str"),
-            "block": first_block + np.arange(len(entries)) // block_size,
+            "block": block,
             "removed": np.zeros(len(entries), bool),
             "width": np.zeros(len(entries), np.int64),
             "height": np.zeros(len(entries), np.int64),
@@ -48,6 +66,30 @@ def plan_rows(entries: Sequence[ImageEntry], first_block: int, block_size: int) 
             "content_hash": pd.Series([""] * len(entries), dtype="str"),
         }
     )
+
+
+def _order_keys(image_ids: Iterable[str]) -> np.ndarray:
+    """For each image, its place in the order of a scan, as a number that hardly repeats."""
+    hashes = (hashlib.sha256(image_id.encode()).digest()[:8] for image_id in image_ids)
+    return np.fromiter((int.from_bytes(found) for found in hashes), np.uint64)
+
+
+def in_scan_order(plan: pd.DataFrame) -> Iterator[tuple[int, list[ImageRow]]]:
+    """Number and images of each block of a plan, in the order in which they are scanned.
+
+    The block whose first image comes first in the shuffled order is the first.
+    """
+    order = np.argsort(_order_keys(plan["image_id"].astype(str)), kind="stable")
+    for number, rows in plan.iloc[order].groupby("block", sort=False):
+        yield (
+            int(str(number)),
+            [
+                ImageRow.planned(int(ordinal), str(image_id), str(label))
+                for ordinal, image_id, label in zip(
+                    rows.index, rows["image_id"], rows["label"], strict=True
+                )
+            ],
+        )
 
 
 def with_scan_results(folder: IndexFolder, plan: pd.DataFrame) -> pd.DataFrame:

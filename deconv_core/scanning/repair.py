@@ -6,6 +6,7 @@ The images in deleted blocks count as not scanned, so the scan that follows comp
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ import pandas as pd
 from deconv_core.errors import ANEW, IndexForeignError
 from deconv_core.images.folder import ImageFolder
 from deconv_core.index import limits as index_limits
+from deconv_core.index.blocks import ImageRow
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.inspection import Blocks, Inspection, inspect, misplaced_blocks
 from deconv_core.index.manifest import Manifest
@@ -99,6 +101,8 @@ def _rebuilt_plan(manifest: Manifest, images: ImageFolder, blocks: Blocks) -> pd
     if not misplaced_blocks(blocks, fresh, replace(manifest, complete=False)):
         return fresh
     rows = [(file.numbers.start, row) for file, found in blocks.items() for row in found]
+    if (other_blocks := _in_their_blocks(fresh, rows, manifest.block_size)) is not None:
+        return other_blocks
     count = 1 + max(row.ordinal for _, row in rows)
     plan = plan_rows([], 0, manifest.block_size).reindex(np.arange(count))
     plan = plan.fillna(dict.fromkeys(index_limits.TEXTS, ""))
@@ -110,3 +114,28 @@ def _rebuilt_plan(manifest: Manifest, images: ImageFolder, blocks: Blocks) -> pd
     known = plan.loc[sorted(places)]
     plan.loc[known.index, "removed"] = known["image_id"].duplicated(keep="last")
     return plan.astype(dict(fresh.dtypes))
+
+
+def _in_their_blocks(
+    fresh: pd.DataFrame, rows: Sequence[tuple[int, ImageRow]], block_size: int
+) -> pd.DataFrame | None:
+    """The list of the images in the folder, with each scanned image in the block that holds it.
+
+    A pause makes a block smaller, and older versions did not shuffle the images.
+
+    Args:
+        fresh: the list of the images that are in the folder now.
+        rows: number of the block and row of each scanned image.
+        block_size: images in a block of images that are not scanned.
+
+    Returns:
+        None if a scanned image has another place in the list.
+    """
+    listed = dict(enumerate(fresh["image_id"]))
+    if any(listed.get(row.ordinal) != row.image_id for _, row in rows):
+        return None
+    fresh["block"] = -1
+    fresh.loc[[row.ordinal for _, row in rows], "block"] = [block for block, _ in rows]
+    left = fresh.index[fresh["block"] < 0]
+    fresh.loc[left, "block"] = fresh["block"].max() + 1 + np.arange(len(left)) // block_size
+    return fresh

@@ -1,9 +1,9 @@
 """``scan``: one pass over a folder of images stores the peak of every feature map of every layer.
 
-The folder is cut into blocks of a few images. ``scan_block`` computes the peaks of one block and
-depends on nothing else, so blocks may be scanned in any order, by any process. A block file is
-complete or absent. A scan that was stopped continues with the missing blocks. Existing blocks are
-checked first; a damaged one is scanned again.
+The images are shuffled and cut into blocks (``plan``). ``scan_block`` computes the peaks of one
+block and depends on nothing else, so blocks may be scanned in any order, by any process. A block
+file is complete or absent. A scan that was stopped continues with the missing blocks. Existing
+blocks are checked first; a damaged one is scanned again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from deconv_core.errors import (
 )
 from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
-from deconv_core.index.blocks import ImageRow, read_block_images
+from deconv_core.index.blocks import read_block_images
 from deconv_core.index.folder import IndexFolder
 from deconv_core.index.inspection import inspect, missing_blocks
 from deconv_core.index.limits import LARGEST_BLOCK
@@ -47,7 +47,12 @@ from deconv_core.scanning.engine import (
     readable_manifest,
 )
 from deconv_core.scanning.manifests import check_same_settings, new_manifest, with_current_listing
-from deconv_core.scanning.plan import plan_rows, updated_plan, with_scan_results
+from deconv_core.scanning.plan import (
+    in_scan_order,
+    plan_rows,
+    updated_plan,
+    with_scan_results,
+)
 from deconv_core.scanning.repair import inspect_without_manifest, repair
 from deconv_core.scanning.run import ProgressMeter, ScanRun, check_run
 from deconv_core.storage import RemotePath, scan_lock
@@ -80,7 +85,7 @@ def scan(
             thousand images and where a measurement finds it faster.
         block_size: images in a block, up to about a million; None takes that of the index, or 32.
         progress: called after every batch.
-        cancel: set it to stop; finished blocks are kept, and the unfinished index is returned.
+        cancel: set it to stop; finished images are kept, and the unfinished index is returned.
         update: if images were added, removed or changed since the scan began, scan the changes;
             without ``update``, such changes are an error.
         anew: make a new index that replaces the existing one, whatever its settings. The old index
@@ -210,18 +215,7 @@ def _make_missing_blocks(run: ScanRun, manifest: Manifest, plan: pd.DataFrame) -
     )
     meter = ProgressMeter(run.progress, len(live), int(found.sum()), failed)
     meter.report()
-    blocks = (
-        BlockWork(
-            int(str(number)),
-            [
-                ImageRow.planned(int(ordinal), str(image_id), str(label))
-                for ordinal, image_id, label in zip(
-                    rows.index, rows["image_id"], rows["label"], strict=True
-                )
-            ],
-        )
-        for number, rows in live[~found].groupby("block")
-    )
+    blocks = (BlockWork(number, rows) for number, rows in in_scan_order(live[~found]))
     task = ScanTask(run.images, run.folder, manifest)
     return run.engine.make_blocks(ScanWork(run.network, task, blocks, meter.count, run.cancel))
 

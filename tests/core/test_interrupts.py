@@ -171,7 +171,7 @@ import deconv_core.interrupts as i
 import deconv_core.scanning.engine as m
 i._SECONDS_TO_STOP = 3600.0  # so that nothing else can end it
 
-def asked(prepared, images, entries, count, cancel):
+def asked(prepared, images, entries, count, cancel, size):
     print("waiting", file=sys.stderr, flush=True)
     cancel.wait()
     stuck()
