@@ -268,13 +268,15 @@ def test_exchanged_blocks_are_named_and_scanned_again(
 def test_a_block_of_another_index_is_named_and_scanned_again(
     copied: Path, others: dict[str, Path], shallow: Network, photos: Path, other: str
 ) -> None:
-    place = "blocks/000000.parquet"
+    plan = IndexFolder(copied).read_plan().set_index("image_id")
+    number = plan["block"]["a/2.png" if other == "content" else "a/0.png"]
+    place = f"blocks/{number:06d}.parquet"
     assert not check_index(others[other])
     shutil.copy(others[other] / place, copied / place)
     (damage,) = check_index(copied)
     assert damage.trouble == "foreign"
     assert damage.path == copied / place
-    with pytest.raises(IndexForeignError, match=r"000000\.parquet does not"):
+    with pytest.raises(IndexForeignError, match=rf"{number:06d}\.parquet does not"):
         ask(copied)
     assert rescanned(shallow, photos, copied) == {place}
 
