@@ -1,6 +1,7 @@
-"""Background jobs on pages: one row for each job, which updates itself and has a Cancel button.
+"""Background jobs on pages: one row for each job, which updates itself and has a button to stop it.
 
-A button ends a job that reports nothing new for a while, or that does not stop after Cancel. The
+A scan can be paused, other jobs can be cancelled. Another button ends a job that reports nothing
+new for a while, or that does not stop. The
 server measures this time with a monotonic clock; times in files do not count.
 """
 
@@ -69,7 +70,7 @@ def job_row(
     Args:
         registry: the data folder of the job.
         state: the state of the job.
-        key: key of the Cancel button; the key of the other button is "end " + key.
+        key: key of the button that pauses or cancels it; that of the other button is "end " + key.
         name: title as Markdown; "" describes what the job does.
         note: text after the progress, as Markdown.
     """
@@ -108,12 +109,14 @@ def stop_buttons(
     key: str,
     kind: Literal["secondary", "tertiary"] = "secondary",
 ) -> None:
-    """Draw the Cancel button, and "End it" if the job may hang; call in a horizontal container."""
+    """Draw Pause or Cancel, and "End it" if the job may hang; call in a horizontal container."""
+    pauses = state.kind == "scan" and state.status != "waiting"
     st.button(
-        "Cancel",
+        "Pause" if pauses else "Cancel",
         key=key,
         type=kind,
-        icon=":material/stop_circle:",
+        icon=":material/pause_circle:" if pauses else ":material/stop_circle:",
+        help="Keeps every finished image." if pauses else None,
         on_click=registry.jobs.cancel,
         args=(state.job_id,),
         disabled=state.status == "cancelling",

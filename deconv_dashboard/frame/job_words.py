@@ -59,6 +59,8 @@ def job_text(registry: Registry, state: JobState) -> str:
         before = job_noun(registry, state.after)
         return f"{ordinal(state.place + 1)} in line, after {before}"
     if state.status == "cancelling":
+        if state.kind == "scan":
+            return "Pausing: the images in work are finished first"
         return "Cancelling: the current step ends first"
     return progress_text(state.progress)
 

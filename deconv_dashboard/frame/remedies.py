@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from deconv_core.errors import (
@@ -14,7 +16,7 @@ from deconv_core.errors import (
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame.troubles import keep_trouble, say_kept_trouble
-from deconv_dashboard.jobs.scans import scan_state, start_scan
+from deconv_dashboard.jobs.scans import NOTHING_CHANGED, scan_key, scan_state, start_scan
 from deconv_dashboard.server import resources
 from deconv_dashboard.values import Choice
 
@@ -34,9 +36,17 @@ def begin(
     """Start a scan from a button; ``images`` is their number. An error is shown on the page."""
     resources.list_again()  # the scan lists the folder again; the page must show the same list
     try:
-        start_scan(registry, dataset, network, update=update, images=images, anew=anew)
+        job = start_scan(registry, dataset, network, update=update, images=images, anew=anew)
+        st.session_state["update_asked"] = job if update else ""
     except DeconvError as error:
         keep_trouble("scan_error", error, "The scan did not start")
+
+
+def found_nothing_new(registry: Registry, index_path: Path) -> bool:
+    """True if this session asked for the last update of an index, and nothing had changed."""
+    job = registry.jobs.find(scan_key(index_path))
+    asked = st.session_state.get("update_asked")
+    return bool(asked) and job.job_id == asked and job.progress.step == NOTHING_CHANGED
 
 
 def offer_scan(choice: Choice, error: DeconvError, key: str) -> None:

@@ -26,6 +26,10 @@ BYTES_PER_IMAGE = 34_000
 """Size of an index per image for full-width VGG19, the largest case; see docs/serving.md."""
 
 
+NOTHING_CHANGED = "Nothing changed"
+"""The last step of an update that finds no image added, removed or changed."""
+
+
 @dataclass(frozen=True)
 class Order:
     """What the job does: it scans a dataset with a network into an index."""
@@ -47,7 +51,7 @@ def start_scan(
     update: bool = False,
     images: int = 0,
     anew: bool = False,
-) -> None:
+) -> str:
     """Start or resume the scan of a dataset by a network; nothing happens if it already runs.
 
     Args:
@@ -58,6 +62,9 @@ def start_scan(
         anew: True scans into a new index, which replaces the old one when it is complete. An
             unfinished new index is always resumed.
         images: number of images, to estimate the size of the index; 0 if unknown.
+
+    Returns:
+        The id of the job.
 
     Raises:
         DeconvError: the dataset or the network was deleted, the queue or the data folder is full,
@@ -71,9 +78,9 @@ def start_scan(
 
     anew = anew or new_index(path).exists()
     order = Order(dataset, network, path, registry.home, registry.within, update, anew)
-    registry.jobs.start(
+    return registry.jobs.start(
         NewJob(
-            *("scan", _key(path), __name__, order),
+            *("scan", scan_key(path), __name__, order),
             dataset=dataset.dataset_id,
             network=network.network_id,
             disk=images * BYTES_PER_IMAGE,
@@ -102,6 +109,7 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
         progress=downloaded,
         cancel=cancel,
     )
+    before = _summary(order.index)
     index = deconv_core.scan(
         loaded,
         images,
@@ -111,17 +119,26 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
         update=order.update or order.anew,
     )
     if not index.complete:
-        raise CancelledError("cancelled; finished blocks are kept")
+        raise CancelledError("paused; finished images are kept")
+    if order.update and not order.anew and index.manifest.summary == before:
+        tell(Progress(NOTHING_CHANGED))
     if order.anew:
         with JobQueue(order.home).locked():
             replace_index(order.index)
+
+
+def _summary(index_path: Path) -> str:
+    """The version of an index's summary, which names its images and their content; or ""."""
+    with suppress(DeconvError):
+        return IndexFolder(index_path).read_manifest().summary
+    return ""
 
 
 def finish_new_index(registry: Registry, index_path: Path) -> None:
     """Replace the old index by a complete new one, if its scan was killed before it did so."""
 
     def at_work() -> bool:
-        return registry.jobs.find(_key(index_path)).active
+        return registry.jobs.find(scan_key(index_path)).active
 
     if new_index(index_path).is_dir() and not at_work():
         with suppress(DeconvError, OSError), registry.jobs.locked():
@@ -150,13 +167,13 @@ def drop_new_scan(registry: Registry, index_path: Path) -> None:
     dataset_id, _, network_id = index_path.name.partition("-")
     with registry.jobs.unused(dataset=dataset_id, network=network_id):
         moved = move_away([new_index(index_path)])
-        registry.jobs.forget(key=_key(index_path))
+        registry.jobs.forget(key=scan_key(index_path))
     delete_moved(moved)
 
 
 def scan_state(registry: Registry, index_path: Path) -> JobState:
     """The state of the scan into an index, read from files; the same in every session."""
-    job = registry.jobs.find(_key(index_path))
+    job = registry.jobs.find(scan_key(index_path))
     if job.active:
         return job
     begun_anew = new_index(index_path).exists()
@@ -170,7 +187,8 @@ def scan_state(registry: Registry, index_path: Path) -> JobState:
     return replace(left, status="cancelled") if begun else left
 
 
-def _key(index_path: Path) -> str:
+def scan_key(index_path: Path) -> str:
+    """The key of the job that scans into an index."""
     return f"scan {index_path.name}"
 
 

@@ -193,7 +193,9 @@ class JobQueue:
             for state in self.using(dataset=dataset, network=network):
                 how = "waits for its turn" if state.status == "waiting" else "is running"
                 what = "an export" if state.kind == "export" else "a scan"
-                raise DeconvError(f"{what} that needs it {how}; cancel that first")
+                scans = state.kind != "export" and state.status != "waiting"
+                stop = "pause" if scans else "cancel"
+                raise DeconvError(f"{what} that needs it {how}; {stop} that first")
             yield
 
     def forget(self, *, key: str = "", dataset: str = "") -> None:

@@ -47,7 +47,7 @@ class JobState:
 
     Attributes:
         status: active: "waiting", "running", "cancelling"; ended: "done", "cancelled" (a scan
-            keeps its finished blocks), "failed"; "none" if it was never started.
+            is paused: it keeps its finished images), "failed"; "none" if it was never started.
         kind: "scan", "export", "specificity", "weights" or "caltech256".
         key: names the work.
         job_id: names this start of the work.

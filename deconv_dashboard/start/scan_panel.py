@@ -1,4 +1,4 @@
-"""The scan of the images and network that are chosen: start, watch, cancel, resume, update."""
+"""The scan of the images and network that are chosen: start, watch, pause, resume, update."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame.address import target
 from deconv_dashboard.frame.job_rows import job_row, watched
 from deconv_dashboard.frame.moved import weights_missing, weights_unusable
-from deconv_dashboard.frame.remedies import ANEW, ANEW_HELP, begin
+from deconv_dashboard.frame.remedies import ANEW, ANEW_HELP, begin, found_nothing_new
 from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.frame.troubles import keep_trouble, say_kept_trouble, say_trouble
 from deconv_dashboard.frame.ways import offer_question
@@ -45,7 +45,7 @@ VGG19_DOWNLOAD = "575 MB"
 def scan_panel(
     registry: Registry, dataset: Dataset, network: NetworkChoice, images: ImageFolder | None
 ) -> None:
-    """Draw the panel; it watches by itself, also what other sessions start or cancel.
+    """Draw the panel; it watches by itself, also what other sessions start or pause.
 
     Args:
         registry: names the index.
@@ -64,7 +64,8 @@ def scan_panel(
     def draw(state: JobState) -> None:
         with st.container(border=state.status != "done", key="scan_panel"):
             if state.active:
-                note = "You can close this page: the scan goes on."
+                stopping = state.status == "cancelling"
+                note = "" if stopping else "You can close this page: the scan goes on."
                 job_row(registry, state, "cancel_scan", note=note)
             elif state.status == "done":
                 _done(registry, dataset, network, state, changed, dead)
@@ -122,6 +123,8 @@ def _done(
     )
     if changed:
         left.caption(f":material/info: {changed}.")
+    elif found_nothing_new(registry, registry.index_path(dataset, network)):
+        left.caption(":material/info: Nothing changed since the last scan.")
     if dead:
         left.caption(f":material/warning: {escape(dead)}.")
     with left:
@@ -222,15 +225,15 @@ def _headline(dataset: Dataset, network: NetworkChoice, state: JobState) -> str:
     if state.anew:
         so_far = f"{state.progress.done:,} of {counted(state.progress.total, 'image')}"
         return (
-            f"**The new scan stopped at {so_far}** · {pair}. The one before is shown until the "
+            f"**The new scan is paused at {so_far}** · {pair}. The one before is shown until the "
             "new one is done."
         )
     match state.status:
         case "cancelled" if state.progress.total:
             done, total = state.progress.done, state.progress.total
             return (
-                f"**Stopped at {done:,} of {counted(total, 'image')}** · {pair}. What is "
-                "done can be explored; resuming goes on from there."
+                f"**Paused at {done:,} of {counted(total, 'image')}** · {pair}. You can explore "
+                "what is done: images are scanned in random order."
             )
         case "failed":
             return f"**The scan failed** · {pair}"

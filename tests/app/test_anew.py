@@ -125,7 +125,7 @@ def test_the_one_before_is_shown_until_the_new_one_is_done(pair: Pair) -> None:
     before = ActivationIndex.open(pair.path).manifest.fingerprint
     half_scanned(pair)
     app = start(**pair.names)
-    assert "The new scan stopped at" in words(app)
+    assert "The new scan is paused at" in words(app)
     assert ActivationIndex.open(pair.path).manifest.fingerprint == before
     assert list(pair.registry.index_paths(pair.dataset)) == [pair.network.network_id]
     pressed(app, "start_scan")

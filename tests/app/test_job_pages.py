@@ -85,8 +85,8 @@ def test_a_job_that_does_not_stop_can_be_ended_from_every_page(
 ) -> None:
     os.kill(jobs.pid(scanning), signal.SIGSTOP)
     app = start(**home.names) if page == "start" else open_page(page)
-    (cancel,) = button(app, "Cancel")
-    pressed(app, str(cancel))
+    (pause,) = button(app, "Pause")
+    pressed(app, str(pause))
     assert jobs.state(scanning).status == "cancelling"
     assert button(app, "End it") == []  # not yet
     monkeypatch.setattr(job_rows, "DEAF_SECONDS", 0.0)  # as if they had passed
@@ -105,7 +105,7 @@ def test_a_job_without_news_can_be_ended(
     monkeypatch.setattr(job_rows, "QUIET_SECONDS", 0.0)
     app = start(**home.names)
     assert "No news for under 5 s" in words(app)
-    assert button(app, "Cancel") == ["cancel_scan"]
+    assert button(app, "Pause") == ["cancel_scan"]
     pressed(app, "end cancel_scan")
     assert jobs.state(scanning).status == "cancelled"
 
@@ -156,7 +156,7 @@ def test_a_dataset_that_is_being_scanned_is_kept_and_its_job_offered(
     app.session_state["stored_trouble"] = refused.value, ""
     app.session_state["stored_blocked"] = home.dataset.dataset_id
     app.run()  # as the dialog, which cannot be pressed here, leaves it
-    assert "A scan that needs it is running; cancel that first" in words(app)
+    assert "A scan that needs it is running; pause that first" in words(app)
     assert home.dataset in home.registry.datasets()
     pressed(app, f"stop_stored {jobs.state(scanning).job_id}")
     until(lambda: jobs.state(scanning).status == "cancelled")
@@ -170,7 +170,7 @@ def test_a_network_that_is_used_is_kept_and_its_job_offered(
 ) -> None:
     app = networks(start(**home.names))
     pressed(app, f"forget {home.network.network_id}")
-    assert "A scan that needs it is running; cancel that first" in words(app)
+    assert "A scan that needs it is running; pause that first" in words(app)
     pressed(app, f"stop_network {jobs.state(scanning).job_id}")
     until(lambda: jobs.state(scanning).status == "cancelled")
     app.run()

@@ -244,7 +244,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "cancel a job: its row is beside it, or in the sidebar": (
         ("Cancel", "End it"),
-        ("{} that needs it {}; cancel that first", "the queue is full: {} may wait"),
+        ("{} that needs it {}; {} that first", "the queue is full: {} may wait"),
     ),
     "Networks: the question about the preprocessing": (
         (ASK, "Add with this preprocessing"),

@@ -306,6 +306,29 @@ def test_images_that_changed_are_offered_as_an_update(home: Home, tmp_path: Path
     pressed(app, "update_scan")
     assert ended(home.registry, path).progress.total == 3
     assert len(ActivationIndex.open(path).images) == 3
+    app.run()
+    assert "Nothing changed" not in words(app)
+
+
+def test_an_update_that_finds_nothing_says_so(home: Home, tmp_path: Path) -> None:
+    folder = drawings.save(tmp_path / "two", {f"{n}.png": drawings.noise(n, 16) for n in (1, 2)})
+    dataset = home.registry.add_folder(folder)
+    start_scan(home.registry, dataset, home.network)
+    path = home.registry.index_path(dataset, home.network)
+    assert ended(home.registry, path).status == "done"
+    names = {"network": home.network.network_id, "dataset": dataset.dataset_id}
+    app = start(**names)
+    assert "Nothing changed" not in words(app)
+    pressed(app, "update_scan")
+    assert ended(home.registry, path).status == "done"
+    app.run()
+    assert "Nothing changed since the last scan" in words(app)
+    assert "Nothing changed" not in words(start(**names)), "only who asked is told"
+    (folder / "1.png").unlink()
+    pressed(app, "update_scan")
+    assert ended(home.registry, path).progress.total == 1
+    app.run()
+    assert "Nothing changed" not in words(app)
 
 
 @pytest.mark.parametrize(

@@ -71,13 +71,13 @@ def test_seen_from_two_sessions_and_cancelled_from_the_second(
     first.get_by_role("button", name=f"Scan {MANY} images").click()
     with paused(server):
         expect(first.get_by_text("images/s").first).to_be_visible()
-        expect(first.get_by_role("button", name="Cancel")).to_be_visible()
-        expect(second.get_by_role("button", name="Cancel")).to_be_visible()
+        expect(first.get_by_role("button", name="Pause")).to_be_visible()
+        expect(second.get_by_role("button", name="Pause")).to_be_visible()
         expect(second.get_by_text("images/s").first).to_be_visible()
-        second.get_by_role("button", name="Cancel").click()
-        expect(second.get_by_text("Cancelling").first).to_be_visible()
+        second.get_by_role("button", name="Pause").click()
+        expect(second.get_by_text("Pausing").first).to_be_visible()
     for page in (first, second):
-        expect(page.get_by_text("Stopped at").first).to_be_visible()
+        expect(page.get_by_text("Paused at").first).to_be_visible()
         expect(page.get_by_role("button", name="Resume")).to_be_visible()
 
 
@@ -89,13 +89,13 @@ def test_goes_on_through_a_reload_and_a_restart_and_resumes(
     with paused(server):
         expect(page.get_by_text("images/s").first).to_be_visible()
         page.reload()
-        expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+        expect(page.get_by_role("button", name="Pause")).to_be_visible()
         page.goto("about:blank")
         server.stop()
         server.start()
         page.goto(address)
-        page.get_by_role("button", name="Cancel").click()
-        expect(page.get_by_text("Cancelling").first).to_be_visible()
+        page.get_by_role("button", name="Pause").click()
+        expect(page.get_by_text("Pausing").first).to_be_visible()
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_text(f"{MANY} images scanned").first).to_be_visible(timeout=240_000)
 
@@ -113,8 +113,8 @@ def test_a_stopped_scan_is_ended_after_its_server_was_killed(
     server.process.wait()
     server.start()
     page.goto(address)
-    page.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_text("Cancelling").first).to_be_visible()
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("Pausing").first).to_be_visible()
     page.get_by_role("button", name="End it").click(timeout=240_000)
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_text(f"{MANY} images scanned").first).to_be_visible(timeout=240_000)
