@@ -18,6 +18,7 @@ from deconv_core.storage import Location
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.data.deletion import delete_left_over, delete_moved, move_away
 from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.queue.page_work import PageWork
 from deconv_dashboard.queue.queue import JobQueue, NewJob
 from deconv_dashboard.queue.state import JobState, Progress
 from deconv_dashboard.queue.worker import Cancel, Tell
@@ -95,12 +96,15 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
     tell(Progress("Listing the images"))
     images = dataset.images(order.within)
 
+    pages = PageWork(order.home)
+
     def downloaded(done: int, total: int) -> None:
         tell(Progress("Downloading weights", done, total, "byte"))
 
     def scanned(now: ScanProgress) -> None:
         counts = now.done, now.total, "image", now.found, now.failed
         tell(Progress("", *counts, now.images_per_second, now.seconds_left))
+        pages.rest(cancel)
 
     tell(Progress("Loading the network"))
     loaded = deconv_core.load_network(

@@ -31,7 +31,7 @@ from deconv_dashboard.wording import counted, file_size
 from deconv_dashboard.writing import not_written
 
 _PROJECT = Path(__file__).parents[2]
-_NICENESS = 5
+_NICENESS = 10
 _PATIENCE = 10.0  # seconds
 _LEAVING = 3.0  # seconds
 

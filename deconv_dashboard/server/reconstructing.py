@@ -20,6 +20,7 @@ from deconv_core.errors import CancelledError, DeconvError, ImageError
 from deconv_core.images.folder import ImageFolder, SeenImage
 from deconv_core.pictures import Reconstruction, Rule
 from deconv_core.units import Activation
+from deconv_dashboard.queue.page_work import PageWork
 from deconv_dashboard.server import resources
 from deconv_dashboard.server.locks import Newest
 from deconv_dashboard.values import Choice, PictureKey, Pictures
@@ -53,10 +54,13 @@ def let_them_paint() -> None:
 
 
 def compute(work: Callable[[threading.Event], Any]) -> Any:
-    """Run ``work(cancel)`` alone; after a newer request, end this page run without a message."""
+    """Run ``work(cancel)`` alone, while background jobs rest.
+
+    After a newer request, this page run ends without a message.
+    """
     cancel = st.session_state.get("request_flag") or begin_request()
     try:
-        with resources.turn().taken(cancel):
+        with resources.turn().taken(cancel), PageWork(resources.registry().home).going_on():
             return work(cancel)
     except CancelledError:
         st.stop()
