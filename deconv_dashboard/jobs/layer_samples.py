@@ -10,6 +10,7 @@ import deconv_core
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.queue.page_work import PageWork
 from deconv_dashboard.queue.queue import NewJob
 from deconv_dashboard.queue.state import JobState, Progress
 from deconv_dashboard.queue.worker import Cancel, Tell
@@ -80,9 +81,14 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
     loaded = deconv_core.load_network(
         *(network.source, network.preprocessing), home=order.home, cancel=cancel
     )
-    images = dataset.images(order.within)
+    images, pages = dataset.images(order.within), PageWork(order.home)
+
+    def measured(done: int, total: int) -> None:
+        tell(Progress("", done, total, "picture"))
+        pages.rest(cancel)
+
     measure_layers(
         *(loaded, images, ActivationIndex.open(order.index), order.layers, order.table),
-        progress=lambda done, total: tell(Progress("", done, total, "picture")),
+        progress=measured,
         cancel=cancel,
     )

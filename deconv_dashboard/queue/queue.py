@@ -33,6 +33,7 @@ from deconv_dashboard.writing import not_written
 _PROJECT = Path(__file__).parents[2]
 _NICENESS = 10
 _PATIENCE = 10.0  # seconds
+_NEEDING = {"export": "an export", "specificity": "a measurement"}
 _LEAVING = 3.0  # seconds
 
 
@@ -192,9 +193,8 @@ class JobQueue:
         with self.locked():
             for state in self.using(dataset=dataset, network=network):
                 how = "waits for its turn" if state.status == "waiting" else "is running"
-                what = "an export" if state.kind == "export" else "a scan"
-                scans = state.kind != "export" and state.status != "waiting"
-                stop = "pause" if scans else "cancel"
+                what = _NEEDING.get(state.kind, "a scan")
+                stop = "pause" if state.kind == "scan" and state.status != "waiting" else "cancel"
                 raise DeconvError(f"{what} that needs it {how}; {stop} that first")
             yield
 
