@@ -194,8 +194,7 @@ class JobQueue:
             for state in self.using(dataset=dataset, network=network):
                 how = "waits for its turn" if state.status == "waiting" else "is running"
                 what = _NEEDING.get(state.kind, "a scan")
-                stop = "pause" if state.kind == "scan" and state.status != "waiting" else "cancel"
-                raise DeconvError(f"{what} that needs it {how}; {stop} that first")
+                raise DeconvError(f"{what} that needs it {how}; pause or cancel that first")
             yield
 
     def forget(self, *, key: str = "", dataset: str = "") -> None:

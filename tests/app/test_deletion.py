@@ -82,7 +82,7 @@ def test_what_a_waiting_job_needs_is_not_deleted(
         lambda: registry.delete_network(network),
     ]
     for act in acts:
-        with pytest.raises(DeconvError, match=f"{kind} that needs it waits for its turn; cancel"):
+        with pytest.raises(DeconvError, match=f"{kind} that needs it waits for its turn; pause or"):
             act()
     assert everything(registry.home) == before
     (job,) = registry.jobs.using(dataset=dataset.dataset_id)

@@ -156,7 +156,7 @@ def test_a_dataset_that_is_being_scanned_is_kept_and_its_job_offered(
     app.session_state["stored_trouble"] = refused.value, ""
     app.session_state["stored_blocked"] = home.dataset.dataset_id
     app.run()  # as the dialog, which cannot be pressed here, leaves it
-    assert "A scan that needs it is running; pause that first" in words(app)
+    assert "A scan that needs it is running; pause or cancel that first" in words(app)
     assert home.dataset in home.registry.datasets()
     pressed(app, f"stop_stored {jobs.state(scanning).job_id}")
     until(lambda: jobs.state(scanning).status == "cancelled")
@@ -170,7 +170,7 @@ def test_a_network_that_is_used_is_kept_and_its_job_offered(
 ) -> None:
     app = networks(start(**home.names))
     pressed(app, f"forget {home.network.network_id}")
-    assert "A scan that needs it is running; pause that first" in words(app)
+    assert "A scan that needs it is running; pause or cancel that first" in words(app)
     pressed(app, f"stop_network {jobs.state(scanning).job_id}")
     until(lambda: jobs.state(scanning).status == "cancelled")
     app.run()

@@ -243,8 +243,8 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
     ),
     "cancel a job: its row is beside it, or in the sidebar": (
-        ("Cancel", "End it"),
-        ("{} that needs it {}; {} that first", "the queue is full: {} may wait"),
+        ("Pause", "Cancel", "End it"),
+        ("{} that needs it {}; pause or cancel that first", "the queue is full: {} may wait"),
     ),
     "Networks: the question about the preprocessing": (
         (ASK, "Add with this preprocessing"),
