@@ -16,6 +16,7 @@ from deconv_dashboard.frame.data_tables import data_table
 from deconv_dashboard.frame.shell import escape, heading, shell
 from deconv_dashboard.gallery import answers
 from deconv_dashboard.gallery.choose_one import Shown, choose_image, image_menu
+from deconv_dashboard.gallery.occlusion_panel import occlusion_panel
 from deconv_dashboard.gallery.tiles import Mark, Panel, Tile, gallery, pick_position
 from deconv_dashboard.server import drawn, reconstructing, resources
 from deconv_dashboard.values import Choice
@@ -151,7 +152,19 @@ def page(choice: Choice) -> None:
         else:
             st.info("No map of this layer fires here.", icon=":material/block:")
         open_link(choice, Unit(layer.name, chosen))
+    at = activation_at(planes[chosen], layer, Unit(layer.name, chosen), shown.image_id, place)
+    occlusion_panel(choice, network, shown, at)
     by_layer(choice, network, shown)
+
+
+def activation_at(
+    plane: np.ndarray, layer: Layer, unit: Unit, image_id: str, place: tuple[int, int] | None
+) -> Activation:
+    """A map's activation at its peak, or at one pixel of the image; it may be 0."""
+    row, column = divmod(int(plane.argmax()), layer.width)
+    if place is not None:
+        row, column = layer.location_at(place[1], place[0])
+    return Activation(unit, image_id, row, column, float(plane[row, column]))
 
 
 def check_layers(choice: Choice, network: deconv_core.Network) -> None:

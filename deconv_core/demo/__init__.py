@@ -81,6 +81,11 @@ def demo_specificity() -> Path:
     return _HERE / "specificity.csv"
 
 
+def demo_classifier() -> Path:
+    """The demo network's classifier: weight and bias, and the labels as metadata."""
+    return _HERE / "classifier.safetensors"
+
+
 def demo_stories() -> tuple[Story, ...]:
     """The stories of the guided tour, in order."""
     content = json.loads((_HERE / "stories.json").read_text("utf-8"))

@@ -44,10 +44,16 @@ class Head:
     Attributes:
         value: of the graph that it takes.
         steps: in order.
+        classes: the name of each class, in the order of the scores; empty if unknown.
     """
 
     value: int
     steps: tuple[HeadStep, ...]
+    classes: tuple[str, ...] = ()
+
+    def class_name(self, number: int) -> str:
+        """The name of a class, or "class 17"."""
+        return self.classes[number] if number < len(self.classes) else f"class {number}"
 
     @torch.inference_mode()
     def __call__(self, feature_maps: Tensor) -> Tensor:
@@ -64,6 +70,11 @@ class Head:
                 case Rectification():
                     signal = signal.clamp(0, step.ceiling)
         return signal
+
+
+def linear_head(value: int, weight: Tensor, bias: Tensor, classes: tuple[str, ...]) -> Head:
+    """A head whose scores are linear in the mean of each map of a value."""
+    return Head(value, (MeanPooling((1, 1)), Flattening(), Linear(weight, bias)), classes)
 
 
 def find_head(

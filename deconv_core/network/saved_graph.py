@@ -9,7 +9,7 @@ shapes that their steps ask for, and finite numbers.
     metadata
       deconvnet           "1", the version of this form
       preprocessing       its name; that of one's own says the numbers
-      network             JSON: architecture, input_size, nodes [...], head [...]
+      network             JSON: architecture, input_size, nodes [...], head [...], classes [...]
     tensors
       nodes.0.weight, nodes.0.bias, nodes.7.scale, head.2.weight ...
 """
@@ -68,6 +68,7 @@ _Counts = tuple[_Count, _Count]
 _Zeros = tuple[_Zero, _Zero]
 _Name = Annotated[str, Meta(max_length=200, pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.\-]*)?\Z")]
 _Title = Annotated[str, Meta(max_length=200, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\- ]*\Z")]
+_ClassName = Annotated[str, Meta(max_length=200)]
 
 
 class _Spec(Struct, forbid_unknown_fields=True, tag_field="step"):
@@ -200,7 +201,7 @@ class _NodeSpec(Struct, forbid_unknown_fields=True):
     layer: _Name = ""
 
 
-class _NetworkSpec(Struct, forbid_unknown_fields=True):
+class _NetworkSpec(Struct, forbid_unknown_fields=True, omit_defaults=True):
     architecture: _Title
     input_size: tuple[
         Annotated[int, Meta(ge=1, le=MOST_SIDE)], Annotated[int, Meta(ge=1, le=MOST_SIDE)]
@@ -208,6 +209,7 @@ class _NetworkSpec(Struct, forbid_unknown_fields=True):
     nodes: Annotated[list[_NodeSpec], Meta(min_length=1, max_length=MOST_NODES)]
     head_value: _Zero = 0
     head: Annotated[list[_HeadSpec], Meta(max_length=100)] = []
+    classes: Annotated[list[_ClassName], Meta(max_length=65_536)] = []
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,6 +256,7 @@ def save(network: SavedNetwork, path: Path, said: Mapping[str, str] | None = Non
         nodes,
         head.value if head else 0,
         steps,  # type: ignore[arg-type]
+        list(head.classes) if head else [],
     )
     metadata = {
         "deconvnet": VERSION,
@@ -434,7 +437,7 @@ def _head(file: str, described: _NetworkSpec, graph: Graph, tensors: _Tensors) -
         _step(_HEAD_KINDS, spec, f"head.{place}", tensors)
         for place, spec in enumerate(described.head)
     )
-    head = Head(described.head_value, steps)
+    head = Head(described.head_value, steps, tuple(described.classes))
     signal = torch.empty(1, *graph.shape(described.head_value), device="meta")
     for step in steps:
         try:
@@ -446,4 +449,8 @@ def _head(file: str, described: _NetworkSpec, graph: Graph, tensors: _Tensors) -
             raise WeightsError(f"the head in {file} computes more than {MOST_NUMBERS:,} numbers")
     if signal.dim() != 2:
         raise WeightsError(f"the head in {file} gives no scores")
+    if head.classes and len(head.classes) != signal.shape[1]:
+        raise WeightsError(
+            f"the head in {file} names {len(head.classes)} classes for {signal.shape[1]} scores"
+        )
     return head

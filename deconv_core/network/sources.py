@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from deconv_core.arguments import callbacks, shown, whole_number
-from deconv_core.demo import demo_weights
+from deconv_core.demo import demo_classifier, demo_weights
 from deconv_core.errors import DeconvError, PreprocessingUnclearError, WeightsError
 from deconv_core.graph.steps import Convolution, Pair
 from deconv_core.home import data_home
 from deconv_core.layers import INPUT_SIZE
 from deconv_core.network import saved_graph
-from deconv_core.network.catalogue import SUPPORTED, TITLES, split_name
+from deconv_core.network.catalogue import SUPPORTED, TITLES, published_as, split_name
 from deconv_core.network.classifiers import traced_at_random, traced_state
 from deconv_core.network.from_module import trace, unwrapped
+from deconv_core.network.head import linear_head
 from deconv_core.network.network import Network, build_network, network_of
 from deconv_core.network.preprocessing import (
     Expected,
@@ -104,6 +107,7 @@ def load_network(
     Returns:
         The network. It has a ``head``, which gives class scores, if the source has a classifier;
         the fully connected layers of VGG, most of their files, are taken from modules only.
+        The classes of published weights and of the demo have names.
 
     Raises:
         WeightsError: a weight file is missing, damaged, of another shape or carries code.
@@ -124,7 +128,7 @@ def load_network(
         chain, made = random_vgg19(), asked.preprocessing
         return build_network(name, chain, made, asked.expected.reason, size or INPUT_SIZE)
     if name == "demo":
-        return _of_file(demo_weights(), asked)
+        return _of_demo(asked)
     path = Path(name).expanduser()
     if not isinstance(source, str) or _names_file(name, path):
         return _of_file(path, asked)
@@ -136,7 +140,23 @@ def load_network(
             *(name, traced.graph, asked.preprocessing, asked.expected.reason, title, traced.head)
         )
     kept = data_home() if home is None else Path(path_argument(home))
-    return _of_file(published(name, kept, progress=progress, cancel=cancel), asked)
+    network = _of_file(published(name, kept, progress=progress, cancel=cancel), asked)
+    return _with_classes(network, published_as(classifier, weights).classes)
+
+
+def _with_classes(network: Network, classes: tuple[str, ...]) -> Network:
+    """The network, with names for the classes of its head if it has one."""
+    head = network.head
+    return network if head is None else replace(network, head=replace(head, classes=classes))
+
+
+def _of_demo(asked: _Request) -> Network:
+    """The demo network, whose classifier is a file of its own: it was fitted later."""
+    network = _of_file(demo_weights(), asked)
+    with safe_open(demo_classifier(), framework="pt") as file:
+        weight, bias = file.get_tensor("weight"), file.get_tensor("bias")
+        classes = tuple(json.loads(file.metadata()["classes"]))
+    return replace(network, head=linear_head(len(network.graph.nodes), weight, bias, classes))
 
 
 def _names_file(name: str, path: Path) -> bool:

@@ -26,7 +26,7 @@ GREY = 128
 """The value of the square's pixels, in all colours."""
 Floats = npt.NDArray[np.float64]
 _COARSE = (4, 2, 1)
-_TOGETHER = 8
+_TOGETHER = 4
 """Images that pass up together; then there is news, and cancel is asked."""
 
 
@@ -57,6 +57,7 @@ class Occlusion:
         place: its location.
         strongest: the map of the layer with the largest peak in the image without a square.
         size: side of the square, in pixels.
+        stride: pixels from one position to the next.
         tops: its first rows.
         lefts: its first columns.
         found: for each position, arrays (len(tops), len(lefts)).
@@ -67,6 +68,7 @@ class Occlusion:
     place: Place
     strongest: int
     size: int
+    stride: int
     tops: tuple[int, ...]
     lefts: tuple[int, ...]
     found: Responses
@@ -123,8 +125,10 @@ def occlusions(
             if progress is not None:
                 progress(len(known), len(rows) * len(columns))
         numbers = np.array([[known[top, left] for left in lefts] for top in tops])
-        found = _responses(numbers)
-        yield Occlusion(unit, place, strongest, size, tops, lefts, found, without)
+        yield Occlusion(
+            *(unit, place, strongest, size, coarse * stride),
+            *(tops, lefts, _responses(numbers), without),
+        )
 
 
 def occluded(pixels: Pixels, position: Place, size: int) -> Pixels:

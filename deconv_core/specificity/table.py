@@ -1,4 +1,4 @@
-"""Tables with one row for each picture whose specificity was measured."""
+"""Tables: a row for each picture whose specificity was measured, or each position of a square."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-if TYPE_CHECKING:
-    from deconv_core.specificity.specificity import Specificity  # loads torch
+if TYPE_CHECKING:  # these load torch
+    from deconv_core.network.head import Head
+    from deconv_core.specificity.occlusion import Occlusion
+    from deconv_core.specificity.specificity import Specificity
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,28 @@ def layer_specificities(table: pd.DataFrame) -> tuple[LayerSpecificity, ...]:
         )
         for layer, rows in table.groupby("layer", sort=False)
     )
+
+
+def occlusion_table(found: Occlusion, head: Head | None = None) -> pd.DataFrame:
+    """A row for each position of the square, in reading order; the first without a square.
+
+    Columns: top, left, size; ``activation`` of the map at its location, ``sum`` of the layer's
+    strongest map, and with a classifier ``probability`` of the image's class and ``class``, the
+    most probable one, by its name.
+    """
+    made, without = found.found, found.without
+    places = [(top, left, found.size) for top in found.tops for left in found.lefts]
+    table = pd.DataFrame([(None, None, 0), *places], columns=["top", "left", "size"], dtype="Int64")
+
+    def column(values: Any, whole: Any) -> list[Any]:
+        return [whole.item(), *values.ravel().tolist()]
+
+    table["activation"] = column(made.activations, without.activations)
+    table["sum"] = column(made.sums, without.sums)
+    if made.classes is not None and head is not None:
+        table["probability"] = column(made.probabilities, without.probabilities)
+        table["class"] = list(map(head.class_name, column(made.classes, without.classes)))
+    return table
 
 
 def _row(one: Specificity) -> dict[str, Any]:

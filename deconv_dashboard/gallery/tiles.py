@@ -32,6 +32,7 @@ class Tile:
         second: PNG bytes of a second picture, drawn beside the first in the same tile.
         copies: third part of the caption, for example "and 10 copies".
         names: names of the copies, one a line; the tooltip of ``copies``.
+        legend: what colours in the picture mean: (colour, for example "#ff7a1a", words).
     """
 
     png: bytes
@@ -44,6 +45,7 @@ class Tile:
     second: bytes = b""
     copies: str = ""
     names: str = ""
+    legend: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,7 @@ def _panel(panel: Panel) -> dict[str, Any]:
                 "chosen": tile.chosen,
                 "copies": tile.copies,
                 "names": tile.names,
+                "legend": [list(row) for row in tile.legend],
             }
             for tile in panel.tiles
         ],

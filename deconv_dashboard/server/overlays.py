@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -16,10 +18,11 @@ _HOT = np.array([255.0, 122.0, 26.0])
 
 def plain(pixels: Pixels) -> Image.Image:
     """The image as the network sees it, enlarged: one of 224 x 224 pixels twice as large."""
-    return _enlarged(pixels, Image.Resampling.LANCZOS)
+    return enlarged(pixels, Image.Resampling.LANCZOS)
 
 
-def _enlarged(pixels: Pixels, how: Image.Resampling) -> Image.Image:
+def enlarged(pixels: Pixels, how: Image.Resampling = Image.Resampling.NEAREST) -> Image.Image:
+    """An image a whole number of times as large."""
     height, width = pixels.shape[:2]
     times = -(-_SHOWN // max(height, width))
     return Image.fromarray(pixels).resize((times * width, times * height), how)
@@ -34,8 +37,22 @@ def plane_over(pixels: Pixels, plane: npt.NDArray[np.float32], layer: Layer) -> 
     rows = [layer.location_at(y, 0)[0] for y in range(pixels.shape[0])]
     columns = [layer.location_at(0, x)[1] for x in range(pixels.shape[1])]
     strength = plane / plane.max() if plane.max() > 0 else np.zeros_like(plane)
-    cover = strength[np.ix_(rows, columns)][..., None] * 0.9
+    cover = strength[np.ix_(rows, columns)] * 0.9
+    return enlarged(mixed(pixels, cover, _HOT))
+
+
+def mixed(
+    pixels: Pixels, cover: npt.NDArray[np.floating[Any]], colours: npt.NDArray[np.float64]
+) -> Pixels:
+    """The image in dark grey, covered with a colour (3,) or with one for each pixel.
+
+    Args:
+        pixels: the image.
+        cover: how much of each pixel (height, width) is covered, 0 to 1.
+        colours: from 0 to 255.
+    """
     grey = pixels.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
     dim = np.repeat((grey * 0.6 + 20)[..., None], 3, axis=2)
-    mixed = np.rint(dim * (1 - cover) + _HOT * cover).astype(np.uint8)
-    return _enlarged(mixed, Image.Resampling.NEAREST)
+    over = dim * (1 - cover[..., None]) + colours * cover[..., None]
+    rounded: Pixels = np.rint(over).astype(np.uint8)
+    return rounded

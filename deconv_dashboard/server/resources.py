@@ -24,6 +24,8 @@ _opening                    the demo's first answer      its three files        
 picture_store               reconstructions              network, image, activation,      192 MB
                                                          SHA-256 at the scan
 specificities               what was measured about them the same                         500
+occlusions                  what squares over images do  network, image, map, location,   500
+                                                         size and stride
 reconstruction_cache        pixels, switches and peaks   image, network                   256 MB
 plane_store                 feature maps                 network, image, layer            96 MB
 strongest                   strongest map of each layer  network, image                   64
@@ -128,6 +130,7 @@ from deconv_dashboard.values import Choice, PictureKey
 
 if TYPE_CHECKING:
     from deconv_core.exact import ExactTop
+    from deconv_core.specificity.occlusion import Occlusion
     from deconv_core.specificity.specificity import Specificity
 
 AS_TEXT: Any = dict.fromkeys(
@@ -560,6 +563,16 @@ def picture_store() -> Store[PictureKey, Reconstruction]:
 @st.cache_resource(show_spinner=False)
 def specificities() -> Store[PictureKey, Specificity]:
     """What was measured about pictures, shared by all sessions."""
+    return Store(500)
+
+
+OcclusionKey = tuple[str, ImageContent, tuple[str, int, int, int, int]]
+"""Fingerprint, image, and the map, row, column, size and stride."""
+
+
+@st.cache_resource(show_spinner=False)
+def occlusions() -> Store[OcclusionKey, Occlusion]:
+    """What a network computes while a square slides over an image, shared by all sessions."""
     return Store(500)
 
 

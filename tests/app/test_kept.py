@@ -395,6 +395,24 @@ def test_picture_store_and_tiles(shelf: Shelf, network: Network) -> None:
     assert first.keys[1].image != second.keys[1].image
 
 
+def test_occlusions(shelf: Shelf, open_page: OpenPage) -> None:
+    asked = {**shelf.names, "image": NAME, "layer": "conv1_1", "map": "0", "position": "9,9"}
+    app = open_page("image", **asked)
+    app.selectbox(key="occlusion_stride_224").set_value(32).run()
+    app.button(key="occlude").click().run()
+
+    def is_kept(**other: str) -> bool:
+        opened = open_page("image", **{**asked, **other})
+        opened.selectbox(key="occlusion_stride_224").set_value(32).run()
+        return "occlude" not in [button.key for button in opened.button]
+
+    assert is_kept()
+    for other in ({"map": "1"}, {"position": "90,9"}, {"image": "a.bmp"}):
+        assert not is_kept(**other)
+    replace_picture(shelf)
+    assert not is_kept()
+
+
 def test_notes(shelf: Shelf) -> None:
     store, unit = NotesStore(shelf.registry.home, "0" * 16), Unit(LAYER, 0)
     for name in ("", "first", "other"):
@@ -646,6 +664,7 @@ ROWS: dict[str, Callable[..., None] | str] = {
     "_opening": test_opening,
     "picture_store": test_picture_store_and_tiles,
     "specificities": test_picture_store_and_tiles,
+    "occlusions": test_occlusions,
     "reconstruction_cache": test_reconstruction_cache,
     "plane_store": test_planes_strongest_thumbnails_and_overlays,
     "strongest": test_planes_strongest_thumbnails_and_overlays,

@@ -69,6 +69,8 @@ TESTED = {
         "deconv_dashboard/start/datasets_panel.py",
         "delete_what",
     ): "test_the_scan_that_is_chosen_is_deleted",
+    ("deconv_dashboard/gallery/occlusion_panel.py", "occlusion_size_{side}"): FIXED,
+    ("deconv_dashboard/gallery/occlusion_panel.py", "occlusion_stride_{side}"): FIXED,
     ("deconv_dashboard/gallery/tour.py", "tour"): "test_stops_of_one_name",
     ("deconv_dashboard/upload/panel.py", "upload_way"): FIXED,
     ("deconv_dashboard/start/value_range.py", "value_range"): FIXED,

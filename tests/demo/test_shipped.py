@@ -6,10 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file
 
 from deconv_core import ActivationIndex, ImageFolder, Scale, load_network, reconstruct, scan
 from deconv_core.demo import (
+    demo_classifier,
     demo_images,
     demo_index,
     demo_opening,
@@ -18,6 +22,9 @@ from deconv_core.demo import (
     opening_files,
 )
 from deconv_core.output.rendering import tile
+from demo.augment import normalised
+from demo.drawing import LABELS
+from demo.network import plain_features
 from demo.opening import LAYER, SCALE
 from demo.stories import LEAST_CROSSED_SCORE, LEAST_GAIN, LEAST_SCORE, SCORE_SEED, Set
 
@@ -118,3 +125,21 @@ def test_a_story_scores_the_same_when_measured_again() -> None:
     assert again is not None
     assert again.score == pytest.approx(story.score, abs=2e-3)
     assert again.chance == pytest.approx(story.chance, abs=1e-5)
+
+
+def test_the_classifier_knows_the_drawings() -> None:
+    """Scores by torch's own layers; the drawings were never used to fit it."""
+    head = load_network("demo").head
+    assert head is not None
+    assert head.classes == LABELS
+    with safe_open(demo_classifier(), framework="pt") as file:
+        weight, bias = file.get_tensor("weight"), file.get_tensor("bias")
+    features, images = plain_features(load_file(demo_weights())), ImageFolder(demo_images())
+    right = 0
+    for number in range(0, len(images), 4):
+        with torch.inference_mode():
+            maps = features(normalised(torch.from_numpy(images.read(number).copy())[None]))
+        scores = maps.mean((2, 3)) @ weight.T + bias
+        torch.testing.assert_close(head(maps), scores)
+        right += LABELS[int(scores.argmax())] == images[number].label
+    assert right >= 0.95 * len(images) / 4

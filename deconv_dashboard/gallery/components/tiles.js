@@ -80,11 +80,25 @@ function makeTile(data, place, twins, pick, enlarge) {
     caption.title = data.names ? `${words}:\n${data.names}` : words;
     tile.append(caption);
   }
+  if (data.legend.length) tile.append(legend(data.legend));
   const light = (on) => (twins[place] || []).forEach((t) => t.classList.toggle("twin", on));
   tile.addEventListener("pointerenter", () => light(true));
   tile.addEventListener("pointerleave", () => light(false));
   (twins[place] = twins[place] || []).push(tile);
   return tile;
+}
+
+function legend(rows) {
+  const list = element("ul", "legend");
+  rows.forEach(([colour, words]) => {
+    const row = element("li");
+    const swatch = element("span", "swatch");
+    swatch.style.background = colour;
+    row.append(swatch, element("span", "", words));
+    row.title = words;
+    list.append(row);
+  });
+  return list;
 }
 
 function magnifier(open) {

@@ -218,6 +218,20 @@ def test_names_say_what_there_is() -> None:
         load_network("resnet18:V9")
 
 
+def test_the_classes_of_published_weights_have_names(tmp_path: Path) -> None:
+    kind = models.SqueezeNet1_1_Weights.IMAGENET1K_V1
+    kept = tmp_path / "weights" / f"{Path(kind.url).stem}.safetensors"  # as if downloaded before
+    kept.parent.mkdir()
+    load_network("squeezenet1_1:random", input_size=SMALL_SIZE).save(kept)
+    network = load_network("squeezenet1_1:IMAGENET1K_V1", home=tmp_path)
+    assert network.head is not None
+    assert list(network.head.classes) == kind.meta["categories"]
+    assert network.head.class_name(207) == "golden retriever"
+    drawn = load_network("squeezenet1_1:random", input_size=SMALL_SIZE).head
+    assert drawn is not None
+    assert drawn.class_name(207) == "class 207"
+
+
 @pytest.fixture
 def squeezenet(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:  # noqa: F811
     """The address of a SqueezeNet of few classes, named as torchvision names its own."""

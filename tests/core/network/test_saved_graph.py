@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,20 @@ def test_a_round_trip_changes_no_bit(name: str, tmp_path: Path) -> None:
     if network.head and again.head:
         maps = before[network.head.value]
         torch.testing.assert_close(again.head(maps), network.head(maps))
+
+
+def test_names_of_classes_are_kept(tmp_path: Path) -> None:
+    network = _saved(tmp_path / "mine.safetensors")
+    assert network.head is not None
+    count = len(network.head(torch.zeros(1, *network.graph.shape(network.head.value)))[0])
+    classes = tuple(f"<b>{number}</b>, jack-o'-lantern" for number in range(count))
+    named = replace(network, head=replace(network.head, classes=classes))
+    save(named, tmp_path / "named.safetensors")
+    again = load(tmp_path / "named.safetensors").head
+    assert again is not None
+    assert again.classes == classes
+    assert again.class_name(1) == classes[1]
+    assert network.head.class_name(1) == "class 1"
 
 
 def test_a_gate_is_kept_by_its_name(tmp_path: Path) -> None:
@@ -156,6 +171,10 @@ def _head_elsewhere(network: dict[str, Any], _: Any) -> None:
     network["head_value"] = 1
 
 
+def _few_classes(network: dict[str, Any], _: Any) -> None:
+    network["classes"] = ["ant", "bee"]
+
+
 def _sum_of_unlike(network: dict[str, Any], _: Any) -> None:
     place = next(p for p, n in enumerate(network["nodes"]) if n["step"]["step"] == "addition")
     network["nodes"][place]["inputs"][1] = 0
@@ -186,6 +205,7 @@ def _sum_of_unlike(network: dict[str, Any], _: Any) -> None:
         (_bytes, "cannot be read: Expected `int` >= 1"),
         (_own_input, "step 3 of mine.safetensors takes a value that is computed later: a circle"),
         (_head_elsewhere, "the head in mine.safetensors does not fit its graph"),
+        (_few_classes, "the head in mine.safetensors names 2 classes for"),
         (_sum_of_unlike, "adds values of other shapes"),
     ],
     ids=lambda given: given.__name__.strip("_") if callable(given) else "",

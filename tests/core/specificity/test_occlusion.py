@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from deconv_core import Unit, load_network
 from deconv_core.errors import CancelledError, DeconvError
 from deconv_core.network.network import Network
 from deconv_core.specificity.occlusion import Occlusion, occlusions
+from deconv_core.specificity.table import occlusion_table
 from tests.core import drawings, independent
 from tests.core.network.modules import Chain, lively
 
@@ -161,3 +163,21 @@ def test_a_place_or_an_image_that_is_not_there_is_refused(
     ):
         with pytest.raises(DeconvError, match=said):
             next(occlusions(network, *arguments))
+
+
+def test_the_table_has_a_row_for_each_position(network: Network, pixels: np.ndarray) -> None:
+    assert network.head is not None
+    found = finest(network, pixels, 20, 20)
+    head = replace(network.head, classes=("ant", "bee", "cow", "dog", "eel"))
+    table = occlusion_table(found, head)
+    assert len(table) == 1 + len(found.tops) * len(found.lefts)
+    assert table["activation"][0] == found.without.activations
+    row = table[(table["top"] == 40) & (table["left"] == 20)].iloc[0]
+    assert row["sum"] == found.found.sums[2, 1]
+    made = found.found
+    assert made.classes is not None
+    assert made.probabilities is not None
+    assert row["probability"] == made.probabilities[2, 1]
+    assert row["class"] == head.classes[made.classes[2, 1]]
+    unnamed = occlusion_table(found, network.head)
+    assert unnamed["class"][0] == f"class {found.without.classes}"
