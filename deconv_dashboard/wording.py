@@ -76,15 +76,12 @@ def shortened(name: str, most: int = 36) -> str:
 
 
 def field_text(layer: Layer) -> str:
-    """What one location of a layer sees: "116 × 116 of 224 × 224 pixels", "the whole image".
-
-    A field larger than the image sees all of it only from the middle: "up to the whole image".
-    """
+    """The receptive field of a layer: "116 × 116 of 224 × 224 pixels", "the whole image"."""
     field, (height, width) = layer.receptive_field, layer.input_size
     if field.sees_all:
         return "the whole image"
     if field.size >= height and field.width >= width:
-        return f"up to the whole image (its receptive field is {field.size} × {field.width} pixels)"
+        return f"{field.size} × {field.width} pixels, more than the whole image"
     return f"{field.size} × {field.width} of {height} × {width} pixels"
 
 

@@ -232,7 +232,7 @@ def _crossed_story(dog: Finding, people: Finding) -> dict:
     return {
         "unit": f"{here.layer}/{here.channel}",
         "part": here.part,
-        "title": f"On dogs, {_many(here.part)}; on people, {_many(there.part)}",
+        "title": f"Dog {_many(here.part)}, people’s {_many(there.part)}",
         "labels": list(HEADS),
         "score": round(here.score, 4),
         "chance": round(here.chance, 5),

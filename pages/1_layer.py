@@ -24,7 +24,7 @@ PAGE = "layer"
 def top_of_layer(choice: Choice, index: ActivationIndex, layer: Layer, buttons: Place) -> None:
     """Draw the two grids, their captions and the table."""
     st.caption(
-        f"For each image the strongest of {layer.channels} feature maps counts. One location sees "
+        f"For each image the strongest of {layer.channels} feature maps counts. Receptive field: "
         f"{field_text(layer)}. Click a picture to open its feature map."
     )
     answer = answers.find(choice, layer.name, None, TOP, choice.label)

@@ -160,7 +160,7 @@ def build_button(
 
 
 choice = shell("export", title="Export")
-heading(choice, "Download pictures and numbers")
+heading(choice, "Export")
 index = require_index(choice)
 settings, built = st.columns([5, 6], gap="large")
 selection = Selection()

@@ -161,7 +161,7 @@ with window:
 **A tile is a receptive field**: exactly the pixels that one location of the layer can see. Where
 the receptive field reaches past the image border, the tile is grey. The content stays at its true
 place. A receptive field much larger than the image is drawn as the image. Images are stretched to
-{size[0]} × {size[1]} pixels, unless the dataset cuts out the middle.
+{size[0]} × {size[1]} pixels, unless the dataset uses a centre crop.
 """
     )
 

@@ -258,7 +258,7 @@ def _cell(layer: Layer, short: str) -> Cell:
     return Cell(
         layer.name,
         short,
-        f"{layer.channels} maps of {layer.height} × {layer.width}; one location sees {sees}",
+        f"{layer.channels} maps of {layer.height} × {layer.width}; receptive field: {sees}",
         field_short(layer),
         1.0 if whole else field.size / rows,
         1.0 if whole else field.width / columns,

@@ -85,8 +85,8 @@ def _measured_text(story: Story) -> str:
     precision = f"average precision {story.score:.2f}"
     measured = f"{first}{precision}" if first else precision.capitalize()
     return (
-        f"{measured}, measured on drawings that were not used to find the map. A random map would "
-        f"reach {story.chance:.3f}."
+        f"{measured} (chance {story.chance:.3f}), measured on drawings that were not used to find "
+        "the map."
     )
 
 

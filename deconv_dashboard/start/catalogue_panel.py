@@ -38,7 +38,7 @@ def add_classifier(registry: Registry) -> None:
         format_func=_WEIGHTS.__getitem__,
         key="catalogue_weights",
         help="Weights trained on ImageNet are downloaded once from download.pytorch.org. Random "
-        "weights need no download; they show what the architecture alone does.",
+        "weights need no download; use them as a control.",
     )
     size = file_size(known[name].size) if name and weights == "imagenet" else ""
     add.button(

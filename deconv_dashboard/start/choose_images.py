@@ -30,7 +30,7 @@ _SOURCES = {
     "caltech256": ":material/download: Caltech-256",
     "demo": ":material/draw: Demo drawings",
 }
-_RESIZES = {"stretch": "Stretch to a square", "crop": "Cut out the middle"}
+_RESIZES = {"stretch": "Stretch to a square", "crop": "Centre crop"}
 
 
 def folder_being_chosen() -> bool:
@@ -190,7 +190,7 @@ def _filters(whole: Preview) -> tuple[tuple[str, ...], tuple[str, ...], str, str
         key="resize",
         format_func=_RESIZES.__getitem__,
         help="Networks see pictures of one size, most of them 224 x 224 pixels. Stretching shows "
-        "the whole picture, with changed proportions. Cutting out the middle keeps the "
+        "the whole picture, with changed proportions. A centre crop keeps the "
         "proportions; networks for ImageNet are trained so.",
     )
     return tuple(extensions), tuple(labels), resize, value_range.choice(last)

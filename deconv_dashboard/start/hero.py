@@ -75,7 +75,7 @@ def _words(choice: Choice, layer: str) -> None:
     scanned = counted(len(choice.index.images) if choice.index else 0, "image")
     st.caption(
         f"Shown: up to nine of {scanned}, which activate {layer} most. {layer} has "
-        f"{shown.channels} feature maps. One location of a map sees {field_text(shown)}. "
+        f"{shown.channels} feature maps. Receptive field: {field_text(shown)}. "
         "Click a picture to open its feature map."
     )
     st.page_link(
@@ -85,7 +85,7 @@ def _words(choice: Choice, layer: str) -> None:
         query_params=address.link_to(layer=layer, map=None),
     )
     if tour.stops(choice):
-        st.caption("Interesting feature maps")
+        st.caption("Tour")
         with st.container(horizontal=True, gap="xsmall"):
             tour.tour_links(choice)
 

@@ -56,8 +56,8 @@ def _about(registry: Registry, network: NetworkChoice) -> str:
         words = "Trained on drawings. A quarter of VGG19's width. Part of the program."
         gone = "Its file is missing from this installation."
     elif network.at_random:
-        what = "Full width" if network == RANDOM else _layers(network)
-        words = f"{what}, not trained: shows what the architecture alone does."
+        what = "Untrained VGG19" if network == RANDOM else f"Untrained, {_layers(network)}"
+        words = f"{what}, as a control."
     expected = expected_by(network.source, network.preprocessing)
     how = escape(preprocessing_text(expected.name, expected.reason))
     return f"{words} {f'Preprocessing: {how}.' if registry.ready(network) else gone}"

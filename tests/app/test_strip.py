@@ -149,6 +149,6 @@ def test_receptive_fields() -> None:
     (stage,) = stages_of(layers, "a")
     first, second = stage.cells
     assert (first.field, first.rows, first.columns) == ("427×363", 427 / 500, 0.5)
-    assert first.title == "8 maps of 7 × 9; one location sees 427 × 363 pixels"
+    assert first.title == "8 maps of 7 × 9; receptive field: 427 × 363 pixels"
     assert (second.field, second.rows, second.columns) == ("all", 1.0, 1.0)
-    assert second.title.endswith("one location sees the whole image")
+    assert second.title.endswith("receptive field: the whole image")
