@@ -84,6 +84,11 @@ class Choice:
         return self.page != "start" and self.values.get("copies") == EACH
 
     @property
+    def maps_once(self) -> bool:
+        """True if each feature map takes one place of a layer's top; only the Layer page asks."""
+        return self.page == "layer" and bool(self.values.get("once"))
+
+    @property
     def rule(self) -> Rule:
         """How rectifications are undone; other pages than Feature map and Image use deconvnet."""
         chosen = self.values.get("rule") if self.page in ("feature_map", "image") else None

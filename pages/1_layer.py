@@ -23,16 +23,23 @@ PAGE = "layer"
 
 def top_of_layer(choice: Choice, index: ActivationIndex, layer: Layer, buttons: Place) -> None:
     """Draw the two grids, their captions and the table."""
+    counts = "For each image the strongest of {} feature maps counts."
+    if choice.maps_once:
+        counts = "Each of {} feature maps counts once, with its strongest image."
     st.caption(
-        f"For each image the strongest of {layer.channels} feature maps counts. Receptive field: "
-        f"{field_text(layer)}. Click a picture to open its feature map."
+        f"{counts.format(layer.channels)} Receptive field: {field_text(layer)}. Click a picture to "
+        "open its feature map."
     )
-    answer = answers.find(choice, layer.name, None, TOP, choice.label)
-    answers.fires_in(choice, answer, TOP)
+    if choice.maps_once:
+        answer = answers.of_each_map(choice, layer.name, TOP, choice.label)
+    else:
+        answer = answers.find(choice, layer.name, None, TOP, choice.label)
+        answers.fires_in(choice, answer, TOP)
     (answer,) = answers.with_pictures(choice, [answer])
     if answer.pictures.found:
         grids(choice, layer, answer, buttons)
-    refining.settle(choice, layer.name, None, TOP, [answer])
+    if not choice.maps_once:
+        refining.settle(choice, layer.name, None, TOP, [answer])
     if answer.activations:
         reconstructing.let_them_paint()
         with st.expander("Table", icon=":material/table_rows:"):
@@ -55,6 +62,7 @@ def grids(choice: Choice, layer: Layer, answer: Answer, buttons: Place) -> None:
     if opened is not None:
         contact_sheet.open_map(int(opened))
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        pickers.once_picker(PAGE, choice.values.get("once", ""))
         pickers.scale_picker(PAGE, name)
         pickers.copies_switch(PAGE, choice)
         st.caption(f"Reconstructions: {scale.caption}.", width="content")
@@ -73,9 +81,8 @@ def grids(choice: Choice, layer: Layer, answer: Answer, buttons: Place) -> None:
 
 choice = shell(PAGE, title="Layer")
 name = choice.layer.name if choice.layer else "Layer"
-buttons = heading(
-    choice, f"{name}: the {TOP} images that activate it most" if choice.layer else name
-)
+said = f"the {TOP} {'strongest maps' if choice.maps_once else 'images that activate it most'}"
+buttons = heading(choice, f"{name}: {said}" if choice.layer else name)
 index = require_index(choice)
 layer = index.layers[choice.values["layer"]]
 pickers.layer_strip(PAGE, index.layers, layer.name)

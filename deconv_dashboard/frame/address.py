@@ -20,7 +20,7 @@ from deconv_core.pictures import Rule
 PARAMETERS = (
     *("network", "dataset", "layer", "map", "label", "label2"),
     *("scale", "rule", "k", "band", "copies", "tab", "view", "order", "show", "part"),
-    *("image", "position"),
+    *("image", "position", "once"),
 )
 PAGE_FILES = {
     "start": "app.py",
@@ -34,8 +34,10 @@ SCALES = {"clipped": "Shared", "99": "Per tile", "shared": "Unclipped"}
 """Name for ``Scale.named`` -> name on pages; the default comes first."""
 RULES: dict[Rule, str] = {"deconvnet": "Deconvnet", "guided": "Guided", "gradient": "Gradient"}
 """Rule of ``reconstruct`` -> name on pages; the default comes first."""
-MOST = 25
+MOST = 100
 """Largest k."""
+MAPS = "maps"
+"""Value of ``once``: each feature map takes one place of a layer's top."""
 TABS = {
     "feature_map": {
         "numbers": "Distribution",
@@ -58,13 +60,13 @@ TAB = {"feature_map": "tab", "layer": "view"}
 """Page -> the query parameter of its tabs. Each is remembered while another page is open."""
 _CARRIED = (
     *("network", "dataset", "layer", "map", "label", "copies"),
-    *("tab", "view", "order", "show", "part", "rule"),
+    *("tab", "view", "order", "show", "part", "rule", "once"),
 )
 _SHOWN = {
     "start": ("network", "dataset"),
     "layer": (
         *("network", "dataset", "label", "layer", "scale", "copies"),
-        *("view", "order", "show", "part"),
+        *("view", "order", "show", "part", "once"),
     ),
     "feature_map": (
         *("network", "dataset", "layer", "map", "label", "label2"),

@@ -161,6 +161,12 @@ def _check_display(page: str, values: dict[str, str], notes: list[str]) -> None:
             "which counts every copy. Counting copies once."
         )
         values.pop("copies")
+    if values.get("once", address.MAPS) != address.MAPS:
+        notes.append(
+            f"The address says once=“{_quoted(values['once'])}”. Possible is once={address.MAPS}, "
+            "which shows each feature map once. Showing the best images."
+        )
+        values.pop("once")
     if not bands.known(values.get("band", bands.TOP)):
         notes.append(
             f"There is no band “{_quoted(values['band'])}” of the distribution; choose one of "

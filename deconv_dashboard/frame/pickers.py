@@ -211,12 +211,15 @@ def scale_picker(page: str, chosen: str) -> None:
     )
 
 
+_ONCE = {"": "Best images", address.MAPS: "Each map once"}
+
+
 def count_picker(page: str, chosen: int) -> None:
-    """Draw the number of activations, 1 to 25."""
+    """Draw the number of activations, 1 to 100."""
     st.number_input(
         "How many",
         min_value=1,
-        max_value=25,
+        max_value=address.MOST,
         step=1,
         key=key_showing("pick_k", chosen),
         on_change=lambda: address.visit(page, k=_unless(st.session_state[widget_key("pick_k")], 9)),
@@ -258,6 +261,25 @@ def band_picker(page: str, chosen: str) -> None:
         help="Images are ranked by their largest activation of this map. Top: the strongest. 75 %, "
         "50 %, 25 %: images around this percentile, evenly spaced by rank. Weakest: the weakest "
         "that activate the map. Silent: images in which it does not fire.",
+    )
+
+
+def once_picker(page: str, chosen: str) -> None:
+    """Draw the choice between a layer's best images and its best maps."""
+
+    def changed() -> None:
+        address.visit(page, once=st.session_state[widget_key("pick_once")] or None)
+
+    st.segmented_control(
+        "What counts once",
+        list(_ONCE),
+        format_func=_ONCE.__getitem__,
+        key=key_showing("pick_once", chosen),
+        on_change=changed,
+        required=True,
+        label_visibility="collapsed",
+        help="Best images: the nine images with the strongest activation of any map; one map may "
+        "take several places. Each map once: the nine strongest maps, each with its best image.",
     )
 
 

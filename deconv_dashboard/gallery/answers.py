@@ -40,6 +40,27 @@ def find(choice: Choice, layer: str, channel: int | None, k: int, label: str | N
     return Answer(label, found, approximate=approximate, copies=copies, names=choice.names)
 
 
+def of_each_map(choice: Choice, layer: str, k: int, label: str | None) -> Answer:
+    """The strongest activations of a layer, where each feature map takes one place."""
+    maps = resources.maps_of(choice, layer, label)
+    alive = maps[~maps["dead"]].sort_values(["max", "channel"], ascending=[False, True])
+    units = [Unit(layer, int(channel)) for channel in alive["channel"][:k]]
+    best = [found for found in resources.best_of_maps(choice, units) if found is not None]
+    best.sort(key=lambda found: -found.value)
+    index = choice.index
+    copies = index.copies_behind(best, label, copies=choice.copies) if index else None
+    near = choice.approximate and bool(best)
+    return Answer(label, best, approximate=near, copies=copies, names=choice.names)
+
+
+def columns_of(tiles: int) -> int:
+    """Columns of a grid of tiles: 3 for up to nine, else so that the last row is nearly full."""
+    if tiles <= 9:
+        return 3
+    fitting = range(4, 7) if tiles <= 25 else range(6, 11)
+    return min(fitting, key=lambda columns: (-tiles % columns, abs(columns**2 - tiles)))
+
+
 def in_band(choice: Choice, unit: Unit, k: int, label: str | None, band: str) -> Answer:
     """Some activations of a band of a map's distribution, the strongest first."""
     ranked = resources.ranked_of(choice, unit, label)
@@ -112,7 +133,7 @@ def panels(
         value: (rank, activation) -> the text that a click on the tile sends.
         href: activation -> address of the tile's link.
     """
-    columns = 3 if len(answer.activations) <= 9 else 5
+    columns = columns_of(len(answer.activations))
     tiles_of: dict[str, list[Tile]] = {"reconstruction": [], "patch": []}
     for rank, activation in enumerate(answer.activations, 1):
         picture = answer.pictures.found.get(rank)

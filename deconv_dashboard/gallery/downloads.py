@@ -34,6 +34,7 @@ def file_stem(
     """
     parts = [layer, *([] if channel is None else [f"map{channel}"]), *([label] if label else [])]
     parts += [] if band == bands.TOP else [f"band-{band}"]
+    parts += ["each-map-once"] if channel is None and choice.maps_once else []
     parts += ["copies"] if choice.copies else []
     parts += [] if choice.rule == "deconvnet" else [choice.rule]
     parts += [short_name(choice.network), choice.dataset.name]

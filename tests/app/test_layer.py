@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_dashboard.gallery import contact_sheet
+from deconv_dashboard.gallery.answers import columns_of
 from deconv_dashboard.gallery.map_orders import title_of
 from tests.app.conftest import Home, OpenPage, address, key_now, words
 from tests.core.networks import DEAD
@@ -149,3 +150,38 @@ def test_an_order_of_another_dataset_is_by_number(open_page: OpenPage) -> None:
 
 def test_pages_hold_sixty_four_maps() -> None:
     assert contact_sheet.PAGE == 64
+
+
+def test_each_map_once_shows_nine_different_maps(
+    home: Home, open_page: OpenPage, index: ActivationIndex
+) -> None:
+    layer = "conv2_2"
+    app = open_page("layer", layer=layer, once="maps")
+    assert "the 9 strongest maps" in words(app)
+    (table,) = [frame.value for frame in app.dataframe if "rank" in frame.value.columns]
+    best = [top[0] for c in range(index.layers[layer].channels) if (top := index.top(layer, c, 1))]
+    best.sort(key=lambda found: -found.value)
+    assert table["channel"].tolist() == [found.unit.channel for found in best[:9]]
+    assert table["image_id"].tolist() == [found.image_id for found in best[:9]]
+    assert len(set(table["channel"])) == len(table)
+    assert address(app)["once"] == "maps"
+    other = open_page("layer", layer=layer)
+    (usual,) = [frame.value for frame in other.dataframe if "rank" in frame.value.columns]
+    assert usual["image_id"].tolist() == [found.image_id for found in index.top(layer)]
+
+
+def test_a_wrong_once_is_said(open_page: OpenPage) -> None:
+    app = open_page("layer", once="twice")
+    assert "once=“twice”" in words(app)
+    assert "once" not in address(app)
+
+
+@pytest.mark.parametrize(("tiles", "columns"), [(1, 3), (9, 3), (10, 5), (12, 4), (16, 4), (25, 5)])
+def test_grids_of_up_to_25(tiles: int, columns: int) -> None:
+    assert columns_of(tiles) == columns
+
+
+@pytest.mark.parametrize("tiles", range(10, 101))
+def test_the_last_row_of_a_grid_is_at_least_half_full(tiles: int) -> None:
+    columns = columns_of(tiles)
+    assert -tiles % columns <= columns // 2, "empty places in the last row"

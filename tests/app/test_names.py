@@ -50,6 +50,7 @@ TESTED = {
     ("deconv_dashboard/gallery/labels_panel.py", "key"): CHART,
     ("deconv_dashboard/frame/pickers.py", "pick_band"): FIXED,
     ("deconv_dashboard/frame/pickers.py", "pick_rule"): FIXED,
+    ("deconv_dashboard/frame/pickers.py", "pick_once"): FIXED,
     (
         "deconv_dashboard/gallery/contact_sheet.py",
         "maps_table_{layer.name}",

@@ -72,7 +72,7 @@ def test_unknown_names_fall_back_with_a_note(
         ("label2", "cat", "label “cat”", None),
         ("scale", "log", "no scale “log”", None),
         ("k", "0", "“0” pictures", None),
-        ("k", "26", "“26” pictures", None),
+        ("k", "101", "“101” pictures", None),
     ],
 )
 def test_nonsense_in_the_address_falls_back_with_a_note(
