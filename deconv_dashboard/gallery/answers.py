@@ -57,7 +57,7 @@ def columns_of(tiles: int) -> int:
     """Columns of a grid of tiles: 3 for up to nine, else so that the last row is nearly full."""
     if tiles <= 9:
         return 3
-    fitting = range(4, 7) if tiles <= 25 else range(6, 11)
+    fitting = range(4, 8) if tiles <= 25 else range(6, 11)
     return min(fitting, key=lambda columns: (-tiles % columns, abs(columns**2 - tiles)))
 
 
