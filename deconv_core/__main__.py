@@ -29,17 +29,30 @@ if TYPE_CHECKING:
     from deconv_core.scanning.ray_engine import RayEngine
     from deconv_core.storage import Location
 
+COMMANDS = {
+    "scan": "scan a folder of images into an index (resumes an unfinished one)",
+    "top": "draw the top activations of a layer or of one feature map",
+    "check": "read every byte of an index and name files that are damaged or missing",
+    "specificity": "measure how much of a layer's pictures is about their maps (slow)",
+}
+"""Command -> what it does."""
+_PROGRAM = "python -m deconv_core"
 _PIPE_CLOSED = 141  # the status of a process that SIGPIPE ended
 _MOST_NAMED = 50  # skipped files
 _MOST_NOTES = 5  # notes about single images
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0 done, 1 error, 130 cancelled."""
+def main(arguments: Sequence[str] | None = None, program: str = _PROGRAM) -> int:
+    """Run one command; returns the exit status: 0 done, 1 error, 130 cancelled.
+
+    Args:
+        arguments: the command and its arguments; None takes those of this process.
+        program: what the person typed to run this program, for help and messages.
+    """
     interrupts = Interrupts()
     if isinstance(sys.stdout, io.TextIOWrapper):  # names need not be Unicode
         sys.stdout.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(arguments)
+    options = _parser(program).parse_args(arguments)
     try:
         status: int = options.run(options, interrupts)
         if sys.stdout is not None:
@@ -54,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _PIPE_CLOSED
         if getattr(options, "progress", "") == "json":
             _say_json("error", message=str(error))
-        _complain(f"error: {error}")
+        _complain(f"error: {error}".replace(_PROGRAM, program))
         return 1
     return status
 
@@ -78,10 +91,12 @@ def _output_closed() -> bool:
     return closed
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m deconv_core", description=__doc__)
+def _parser(program: str = _PROGRAM) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=program, description="Scan images, and draw what feature maps respond to."
+    )
     parser.set_defaults(run=lambda *_: _help(parser))
-    commands = parser.add_subparsers(metavar="scan | top | check | specificity")
+    commands = parser.add_subparsers(metavar=" | ".join(COMMANDS))
     _add_scan(commands)
     _add_top(commands)
     _add_check(commands)
@@ -95,10 +110,15 @@ def _help(parser: argparse.ArgumentParser) -> NoReturn:
     parser.exit(2)
 
 
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str
+) -> argparse.ArgumentParser:
+    what = COMMANDS[name].replace("%", "%%")
+    return commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+
+
 def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser(
-        "scan", help="scan a folder of images into an index (resumes an unfinished one)"
-    )
+    command = _command(commands, "scan")
     command.add_argument("images", help="the folder of images, or its address (s3://bucket/photos)")
     command.add_argument(
         "--index", required=True, help="the index folder, or its address; created if missing"
@@ -191,9 +211,7 @@ def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _add_top(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser(
-        "top", help="draw the top activations of a layer or of one feature map"
-    )
+    command = _command(commands, "top")
     command.add_argument("index", help="the index folder, or its address")
     command.add_argument("--layer", required=True, help="conv1_1 ... conv5_4, pool1 ... pool5")
     command.add_argument("--channel", type=int, help="one feature map, counted from 0")
@@ -223,9 +241,7 @@ def _add_top(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser(
-        "check", help="read every byte of an index and name files that are damaged or missing"
-    )
+    command = _command(commands, "check")
     command.add_argument("index", help="the index folder, or its address")
     command.add_argument(
         "--repair", action="store_true", help="scan only the damaged parts of the index again"
@@ -236,9 +252,7 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _add_specificity(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser(
-        "specificity", help="measure how much of a layer's pictures is about their maps (slow)"
-    )
+    command = _command(commands, "specificity")
     command.add_argument("index", help="the index folder, or its address")
     command.add_argument(
         "--layer", action="append", help="a layer (may be repeated; default: all layers)"

@@ -118,6 +118,7 @@ class Registry:
         resize: str = "stretch",
         follow_links: bool = False,
         value_range: str = "type",
+        may_be_missing: bool = False,
     ) -> Dataset:
         """Register a folder; the same settings give the same dataset again.
 
@@ -126,7 +127,7 @@ class Registry:
         """
         path = absolute_path(root)
         if kind == "folder":
-            self.check_folder(path)
+            (self.rules.check if may_be_missing else self.check_folder)(path)
         kinds = None if extensions is None else tuple(sorted({_dotted(e) for e in extensions}))
         taken = None if labels is None else tuple(sorted(set(labels)))
         more = ["links"] * follow_links + ["file"] * (value_range == "file")

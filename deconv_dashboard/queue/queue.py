@@ -228,7 +228,10 @@ class JobQueue:
     def _spawn(self, module: str, job_id: str) -> subprocess.Popen[bytes]:
         home = str(self._files.home)
         paths = [str(_PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = {"DECONV_HOME": home, "PYTHONPATH": os.pathsep.join(paths)}
+        environment = {
+            **{"DECONV_HOME": home, "PYTHONPATH": os.pathsep.join(paths)},
+            "PYTHONSAFEPATH": "1",  # no modules from the folder in which the server was started
+        }
         detached: dict[str, Any] = {"start_new_session": True}
         if os.name == "nt":
             detached = {"creationflags": 0x00000008 | 0x00000200}  # no console, own group

@@ -10,6 +10,8 @@ import streamlit as st
 from streamlit import cli_util
 from streamlit.web.server.server_util import get_display_address, get_url
 
+from deconv_dashboard.first_view import first_view
+
 
 @asynccontextmanager
 async def opened_in_browser(_: object) -> AsyncIterator[dict[str, object]]:
@@ -29,4 +31,4 @@ async def _open() -> None:
             writer.close()
             break
         await asyncio.sleep(0.05)
-    cli_util.open_browser(get_url(shown))
+    cli_util.open_browser(f"{get_url(shown)}/{first_view().query}")

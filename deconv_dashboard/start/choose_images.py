@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 
 import streamlit as st
 
@@ -10,6 +11,7 @@ from deconv_core.errors import DeconvError
 from deconv_dashboard.data.datasets import NetworkChoice
 from deconv_dashboard.data.names import distinct
 from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.first_view import first_view
 from deconv_dashboard.folder_rules import what_is
 from deconv_dashboard.frame.address import visit
 from deconv_dashboard.frame.shell import escape
@@ -40,6 +42,19 @@ def folder_being_chosen() -> bool:
         widget_key("folder_path"), ""
     )
     return source == "folder" and tab in (None, CHOOSE_TAB) and bool(str(named).strip())
+
+
+def offer_given_folder(registry: Registry) -> None:
+    """Put the folder that the server was started for into the field, once in a session.
+
+    An address that names a dataset is shown as it is.
+    """
+    folder = first_view().folder
+    if not folder or "folder_given" in st.session_state:
+        return
+    st.session_state["folder_given"] = folder
+    if "dataset" not in st.query_params and registry.rules.allows(Path(folder)):
+        set_widget("folder_path", registry.rules.shown(Path(folder)))
 
 
 def stop_choosing() -> None:

@@ -14,7 +14,12 @@ from deconv_dashboard.frame.troubles import say_trouble
 from deconv_dashboard.jobs.scans import scan_state
 from deconv_dashboard.server import resources
 from deconv_dashboard.start import follow_links, value_range
-from deconv_dashboard.start.choose_images import choose_images, folder_being_chosen, stop_choosing
+from deconv_dashboard.start.choose_images import (
+    choose_images,
+    folder_being_chosen,
+    offer_given_folder,
+    stop_choosing,
+)
 from deconv_dashboard.start.datasets_panel import data_folder, datasets_table
 from deconv_dashboard.start.folder_browser import paths_shown
 from deconv_dashboard.start.hero import hero
@@ -110,6 +115,7 @@ def has_answers(choice: Choice) -> bool:
 
 def start_page() -> None:
     """Draw the whole page, from top to bottom."""
+    offer_given_folder(resources.registry())
     choice = shell("start", title="Start")
     choosing = folder_being_chosen()
     with upper_part(choice, choosing):

@@ -24,7 +24,7 @@ _CONTROLS = (
     *("page_link", "expander", "number_input", "add_argument", "add_parser", "dialog", "compile"),
     *("code", "html", "set_page_config", "_deletion", "_ask", "startswith", "replace", "partition"),
 )
-_TEXTS = ("help", "placeholder", "label", "description", "key", "icon", "key_", "metavar")
+_TEXTS = ("help", "placeholder", "label", "description", "key", "icon", "key_", "metavar", "epilog")
 
 
 @functools.cache

@@ -55,6 +55,20 @@ def elsewhere(tiny: Jobs, program: str) -> str:
     return done.stdout
 
 
+def test_modules_in_the_folder_of_the_start_are_not_run(
+    tiny: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = tmp_path / "downloaded pictures"
+    pictures.mkdir()
+    for name in ("json", "msgspec", "deconv_core", "filelock"):
+        (pictures / f"{name}.py").write_text("raise SystemExit('a stranger wrote this')")
+    monkeypatch.chdir(pictures)
+    tiny.start("a")
+    tiny.let_go("a")
+    tiny.until("a", "done", "failed")
+    assert tiny.state("a").status == "done"
+
+
 def test_one_after_the_other_in_the_order_of_their_starts(tiny: Jobs) -> None:
     for name in "abc":
         tiny.start(name)

@@ -15,6 +15,7 @@ from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.network.network import Network
 from deconv_core.scanning.scan import scan
+from deconv_dashboard import __main__ as dashboard
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.frame.moved import FILE, FOLDER
 from deconv_dashboard.frame.ways import ASK, WEIGHTS
@@ -48,6 +49,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             *("Update the scan", "Scan anew", "Repair: scan only the", "See what you can delete"),
             *("Download {} ({}) and scan", "Choose the folder where", "Choose the weight file"),
             "Choose the preprocessing",
+            *("scan a folder of images into an index (resumes", "read every byte of an index"),
             *("Choose images", "name that cannot be used", "download stopped at"),
             *(":material/error: Scan failed: {}", "{}, see the end of the page"),
         ),
@@ -287,6 +289,11 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (),
         (
             "this index was made with links to folders followed; without",
+            "{} is an address, and the dashboard opens folders of this computer; `deconvnet",
+            "the network {} is not known; give demo",
+            "give its weight file with --network",
+            "port {} is not free; choose another",
+            "no port from {} to {} is free; choose one",
             "give them {} GPU",
             "the rule is {}; choose one of",
             "the band from {} to {} is empty or outside the distribution; give",
@@ -318,7 +325,7 @@ def test_the_controls_of_the_list_exist(where: str) -> None:
 
 
 def test_options_that_messages_name_exist() -> None:
-    known: set[str] = set()
+    known = {name for action in dashboard._parser()._actions for name in action.option_strings}
     for action in _parser()._actions:
         for command in (action.choices or {}).values():  # type: ignore[union-attr]
             known |= {name for one in command._actions for name in one.option_strings}
