@@ -91,10 +91,10 @@ def callbacks(progress: object, cancel: object) -> None:
     """Check the arguments ``progress`` and ``cancel`` of long work; both may be None.
 
     Raises:
-        DeconvError: ``progress`` is not a function, or ``cancel`` is not an event.
+        DeconvError: ``progress`` is not a function and not False, or ``cancel`` is not an event.
     """
-    if progress is not None and not callable(progress):
-        raise DeconvError(f"progress is {shown(progress)}; give a function")
+    if progress is not None and progress is not False and not callable(progress):
+        raise DeconvError(f"progress is {shown(progress)}; give a function, or False for none")
     if cancel is not None and not callable(getattr(cancel, "is_set", None)):
         raise DeconvError(f"cancel is {shown(cancel)}; give a threading.Event")
 

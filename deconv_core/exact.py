@@ -9,6 +9,7 @@ image can reach with this error.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from deconv_core.images.folder import ImageFolder, check_unchanged
 from deconv_core.index.activation_index import TOP, ActivationIndex
 from deconv_core.layers import layer_of_peaks
 from deconv_core.network.network import Network
-from deconv_core.progress import CancelFlag
+from deconv_core.progress import CancelFlag, Progress, or_bar
 from deconv_core.reconstruction.cache import ImagePass, ReconstructionCache
 from deconv_core.reconstruction.whole_image import image_passes
 from deconv_core.units import Activation, Unit
@@ -89,7 +90,7 @@ def exact_top(
     *,
     copies: bool = False,
     cache: ReconstructionCache | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | Literal[False] | None = None,
     cancel: CancelFlag | None = None,
     left_out: Callable[[str, ImageError], None] | None = None,
 ) -> ExactTop:
@@ -108,7 +109,8 @@ def exact_top(
         label: only images with this label.
         copies: count every copy of an image, not only the first.
         cache: keeps decoded images and switches, for other maps and for ``reconstruct``.
-        progress: called with (images evaluated, the most to evaluate).
+        progress: called with (images evaluated, the most to evaluate); None and False as for
+            ``reconstruct``.
         cancel: set it to stop.
         left_out: called with the id and the error of an image that has to be evaluated but is
             missing, unreadable or changed; the answer does not contain it. None raises the error.
@@ -126,6 +128,7 @@ def exact_top(
     if cache is not None:
         instance("cache", cache, ReconstructionCache, "ReconstructionCache()")
     callbacks(progress, cancel)
+    report = or_bar(progress, "evaluating", " images")
     check_made_with(index, network, images)
     if index.precision == "float32":
         return ExactTop(index.top(layer, channel, k, label, copies=copies), exact=True)
@@ -147,8 +150,8 @@ def exact_top(
         found += _best(network, layer, channel, list(passes), list(passes.values()))
         found.sort(key=_order)
         done += len(batch)
-        if progress is not None:
-            progress(done, most)
+        if report is not None:
+            report(done, most)
     return ExactTop(found[:k], exact=exact, examined=done)
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -27,7 +27,7 @@ from deconv_core.output.export_archive import Drawn, export_archive
 from deconv_core.output.provenance import PROGRAM, Provenance
 from deconv_core.output.selection import Selection
 from deconv_core.pictures import Rule
-from deconv_core.progress import CancelFlag
+from deconv_core.progress import CancelFlag, Progress, or_bar
 from deconv_core.reconstruction.cache import ReconstructionCache
 from deconv_core.reconstruction.reconstruct import reconstruct
 from deconv_core.specificity.layer_sample import measure_pictures
@@ -55,7 +55,7 @@ def export(
     *,
     dataset: str = "",
     cache: ReconstructionCache | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | Literal[False] | None = None,
     cancel: CancelFlag | None = None,
     left_out: LeftOut | None = None,
 ) -> Path:
@@ -72,7 +72,8 @@ def export(
         target: path of the zip.
         dataset: name of the images for people; "" uses the folder's name.
         cache: keeps images and switches between maps; None uses one of 128 MiB.
-        progress: called with (maps and layers finished, in all).
+        progress: called with (maps and layers finished, in all); None and False as for
+            ``reconstruct``.
         cancel: set it to stop; no zip is left.
         left_out: a mapping to fill: image_id -> reason, for each image that is left out.
 
@@ -85,7 +86,7 @@ def export(
         ImageError: no picture can be made: all images are missing or changed.
         CancelledError: ``cancel`` was set.
     """
-    wanted = _wanted(index, selection)
+    wanted, report = _wanted(index, selection), or_bar(progress, "exporting")
     path = Path(path_argument(target))
     kept, gone = cache or ReconstructionCache(CACHE_BYTES), {} if left_out is None else left_out
     drawing = Drawing(network, images, index, selection, kept, gone, cancel)
@@ -107,8 +108,8 @@ def export(
                 archive.add_specificity(layer, channel, measure_pictures(*asked))
             del drawn
             return_freed_memory()
-            if progress is not None:
-                progress(done + 1, len(wanted))
+            if report is not None:
+                report(done + 1, len(wanted))
         if gone and not drawn_pictures:
             image_id, why = next(iter(gone.items()))
             raise ImageError(f"no picture can be made: {image_id}: {why}", UPDATE)
@@ -254,7 +255,7 @@ class Drawing:
             ranks = {r: a for r, a in enumerate(top, 1) if a.image_id not in self.left_out}
             wanted = self.network, self.images, list(ranks.values()), self.cache
             try:
-                made = reconstruct(*wanted, cancel=self.cancel, scanned=scanned, rule=chosen.rule)
+                made = reconstruct(*wanted, False, self.cancel, scanned, rule=chosen.rule)
             except ImageError:
                 self._leave_out(ranks.values(), scanned)
                 continue

@@ -11,6 +11,7 @@ from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
+from deconv_core import html
 from deconv_core.arguments import flag, listed, shown, text, whole_number
 from deconv_core.errors import UPDATE, DeconvError, ImageChangedError, ImageError
 from deconv_core.file_state import FileState
@@ -158,6 +159,13 @@ class ImageFolder:
     def labels(self) -> dict[str, int]:
         """Label -> number of images, sorted by label."""
         return dict(sorted(Counter(entry.label for entry in self._entries).items()))
+
+    def _repr_html_(self) -> str:
+        """For notebooks: images per label."""
+        rows = [(label or "(no folder)", count) for label, count in self.labels.items()]
+        return html.block(
+            f"{len(self):,} images in {self.root.name}", html.table(("label", "images"), rows)
+        )
 
     @property
     def passed_over(self) -> dict[str, int]:

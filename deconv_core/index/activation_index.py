@@ -20,6 +20,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
+from deconv_core import html
 from deconv_core.arguments import flag, shown, text, whole_number
 from deconv_core.errors import REPAIR, DeconvError, IndexDamagedError
 from deconv_core.index.blocks import BlockFile, Ordinals
@@ -102,6 +103,20 @@ class ActivationIndex:
         """The scanned images: image_id, label, width, height (pixels), error ("" if none)."""
         columns = ["image_id", "label", "width", "height", "error"]
         return self._done[columns].reset_index(drop=True)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: scanned images per label, and how many could not be read."""
+        failed = self.images["error"] != ""
+        counts = failed.groupby(self.images["label"].astype(str)).agg(["size", "sum"])
+        rows = [
+            (label or "(no folder)", int(size - sum_), int(sum_))
+            for label, size, sum_ in counts.itertuples()
+        ]
+        made = self.manifest
+        state = f"{len(self.images):,} of {self.total:,} images scanned"
+        heading = f"{self.image_root.name} by {made.architecture} ({made.network}): {state}"
+        detail = f"<p>{len(self.layers)} layers, {self.precision}</p>"
+        return html.block(heading, detail, html.table(("label", "scanned", "not readable"), rows))
 
     @cached_property
     def notes(self) -> dict[str, str]:

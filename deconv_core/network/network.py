@@ -19,6 +19,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from deconv_core import html
 from deconv_core.errors import DeconvError, WeightsError
 from deconv_core.graph.geometry import layers_of
 from deconv_core.graph.steps import (
@@ -71,6 +72,26 @@ class Network:
         """Height and width of its images, in pixels."""
         return self.graph.plane(0)
 
+    def _repr_html_(self) -> str:
+        """For notebooks: the layers, with their maps and receptive fields."""
+        columns = "layer", "feature maps", "height × width", "receptive field", "stride", "offset"
+        rows = [
+            (name, *_numbers(layer))
+            for name, layer in self.layers.items()
+            if name not in self.unusable
+        ]
+        height, width = self.input_size
+        behind = "".join(
+            f"<p>{html.escaped(f'{name}: no deconvnet, it lies behind the step {step}')}</p>"
+            for name, step in self.unusable.items()
+        )
+        return html.block(
+            f"{self.architecture} ({self.source}), images of {height} × {width} pixels",
+            f"<p>Preprocessing: {html.escaped(self.preprocessing.words)}</p>",
+            html.table(columns, rows),
+            behind,
+        )
+
     @cached_property
     def unusable(self) -> dict[str, str]:
         """Layers that lie behind a step without a deconvnet -> the name of that step."""
@@ -116,6 +137,14 @@ class Network:
         mean = torch.tensor(self.preprocessing.mean, device=pixels.device).view(3, 1, 1)
         deviation = torch.tensor(self.preprocessing.deviation, device=pixels.device).view(3, 1, 1)
         return (pixels.float() / self.preprocessing.divisor - mean) / deviation
+
+
+def _numbers(layer: Layer) -> tuple[object, ...]:
+    """What a table says of a layer; the receptive field in pixels of the input."""
+    field, plane = layer.receptive_field, f"{layer.height} × {layer.width}"
+    if field.sees_all:
+        return layer.channels, plane, "the whole image", "", ""
+    return layer.channels, plane, f"{field.size} × {field.width}", field.stride, field.offset
 
 
 def network_of(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ from deconv_core.network.weight_files import (
     is_safetensors,
     read_weight_file,
 )
-from deconv_core.progress import CancelFlag, Progress
+from deconv_core.progress import CancelFlag, Progress, or_bar
 from deconv_core.typed_paths import path_argument
 from deconv_core.whole_files import whole_file
 
@@ -82,7 +83,7 @@ def load_network(
     input_size: tuple[int, int] | None = None,
     architecture: str | None = None,
     home: Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress | Literal[False] | None = None,
     cancel: CancelFlag | None = None,
 ) -> Network:
     """Load a convolutional network.
@@ -101,7 +102,8 @@ def load_network(
             224 for modules and VGGs.
         architecture: torchvision's name of what a state dict is of; None finds it.
         home: data folder in place of ``data_home()``.
-        progress: called with (bytes downloaded, bytes in all) during a download.
+        progress: called with (bytes downloaded, bytes in all) during a download; None draws a bar
+            in a notebook or an interactive Python; False does not.
         cancel: set it to stop a download or a conversion; the downloaded part is kept.
 
     Returns:
@@ -140,7 +142,8 @@ def load_network(
             *(name, traced.graph, asked.preprocessing, asked.expected.reason, title, traced.head)
         )
     kept = data_home() if home is None else Path(path_argument(home))
-    network = _of_file(published(name, kept, progress=progress, cancel=cancel), asked)
+    report = or_bar(progress, "downloading weights", "B")
+    network = _of_file(published(name, kept, progress=report, cancel=cancel), asked)
     return _with_classes(network, published_as(classifier, weights).classes)
 
 

@@ -9,8 +9,9 @@ passed whole, and that pass kept, once the work on supports in it has come to mo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -29,8 +30,9 @@ from deconv_core.images.decoding import Pixels
 from deconv_core.images.folder import ImageFolder, SeenImage, check_unchanged
 from deconv_core.layers import INPUT_SIZE, Layer
 from deconv_core.network.network import Network
+from deconv_core.output.reconstructions import Reconstructions
 from deconv_core.pictures import RULES, Reconstruction, Rule
-from deconv_core.progress import CancelFlag
+from deconv_core.progress import CancelFlag, Progress, or_bar
 from deconv_core.reconstruction.cache import ImagePass, ReconstructionCache
 from deconv_core.reconstruction.switches import Switches
 from deconv_core.reconstruction.whole_image import image_passes, pass_image
@@ -59,12 +61,12 @@ def reconstruct(
     images: ImageFolder,
     activations: Iterable[Activation],
     cache: ReconstructionCache | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | Literal[False] | None = None,
     cancel: CancelFlag | None = None,
     scanned: Mapping[str, str] | None = None,
     *,
     rule: Rule = "deconvnet",
-) -> list[Reconstruction]:
+) -> Reconstructions:
     """Reconstruct activations: any mix of layers and images.
 
     Each activation is recomputed on the way up; its float32 value is what goes down.
@@ -74,7 +76,8 @@ def reconstruct(
         images: where their images are.
         activations: from ``index.top``, ``exact_top`` or made by hand.
         cache: keeps pictures and switches, so that other maps of the same images come faster.
-        progress: called with (reconstructions finished, in all).
+        progress: called with (reconstructions finished, in all); None draws a bar in a notebook or
+            an interactive Python; False does not.
         cancel: set it to stop between batches.
         scanned: SHA-256 of the images' files when they were scanned
             (``ActivationIndex.content_hashes``); None does not ask whether they have changed.
@@ -83,7 +86,7 @@ def reconstruct(
             strength (the activation times the derivative) are the same.
 
     Returns:
-        One Reconstruction an activation, in the same order.
+        A list with one Reconstruction an activation, in the same order. A notebook shows it.
 
     Raises:
         DeconvError: an address that does not exist, an activation that is not above 0, or one
@@ -97,6 +100,7 @@ def reconstruct(
     if cache is not None:
         instance("cache", cache, ReconstructionCache, "ReconstructionCache()")
     callbacks(progress, cancel)
+    report = or_bar(progress, "reconstructing")
     if rule not in RULES:
         raise DeconvError(f"the rule is {shown(rule)}; choose one of {', '.join(RULES)}")
     if scanned is not None and not isinstance(scanned, Mapping):
@@ -117,9 +121,9 @@ def reconstruct(
         seeds = _seeds(network, images, layer, batch, seen, kept, masks=rule != "deconvnet")
         pixels = [image.pixels for image in seen]
         pictures |= zip(places, _pictures(network, layer, batch, seeds, pixels, rule), strict=True)
-        if progress is not None:
-            progress(len(pictures), len(activations))
-    return [pictures[place] for place in range(len(activations))]
+        if report is not None:
+            report(len(pictures), len(activations))
+    return Reconstructions(pictures[place] for place in range(len(activations)))
 
 
 def _checked(network: Network, activation: Activation) -> Activation:

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Literal
 
 import filelock
 import pandas as pd
@@ -37,7 +38,7 @@ from deconv_core.index.new_index import begin_new_index, finish_interrupted, rep
 from deconv_core.index.place import check_place, created_folder
 from deconv_core.index.summary import drop_summaries, merge_blocks, write_summary
 from deconv_core.network.network import Network
-from deconv_core.progress import CancelFlag, ScanProgress
+from deconv_core.progress import CancelFlag, ScanProgress, scan_progress_or_bar
 from deconv_core.scanning.engine import (
     BlockWork,
     Engine,
@@ -65,7 +66,7 @@ def scan(
     *,
     precision: str = "auto",
     block_size: int | None = None,
-    progress: Callable[[ScanProgress], None] | None = None,
+    progress: Callable[[ScanProgress], None] | Literal[False] | None = None,
     cancel: CancelFlag | None = None,
     update: bool = False,
     anew: bool = False,
@@ -84,7 +85,8 @@ def scan(
             gives float32 answers from it); or "auto", which takes bfloat16 only for more than a
             thousand images and where a measurement finds it faster.
         block_size: images in a block, up to about a million; None takes that of the index, or 32.
-        progress: called after every batch.
+        progress: called after every batch; None draws a bar in a notebook or an interactive
+            Python; False does not.
         cancel: set it to stop; finished images are kept, and the unfinished index is returned.
         update: if images were added, removed or changed since the scan began, scan the changes;
             without ``update``, such changes are an error.
@@ -122,7 +124,7 @@ def scan(
         device=device,
         block_size=block_size,
         update=update or anew,
-        progress=progress,
+        progress=scan_progress_or_bar(progress),
         cancel=cancel,
     )
     check_run(run)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.network.network import Network
 from deconv_core.pictures import Reconstruction
-from deconv_core.progress import CancelFlag
+from deconv_core.progress import CancelFlag, Progress, or_bar
 from deconv_core.reconstruction.cache import ReconstructionCache
 from deconv_core.reconstruction.reconstruct import reconstruct
 from deconv_core.specificity.layer_table import (
@@ -58,7 +59,7 @@ def measure_layers(
     pairs: int = PAIRS,
     others: int = SAMPLE_OTHERS,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | Literal[False] | None = None,
     cancel: CancelFlag | None = None,
 ) -> pd.DataFrame:
     """Measure the pictures of ``sampled_pairs`` of some layers.
@@ -72,7 +73,7 @@ def measure_layers(
         pairs: how many pictures of each layer.
         others: with how many other maps of the layer each is compared.
         seed: of every choice.
-        progress: called with (pictures measured, in all).
+        progress: called with (pictures measured, in all); None and False as for ``reconstruct``.
         cancel: set it to stop; what is measured stays in the file.
 
     Returns:
@@ -86,6 +87,7 @@ def measure_layers(
         CancelledError: ``cancel`` was set.
     """
     callbacks(progress, cancel)
+    report = or_bar(progress, "measuring", " pictures")
     whole_number("pairs", pairs, 1), whole_number("others", others, 1), whole_number("seed", seed)
     for layer in layers:
         network.layer(layer)
@@ -100,16 +102,14 @@ def measure_layers(
         if pair not in known:
             if cancel is not None and cancel.is_set():
                 raise CancelledError(f"stopped after {number} of {len(asked)} pictures")
-            (picture,) = reconstruct(
-                network, images, [found], cache, cancel=cancel, scanned=content
-            )
+            (picture,) = reconstruct(network, images, [found], cache, False, cancel, content)
             made = measure_pictures(network, images, [picture], cache, cancel, others, seed)
             (row,) = made.to_dict("records")
             known[pair] = {"made_from": key, "content": content[found.image_id], **row}
             if path is not None:
                 write_layer_table(path, pd.DataFrame(known.values()))
-        if progress is not None:
-            progress(number + 1, len(asked))
+        if report is not None:
+            report(number + 1, len(asked))
     return pd.DataFrame([known[pair] for pair in asked])
 
 

@@ -292,6 +292,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "{} is an address, and the dashboard opens folders of this computer; `deconvnet",
             "the network {} is not known; give demo",
             "give its weight file with --network",
+            "the data folder has its own scan of these images by this network; `deconvnet",
             "port {} is not free; choose another",
             "no port from {} to {} is free; choose one",
             "give them {} GPU",
