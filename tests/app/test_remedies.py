@@ -289,7 +289,6 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (),
         (
             "this index was made with links to folders followed; without",
-            "{} is an address, and the dashboard opens folders of this computer; `deconvnet",
             "the network {} is not known; give demo",
             "give its weight file with --network",
             "the data folder has its own scan of these images by this network; `deconvnet",
