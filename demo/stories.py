@@ -53,13 +53,18 @@ class Set:
 
     @classmethod
     def drawn(
-        cls, network: Network, per_label: int, first_seed: int, layers: Sequence[str] = LAYERS
+        cls,
+        network: Network,
+        per_label: int,
+        first_seed: int,
+        layers: Sequence[str] = LAYERS,
+        labels: Sequence[str] = LABELS,
     ) -> "Set":
         """Draw a set and run the network over it."""
         drawings = [
             _with_owned_parts(draw(label, first_seed + n))
             for n in range(per_label)
-            for label in LABELS
+            for label in labels
         ]
         return cls(drawings, feature_maps(network, drawings, layers))
 

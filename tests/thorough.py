@@ -2,7 +2,7 @@
 
 With ``HYPOTHESIS_PROFILE=thorough`` Hypothesis makes twenty times as many examples. Tests
 damage a file at every position instead of some positions, and ask an index about every layer and
-map instead of some.
+map instead of some. Some tests run only there.
 """
 
 import os

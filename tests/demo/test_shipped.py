@@ -2,6 +2,7 @@
 
 import io
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from safetensors.torch import load_file
 
 from deconv_core import ActivationIndex, ImageFolder, Scale, load_network, reconstruct, scan
 from deconv_core.demo import (
+    Story,
     demo_classifier,
     demo_images,
     demo_index,
@@ -27,6 +29,7 @@ from demo.drawing import LABELS
 from demo.network import plain_features
 from demo.opening import LAYER, SCALE
 from demo.stories import LEAST_CROSSED_SCORE, LEAST_GAIN, LEAST_SCORE, SCORE_SEED, Set
+from tests.thorough import THOROUGH
 
 
 @pytest.fixture(scope="module")
@@ -118,10 +121,21 @@ def test_stories_pick_out_parts_well_above_chance() -> None:
         assert story.score >= LEAST_GAIN * story.chance
 
 
+@pytest.mark.skipif(not THOROUGH, reason="draws 256 pictures: only in the thorough profile")
 def test_a_story_scores_the_same_when_measured_again() -> None:
     story = next(s for s in demo_stories() if len(s.labels) == 1)
-    drawn = Set.drawn(load_network("demo"), 16, SCORE_SEED, (story.unit.layer,))
-    again = drawn.score_of(story.unit.layer, story.unit.channel, story.part)
+    check_again(story, None, LABELS)
+
+
+def test_a_story_of_two_labels_scores_the_same_when_measured_again() -> None:
+    story = next(s for s in demo_stories() if len(s.labels) == 2)
+    check_again(story, story.labels[0], story.labels)
+
+
+def check_again(story: Story, label: str | None, labels: Sequence[str]) -> None:
+    layer, channel = story.unit.layer, story.unit.channel
+    drawn = Set.drawn(load_network("demo"), 16, SCORE_SEED, (layer,), labels)
+    again = drawn.score_of(layer, channel, story.part, label)
     assert again is not None
     assert again.score == pytest.approx(story.score, abs=2e-3)
     assert again.chance == pytest.approx(story.chance, abs=1e-5)
