@@ -175,6 +175,8 @@ def _cluster(s3: RemotePath) -> Iterator[TwoNodes]:  # the nodes take the store'
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_prestart_worker_first_driver", "0")  # each loads torch, few are used
         patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        patch.setenv("RAY_kill_idle_workers_interval_ms", "0")  # the next scan takes an idle one
+        patch.setenv("RAY_health_check_period_ms", "300")  # a lost node is known after 2 s, not 15
         cluster = TwoNodes()
         try:
             yield cluster

@@ -43,6 +43,12 @@ def expected(
     return path
 
 
+@pytest.fixture
+def soon_overdue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block is overdue after twice the time of the slowest one, even if that is short."""
+    monkeypatch.setattr(ray_engine, "_MIN_OVERDUE", 0.1)
+
+
 def contents(index: Path) -> dict[str, bytes]:
     """Every file of an index but the manifest, the lock and empty folders."""
     return {
@@ -103,6 +109,7 @@ def test_a_killed_actor_is_started_again_and_nothing_is_lost(
     assert contents(index) == contents(expected)
 
 
+@pytest.mark.usefixtures("soon_overdue")
 def test_a_node_that_is_removed_takes_no_block_with_it(
     cluster: TwoNodes, network: Network, images: ImageFolder, expected: Path, tmp_path: Path
 ) -> None:
@@ -164,6 +171,7 @@ def test_a_scan_goes_on_after_its_driver_was_killed_or_stopped(
     assert contents(index) == contents(expected)
 
 
+@pytest.mark.usefixtures("soon_overdue")
 def test_a_store_that_cannot_be_written_ends_the_scan_and_the_next_one_goes_on(
     cluster: TwoNodes, network: Network, images: ImageFolder, expected: Path, tmp_path: Path
 ) -> None:
@@ -200,10 +208,8 @@ class _Weak:
         return BlockDone(block.number, 2, 1, 0.0)
 
 
-def test_a_block_whose_store_failed_is_given_out_again(
-    cluster: TwoNodes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ray_engine, "_MIN_OVERDUE", 0.1)
+@pytest.mark.usefixtures("soon_overdue")
+def test_a_block_whose_store_failed_is_given_out_again(cluster: TwoNodes) -> None:
     ray = RayEngine(cluster.address)._connect()
     actors = [ray.remote(_Weak).remote()]
     counted: list[tuple[int, int]] = []
