@@ -346,7 +346,11 @@ def test_a_process_id_that_belongs_to_another_program(tiny: Jobs) -> None:
     tiny.begun("a")
     record = tiny.files.record(tiny.state("a").job_id)
     tiny.queue.end(record.job_id)
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+    program, pipe = "print('begun', flush=True); input()", subprocess.PIPE
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as other:
+        assert other.stdout is not None
+        other.stdout.readline()  # a program that only begins might be any
         path = tiny.files.file(record.job_id, "job.json")
         path.write_text(json.dumps({**json.loads(path.read_text()), "pid": other.pid}))
         assert tiny.state("a").status == "cancelled"

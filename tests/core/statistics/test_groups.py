@@ -9,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 from deconv_core.statistics import groups
 from tests.thorough import one_in
 
-SEEDS = range(100, 120)[:: one_in(10)]
+SEEDS = range(100, 120)[:: one_in(20)]
 
 
 def planted(rng: np.random.Generator, labels: np.ndarray, maps: int = 64) -> np.ndarray:
