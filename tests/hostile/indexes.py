@@ -6,6 +6,7 @@ are only damaged are in ``tests/faults``.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
@@ -78,14 +79,18 @@ def parquet(table: pa.Table, **options: Any) -> bytes:
 def table(name: str, change: Callable[[pa.Table], pa.Table], **options: Any) -> Change:
     """A Parquet file whose content was changed, with its own metadata and the right seal."""
 
-    def changed(folder: Path) -> None:
-        path = next(folder.glob(name))
-        before = pq.read_table(path)
+    @functools.lru_cache(1)  # finished and unfinished indexes have the same file
+    def changed(whole: bytes) -> bytes:
+        before = pq.read_table(io.BytesIO(whole))
         after = change(before)
         metadata = {**(after.schema.metadata or {}), **(before.schema.metadata or {})}
-        write(path, parquet(after.replace_schema_metadata(metadata), **options))
+        return parquet(after.replace_schema_metadata(metadata), **options)
 
-    return changed
+    def replaced(folder: Path) -> None:
+        path = next(folder.glob(name))
+        write(path, changed(path.read_bytes()))
+
+    return replaced
 
 
 PLAN, BLOCK = "images.parquet", "blocks/000000.parquet"
@@ -123,7 +128,7 @@ def described(change: Callable[[list[dict[str, Any]]], object]) -> Change:
         before = pq.ParquetFile(path)
         groups = [before.read_row_group(n) for n in range(before.num_row_groups)]
         schema = changed(groups[0]).schema
-        write_groups(path, groups, schema)
+        write(path, written(groups, schema))
 
     return replaced
 
@@ -131,23 +136,25 @@ def described(change: Callable[[list[dict[str, Any]]], object]) -> Change:
 def peaks(change: Callable[[pa.Table], pa.Table]) -> Change:
     """The first row group of a block, changed."""
 
-    def replaced(folder: Path) -> None:
-        path = folder / BLOCK
-        before = pq.ParquetFile(path)
+    @functools.lru_cache(1)
+    def changed(whole: bytes) -> bytes:
+        before = pq.ParquetFile(io.BytesIO(whole))
         groups = [before.read_row_group(n) for n in range(before.num_row_groups)]
         groups[0] = change(groups[0])
-        schema = groups[0].schema.with_metadata(before.schema_arrow.metadata)
-        write_groups(path, groups, schema)
+        return written(groups, groups[0].schema.with_metadata(before.schema_arrow.metadata))
+
+    def replaced(folder: Path) -> None:
+        write(folder / BLOCK, changed((folder / BLOCK).read_bytes()))
 
     return replaced
 
 
-def write_groups(path: Path, groups: list[pa.Table], schema: pa.Schema) -> None:
+def written(groups: list[pa.Table], schema: pa.Schema) -> bytes:
     buffer = io.BytesIO()
     with pq.ParquetWriter(buffer, schema, write_page_checksum=True) as writer:
         for group in groups:
             writer.write_table(group.cast(schema))
-    write(path, sealed(buffer.getvalue()))
+    return sealed(buffer.getvalue())
 
 
 def long_errors(content: pa.Table) -> pa.Table:
