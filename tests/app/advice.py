@@ -28,7 +28,7 @@ _TEXTS = ("help", "placeholder", "label", "description", "key", "icon", "key_", 
 
 
 @functools.cache
-def _trees() -> dict[str, ast.Module]:
+def trees() -> dict[str, ast.Module]:
     """The product's source files, parsed."""
     paths = [ROOT / "app.py", *(ROOT / "pages").glob("*.py")]
     for part in ("deconv_dashboard", "deconv_core"):
@@ -40,7 +40,7 @@ def _trees() -> dict[str, ast.Module]:
 def messages_with_advice() -> dict[str, str]:
     """Message, with {} for what is filled in -> the file that says it."""
     found: dict[str, str] = {}
-    for path, tree in _trees().items():
+    for path, tree in trees().items():
         for text in _texts(tree):
             if " " in text and _ADVICE.search(text):
                 found.setdefault(text, path)
@@ -51,7 +51,7 @@ def messages_with_advice() -> dict[str, str]:
 def labels() -> set[str]:
     """The texts of buttons, links and other controls of the product, with {} as above."""
     found = set()
-    for path, tree in _trees().items():
+    for path, tree in trees().items():
         for node in () if path.startswith("deconv_core/") else ast.walk(tree):
             if isinstance(node, ast.Constant | ast.JoinedStr):
                 found.add(_template(node) or "")

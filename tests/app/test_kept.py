@@ -2,6 +2,7 @@
 
 import ast
 import base64
+import functools
 import hashlib
 import io
 import json
@@ -48,12 +49,12 @@ from deconv_dashboard.server import reconstructing as pictures
 from deconv_dashboard.server.overlays import plane_over
 from deconv_dashboard.start import opening
 from deconv_dashboard.values import Answer, Choice
+from tests.app.advice import trees
 from tests.app.conftest import APP, Home, OpenPage, key_now, words
 from tests.core import drawings
 from tests.core.images.test_colour_profiles import P3
 from tests.core.networks import narrow_network
 
-ROOT = Path(__file__).parents[2]
 LAYER = "conv3_1"
 NAME = "b.bmp"  # all pictures of one size have files of one size
 
@@ -729,15 +730,10 @@ def test_streamlit_keeps_nothing_elsewhere() -> None:
 
 def _keys_of_widgets() -> set[str]:
     """Every ``key=`` in the product; their values are what a person chose."""
-    files = [
-        ROOT / "app.py",
-        *(ROOT / "pages").glob("*.py"),
-        *(ROOT / "deconv_dashboard").rglob("*.py"),
-    ]
     found = set()
-    for tree in (ast.parse(path.read_text("utf-8")) for path in files):
+    for path, tree in trees().items():
         constants = _constants(tree)
-        for node in ast.walk(tree):
+        for node in () if path.startswith("deconv_core/") else ast.walk(tree):
             for word in node.keywords if isinstance(node, ast.Call) else ():
                 if word.arg == "key":
                     called = isinstance(word.value, ast.Call)  # key_showing(name, value)
@@ -754,12 +750,14 @@ def _constants(tree: ast.Module) -> dict[str, str]:
     }
 
 
-def _kept_by_the_product() -> Iterator[tuple[str, str]]:
+@functools.cache
+def _kept_by_the_product() -> tuple[tuple[str, str], ...]:
     """(name, file) of decorated functions, of dicts that objects hold, and of session state."""
-    parts = [ROOT / "pages", ROOT / "deconv_dashboard", ROOT / "deconv_core"]
-    for path in [ROOT / "app.py", *(file for part in parts for file in sorted(part.rglob("*.py")))]:
-        where = path.relative_to(ROOT).as_posix()
-        tree = ast.parse(path.read_text("utf-8"))
+    return tuple(_things_kept())
+
+
+def _things_kept() -> Iterator[tuple[str, str]]:
+    for where, tree in trees().items():
         constants = _constants(tree)
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef):
