@@ -46,6 +46,11 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_CUT_OFF = "parts of the file are missing or were changed"
+_INTERNAL = re.compile(
+    r"<.*>|0x[0-9a-f]{4}|\b(?:unpack|buffer|argument|attribute|index|object|NoneType)"
+)
+_UNPROCESSED = re.compile(r" \(\d+ bytes not processed\)")
 _AVIF_HEAD = 2**16  # bytes at the start of an AVIF that list its contents
 _AVIF_EXIF = re.compile(rb"(infe\x02.{3}.{4})Exif", re.DOTALL)
 
@@ -111,7 +116,13 @@ def read_picture(
     except MemoryError as error:
         raise ImageError("not enough memory to decode it") from error
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
-        raise ImageError(f"damaged: {error or type(error).__name__}") from error
+        raise ImageError(f"damaged: {_in_words(error)}") from error
+
+
+def _in_words(error: Exception) -> str:
+    """What a decoder says of a damaged file, if it is about the file and not about Python."""
+    said = _UNPROCESSED.sub("", str(error))
+    return _CUT_OFF if not said or _INTERNAL.search(said) else said
 
 
 def _read(content: bytes, value_range: ValueRange, enough: int | None) -> Picture:

@@ -121,7 +121,7 @@ def tiff_layout(content: bytes) -> TiffLayout:
     width, height = _one(tags, 256, 0), _one(tags, 257, 0)
     channels = _one(tags, 277, 1)
     if width < 1 or height < 1 or not 1 <= channels <= MOST_CHANNELS:
-        raise ImageError(f"damaged: a TIFF of {width} x {height} pixels, {channels} channels")
+        raise ImageError(f"damaged: a TIFF of {width} x {height} pixels")
     if max(_one(tags, 32997, 1), _one(tags, 32998, 1)) > 1:
         raise ImageError("a TIFF of a volume is not read; save its layers as pictures")
     bits, kinds = set(_all(tags, 258, (1,))), set(_all(tags, 339, (1,)))

@@ -89,6 +89,13 @@ def of_all_images(choice: Choice) -> str:
     return " ".join(filter(None, [as_scanned(choice), copies]))
 
 
+def never_fires(total: int, noun: str, within: str) -> str:
+    """Says that a map fires in no image of those that can be read."""
+    if not total:
+        return f"No image{within} can be read, so nothing is known about this map."
+    return f"Fires in none of {counted(total, noun)}{within}."
+
+
 def fires_in_line(choice: Choice, unit: Unit, labels: Sequence[str | None]) -> None:
     """Draw one line of numbers about a map for each label, or say that it never fires."""
     near = choice.approximate
@@ -98,11 +105,11 @@ def fires_in_line(choice: Choice, unit: Unit, labels: Sequence[str | None]) -> N
         within = f" with label {escape(label)}" if label else ""
         row = resources.maps_of(choice, unit.layer, label).iloc[unit.channel]
         if row["dead"]:
-            st.info(f"Fires in none of {total:,} images{within}.", icon=":material/block:")
+            st.info(never_fires(total, "image", within), icon=":material/block:")
             continue
         lines.append(
-            f"Fires in {round(row['share'] * total):,} of {total:,} images{within} · strongest "
-            f"{activation_text(row['max'], approximate=near)} · mean peak "
+            f"Fires in {round(row['share'] * total):,} of {counted(total, 'image')}{within} · "
+            f"strongest {activation_text(row['max'], approximate=near)} · mean peak "
             f"{activation_text(row['mean'], approximate=near)}"
         )
     if lines:

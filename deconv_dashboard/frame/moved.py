@@ -136,7 +136,7 @@ def _move_folder(dataset: Dataset, registry: Registry, typed: str) -> None:
             scanned |= set(IndexFolder(path).read_plan()["image_id"])
     if scanned and not scanned & there:
         raise DeconvError(
-            f"none of the {len(scanned):,} images that were scanned is in "
+            "none of the images that were scanned is in "
             f"{registry.rules.shown(root)}; choose the folder where they are now"
         )
     registry.move_dataset(dataset, root)

@@ -25,6 +25,7 @@ from deconv_dashboard.frame.troubles import say_trouble
 from deconv_dashboard.frame.ways import go_where_wanted
 from deconv_dashboard.server import reconstructing, resources
 from deconv_dashboard.values import Choice
+from deconv_dashboard.wording import counted
 from deconv_dashboard.writing import can_write
 
 __all__ = [
@@ -94,8 +95,8 @@ def heading(choice: Choice, title: str, *, names_dataset: bool = True) -> Place:
         st.warning(note, icon=":material/link_off:")
     if choice.index is not None and not choice.index.complete:
         st.info(
-            f"Answers so far: {len(choice.index.images):,} of {choice.index.total:,} images are "
-            "scanned. The answers can still change.",
+            f"Answers so far: {len(choice.index.images):,} of "
+            f"{counted(choice.index.total, 'image')} scanned. The answers can still change.",
             icon=":material/hourglass_top:",
         )
     return buttons

@@ -17,7 +17,7 @@ from deconv_dashboard.jobs.scans import scan_state
 from deconv_dashboard.queue.state import JobState
 from deconv_dashboard.server.told import told
 from deconv_dashboard.values import Choice
-from deconv_dashboard.wording import duration
+from deconv_dashboard.wording import counted, duration
 
 PRODUCT = "Deconvnet dashboard"
 PAGES = {
@@ -164,8 +164,11 @@ def _draw_scan(registry: Registry, state: JobState) -> None:
             text = f"Scanning: {progress.done:,} of {progress.total:,}{left}"
         st.progress(progress.share, text=text)
     elif state.status == "done":
-        failed = f", {progress.failed:,} unreadable" if progress.failed else ""
-        st.caption(f":material/check_circle: {progress.done:,} images scanned{failed}")
+        failed, mark = "", "check_circle"
+        if progress.failed:
+            failed, mark = f", {counted(progress.failed, 'file')} not readable", "warning"
+        scanned = counted(progress.done - progress.failed, "image")
+        st.caption(f":material/{mark}: {scanned} scanned{failed}")
         if state.passed_over:
             st.caption(escape(f"Skipped: {kinds_in_words(state.passed_over)}"))
     elif state.status == "cancelled" and progress.total:

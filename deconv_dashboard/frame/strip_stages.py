@@ -99,7 +99,7 @@ def _vgg_stages(layers: Sequence[Layer]) -> list[Stage]:
             _cell(layer, "pool" if layer.is_pool else layer.name.removeprefix("conv"))
             for layer in group
         )
-        heading = f"{group[0].height} × {group[0].width} · {group[0].channels} maps"
+        heading = f"{group[0].height} × {group[0].width} · {counted(group[0].channels, 'map')}"
         stages.append(Stage(heading, cells))
     return stages
 
@@ -258,7 +258,8 @@ def _cell(layer: Layer, short: str) -> Cell:
     return Cell(
         layer.name,
         short,
-        f"{layer.channels} maps of {layer.height} × {layer.width}; receptive field: {sees}",
+        f"{counted(layer.channels, 'map')} of {layer.height} × {layer.width}; "
+        f"receptive field: {sees}",
         field_short(layer),
         1.0 if whole else field.size / rows,
         1.0 if whole else field.width / columns,

@@ -20,7 +20,7 @@ from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.gallery.tiles import Panel, Tile
 from deconv_dashboard.server import drawn, reconstructing, resources
 from deconv_dashboard.values import Answer, Choice, PictureKey, Pictures
-from deconv_dashboard.wording import activation_text, percentile_text, shortened
+from deconv_dashboard.wording import activation_text, counted, percentile_text, shortened
 
 PER_TILE = ("percentile", 0.0, 99.0)
 """Key of the scale that belongs to one picture alone. Patches have no scale; they use it as a key.
@@ -214,12 +214,12 @@ def fires_in(choice: Choice, answer: Answer, k: int) -> None:
         return
     total = index.counted(answer.label, copies=answer.copies is None)
     within = f" with label {escape(answer.label)}" if answer.label else ""
-    images = "images" if answer.copies is None else "different images"
+    noun = "image" if answer.copies is None else "different image"
     count = len(answer.activations)
     if count == 0:
-        st.info(f"Fires in none of {total:,} {images}{within}.", icon=":material/block:")
+        st.info(messages.never_fires(total, noun, within), icon=":material/block:")
     elif count < k:
-        st.caption(f"Fires in {count} of {total:,} {images}{within}. All are shown.")
+        st.caption(f"Fires in {count} of {counted(total, noun)}{within}. All are shown.")
 
 
 def side_by_side(shown: Sequence[Answer], scale: Scale, chosen_key: str) -> list[Panel]:

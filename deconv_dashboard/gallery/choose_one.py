@@ -17,7 +17,7 @@ from deconv_dashboard.gallery.tiles import Panel, Tile, gallery
 from deconv_dashboard.server import drawn, resources
 from deconv_dashboard.server.told import told
 from deconv_dashboard.values import Choice
-from deconv_dashboard.wording import shortened
+from deconv_dashboard.wording import counted, shortened
 
 _PAGE = 18
 _LARGEST = 50  # MB
@@ -168,7 +168,7 @@ def _thumbnails(choice: Choice, names: list[str], shown: Shown | None) -> None:
         address.visit("image", image=name, position=None)
 
     gallery(
-        [Panel(f"{len(found):,} images", tiles, columns=6)],
+        [Panel(counted(len(found), "image"), tiles, columns=6)],
         key="image_thumbnails",
         panel_columns=1,
         smallest=64,

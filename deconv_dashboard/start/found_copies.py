@@ -13,6 +13,7 @@ from deconv_core.images.folder import ImageFolder
 from deconv_core.index.copies import EqualFiles, copies_text, equal_files, groups_text
 from deconv_dashboard.frame.choice import escape
 from deconv_dashboard.frame.data_tables import data_table
+from deconv_dashboard.wording import counted
 
 _SILENT = 1.0
 """Seconds before the search shows its progress."""
@@ -60,9 +61,8 @@ def _search(folder: ImageFolder, line: DeltaGenerator) -> EqualFiles:
 
     def say(done: int, total: int) -> None:
         if time.monotonic() - began > _SILENT:
-            line.progress(
-                done / total, text=f"Looking for copies: {done:,} of {total:,} files of equal size"
-            )
+            of = f"{done:,} of {counted(total, 'file')} of equal size"
+            line.progress(done / total, text=f"Looking for copies: {of}")
 
     try:
         return equal_files(folder, seconds=_LONGEST, progress=say, known=known)

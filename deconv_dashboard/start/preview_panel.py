@@ -76,7 +76,7 @@ def show_preview(shown: Preview, place: str) -> None:
         _table(bad, f"{counted(len(bad), 'file')} with a problem", f"problems_{place}")
     odd = {t.image_id: t.note for t in shown.thumbnails if t.note}
     if odd:
-        said = f"{len(odd)} of the {len(shown.thumbnails)} pictures above"
+        said = f"{len(odd)} of the {counted(len(shown.thumbnails), 'picture')} above"
         st.caption(f":material/exposure: {said} would be nearly black, white or cut off.")
         _table(list(odd.items()), "What their values are", f"odd_values_{place}")
     list_passed_over(shown, place)

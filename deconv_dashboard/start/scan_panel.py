@@ -116,9 +116,11 @@ def _done(
 ) -> None:
     left, right = st.columns([6, 1], vertical_alignment="center")
     failed, total = state.progress.failed, state.progress.total
-    unread = f", {failed:,} of them not readable" if failed else ""
+    mark, unread = ":green[:material/check_circle:]", ""
+    if failed:
+        mark, unread = ":orange[:material/warning:]", f", {counted(failed, 'file')} not readable"
     left.markdown(
-        f":green[:material/check_circle:] **{counted(total, 'image')} scanned**{unread} · "
+        f"{mark} **{counted(total - failed, 'image')} scanned**{unread} · "
         f"{escape(dataset.name)} with {escape(network.name)}"
     )
     if changed:
