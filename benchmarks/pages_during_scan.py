@@ -25,7 +25,7 @@ from deconv_dashboard.jobs.scans import scan_state, start_scan
 from tests.browser.conftest import SWITCHES, chromium
 from tests.browser.server import Server
 
-LAYERS = ("conv3_4", "conv4_4", "conv5_4")
+LAYERS = ("conv3_4", "conv4_4")
 _SCANNED = 12  # images of the dataset whose pages are opened
 _PROGRESS = """() => {
   window.standstill = 0;
