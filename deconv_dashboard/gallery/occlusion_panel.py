@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator as Place
 
 import deconv_core
+from deconv_core.names import visible
 from deconv_core.output.provenance import Provenance
 from deconv_core.output.tables import csv_file
 from deconv_core.pictures import Reconstruction
@@ -164,7 +165,11 @@ def _slide(asked: _Asked, place: Place, said: Place) -> Occlusion:
 
 def _pictures(asked: _Asked, found: Occlusion) -> list[Captioned]:
     pixels, head = asked.shown.seen.pixels, asked.network.head
-    return occlusion_pictures(found, pixels, asked.picture, head.class_name if head else str)
+
+    def class_name(number: int) -> str:
+        return visible(head.class_name(number)) if head else str(number)
+
+    return occlusion_pictures(found, pixels, asked.picture, class_name)
 
 
 def _draw(pictures: Sequence[Captioned], place: Place, key: str) -> None:

@@ -130,6 +130,17 @@ def test_without_a_classifier_there_are_no_classes(chain: nn.Sequential) -> None
     assert found.found.sums.shape == (2, 2)
 
 
+def test_a_classifier_behind_a_step_without_a_deconvnet_is_passed_over() -> None:
+    convolutions = nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.SiLU()
+    gated = nn.Sequential(*convolutions, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+    network = load_network(gated.eval(), "torchvision", input_size=SIZE)
+    assert network.head is not None
+    pixels = np.ascontiguousarray(drawings.noise(4)[: SIZE[0], : SIZE[1]])
+    *_, found = occlusions(network, pixels, Unit(next(iter(network.layers)), 5), PLACE, 32, 32)
+    assert found.found.classes is None
+    assert found.found.sums.shape == (2, 2)
+
+
 def test_it_comes_coarse_to_fine_and_stops(network: Network, pixels: np.ndarray) -> None:
     done: list[tuple[int, int]] = []
     parts = occlusions(
