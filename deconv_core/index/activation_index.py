@@ -15,13 +15,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from numbers import Real
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
 from deconv_core import html
-from deconv_core.arguments import flag, shown, text, whole_number
+from deconv_core.arguments import flag, listed, shown, text, whole_number
 from deconv_core.errors import REPAIR, DeconvError, IndexDamagedError
 from deconv_core.index.blocks import BlockFile, Ordinals
 from deconv_core.index.copies import Groups, KnownCopies, is_repeated
@@ -30,6 +31,7 @@ from deconv_core.index.label_table import label_table
 from deconv_core.index.layer_values import LayerValues
 from deconv_core.index.manifest import Manifest
 from deconv_core.index.map_groups import LEAST, STRONGEST, MapGroups, grouped
+from deconv_core.index.percentiles import peaks_in, percentile_table
 from deconv_core.index.ranked_peaks import RankedPeaks
 from deconv_core.index.similar_maps import correlation_table, similar_maps
 from deconv_core.index.stored_peaks import StoredPeaks
@@ -392,6 +394,31 @@ class ActivationIndex:
             IndexDamagedError: a block cannot be read.
         """
         return correlation_table(self.values(layer, copies=copies))
+
+    def percentiles(
+        self, layer: str, image: str | Sequence[float], *, copies: bool = False
+    ) -> pd.DataFrame:
+        """How high an image's peaks stand in the distributions of the maps of a layer.
+
+        Args:
+            layer: a convolution or a pooling.
+            image: an image of the index; for any other image, the largest activation of each map.
+            copies: count every copy, as in ``top``.
+
+        Returns:
+            channel, value (the image's peak), percentile (the share of the readable images with a
+            smaller peak, 0 to 1; an equal peak is not smaller); one row per map.
+
+        Raises:
+            DeconvError: there is no such layer or image, or not one value for each map.
+            IndexDamagedError: a block cannot be read.
+        """
+        measured = self.values(layer, copies=copies)
+        if not isinstance(image, str):
+            given = listed("image", image, (Real,), "planes.max(axis=(1, 2))")
+            return percentile_table(measured, np.array(given, np.float32))
+        same = (image, *self.copies(image))
+        return percentile_table(measured, peaks_in(measured, image if copies else min(same)))
 
     def groups(self, layer: str, channel: int, *, copies: bool = False) -> MapGroups:
         """Groups among the 100 strongest images of a feature map that differ in all other maps.

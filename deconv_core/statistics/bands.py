@@ -1,4 +1,4 @@
-"""Bands of a distribution: which ranks belong to one, and which of them to show."""
+"""Ranks in a distribution: which belong to a band, which of them to show, how high a peak is."""
 
 from __future__ import annotations
 
@@ -17,6 +17,18 @@ def ascending(values: npt.NDArray[np.float32], names: npt.NDArray[np.object_]) -
 def percentiles(count: int) -> npt.NDArray[np.float64]:
     """For each rank of ``count`` images, the share of images below it: 0 to less than 1."""
     return np.arange(count) / max(count, 1)
+
+
+def shares_below(
+    values: npt.NDArray[np.float32], peaks: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float64]:
+    """For each map, the share of its peaks (C, N) that are smaller than a given peak (C,).
+
+    Equal peaks are not smaller. Without images, the share is 0.
+    """
+    below = [np.count_nonzero(row < peak) for row, peak in zip(values, peaks, strict=True)]
+    shares: npt.NDArray[np.float64] = np.array(below, np.float64) / max(values.shape[1], 1)
+    return shares
 
 
 def spread(count: int, k: int, seed: int | None = None) -> Positions:

@@ -39,3 +39,13 @@ def test_a_seed_chooses_the_same_positions_each_time_and_all_of_them_sometimes()
 def test_percentiles_are_shares_below() -> None:
     assert bands.percentiles(4).tolist() == [0, 0.25, 0.5, 0.75]
     assert bands.percentiles(0).tolist() == []
+
+
+def test_shares_below_count_smaller_peaks_only() -> None:
+    values = np.array([[3, 1, 2, 2], [0, 0, 0, 0], [5, 6, 7, 8]], np.float32)
+    peaks = np.array([2, 0, 9], np.float32)
+    assert bands.shares_below(values, peaks).tolist() == [0.25, 0, 1]
+    assert bands.shares_below(np.empty((2, 0), np.float32), peaks[:2]).tolist() == [0, 0]
+    drawn = np.random.default_rng(0).integers(0, 5, (7, 30)).astype(np.float32)
+    expected = [np.mean([value < row[3] for value in row]) for row in drawn]
+    assert bands.shares_below(drawn, drawn[:, 3]).tolist() == expected
