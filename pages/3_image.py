@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import streamlit as st
 
 import deconv_core
 from deconv_core.layers import Layer
-from deconv_core.pictures import RULE_NAMES
 from deconv_core.units import Activation, Unit
 from deconv_dashboard.depths import first_shown
 from deconv_dashboard.frame import address, messages, pickers
+from deconv_dashboard.frame.address import ALL, UNUSUAL
 from deconv_dashboard.frame.choice import whole_number
 from deconv_dashboard.frame.data_tables import data_table
 from deconv_dashboard.frame.shell import escape, heading, shell
-from deconv_dashboard.gallery import answers
+from deconv_dashboard.frame.widget_keys import renew, widget_key
+from deconv_dashboard.gallery import image_maps
 from deconv_dashboard.gallery.choose_one import Shown, choose_image, image_menu
 from deconv_dashboard.gallery.occlusion_panel import occlusion_panel
-from deconv_dashboard.gallery.tiles import Mark, Panel, Tile, gallery, pick_position
+from deconv_dashboard.gallery.tiles import Mark, pick_position
 from deconv_dashboard.server import drawn, reconstructing, resources
 from deconv_dashboard.values import Choice
-from deconv_dashboard.wording import activation_text
 
-PAGE, MOST = "image", 12
+PAGE = "image"
 
 
 def layers_of(choice: Choice) -> dict[str, Layer]:
@@ -36,68 +38,6 @@ def position_of(choice: Choice, shown: Shown) -> tuple[int, int] | None:
     place = whole_number(x), whole_number(y)
     height, width = shown.seen.pixels.shape[:2]
     return place if comma and 0 <= place[0] < width and 0 <= place[1] < height else None
-
-
-def strongest_maps(
-    planes: np.ndarray, layer: Layer, image_id: str, place: tuple[int, int] | None
-) -> list[Activation]:
-    """The maps with the largest values: in the whole image, or at one pixel of it."""
-    flat = planes.reshape(len(planes), -1)
-    where = flat.argmax(axis=1)
-    if place is not None:
-        row, column = layer.location_at(place[1], place[0])
-        where = np.full(len(planes), row * layer.width + column)
-    values = flat[np.arange(len(planes)), where]
-    best = np.argsort(-values, kind="stable")[:MOST]
-    return [
-        Activation(
-            Unit(layer.name, int(channel)),
-            image_id,
-            int(where[channel] // layer.width),
-            int(where[channel] % layer.width),
-            float(values[channel]),
-        )
-        for channel in best
-        if values[channel] > 0
-    ]
-
-
-def map_tiles(
-    choice: Choice,
-    network: deconv_core.Network,
-    shown: Shown,
-    found: list[Activation],
-    chosen: int,
-) -> None:
-    """Draw each map as reconstruction and patch; a click lays a map over the image."""
-    made = reconstructing.watched_in(network, shown.folder, found, 480, choice.rule)
-    tiles = []
-    for rank, activation in enumerate(found, 1):
-        picture, channel = made.found.get(rank), activation.unit.channel
-        key = made.keys.get(rank)
-        pngs = [
-            drawn.tile_png(picture, key, kind, answers.PER_TILE) if picture and key else b""
-            for kind in ("reconstruction", "patch")
-        ]
-        alt = f"Feature map {channel}: reconstruction and patch"
-        tiles.append(
-            Tile(
-                pngs[0],
-                alt,
-                f"map {channel} · {activation_text(activation.value)}",
-                choice.name_of(activation.unit),
-                str(channel),
-                chosen=channel == chosen,
-                second=pngs[1],
-            )
-        )
-    gallery(
-        [Panel("", tiles, columns=3, kind="pairs")],
-        key="image_maps",
-        panel_columns=1,
-        smallest=72,
-        on_pick=lambda channel: address.visit(PAGE, map=channel),
-    )
 
 
 def page(choice: Choice) -> None:
@@ -125,46 +65,71 @@ def page(choice: Choice) -> None:
         network = resources.network_of(choice)
         check_layers(choice, network)
         planes = reconstructing.planes(network, shown.seen, layer.name)
-    found = strongest_maps(planes, layer, shown.image_id, place)
+    found = image_maps.activations(planes, layer, shown.image_id, place)
+    listed = listed_maps(choice, shown, found, place)
     asked = whole_number(choice.values.get("map", ""))
-    listed = [activation.unit.channel for activation in found]
-    chosen = asked if 0 <= asked < layer.channels else (listed[0] if listed else 0)
+    chosen = chosen_map(listed, found, asked, everything=choice.values.get("list") == ALL)
+    replaced = asked if 0 <= asked < layer.channels and asked != chosen else None
     with left:
-        picture(shown, layer, place, planes[chosen], chosen)
+        picture(shown, layer, place, planes[chosen], chosen, replaced)
     with right:
         with status:
-            where = "in this image" if place is None else "at the cross"
-            st.markdown(f"### Strongest maps of {layer.name} {where}", width="stretch")
-            if place is not None:
-                st.button(
-                    "Whole image",
-                    key="whole_image",
-                    icon=":material/fullscreen:",
-                    on_click=lambda: address.visit(PAGE, position=None),
-                )
-        if found:
-            map_tiles(choice, network, shown, found, chosen)
+            title(choice, layer, place)
+        if choice.values.get("list") == ALL:
+            image_maps.all_planes(choice, network, shown, planes, layer, chosen)
+        elif listed:
+            image_maps.map_tiles(choice, network, shown, listed, chosen, place)
             pickers.rule_picker(PAGE, choice.rule)
-            st.caption(
-                f"Left: the map's reconstruction from this image ({RULE_NAMES[choice.rule]}), on "
-                "its own scale. Right: the patch it sees. Click a map to lay it over the image."
-            )
+            image_maps.about_tiles(choice, place)
         else:
             st.info("No map of this layer fires here.", icon=":material/block:")
         open_link(choice, Unit(layer.name, chosen))
-    at = activation_at(planes[chosen], layer, Unit(layer.name, chosen), shown.image_id, place)
-    occlusion_panel(choice, network, shown, at)
+    occlusion_panel(choice, network, shown, found[chosen])
     by_layer(choice, network, shown)
 
 
-def activation_at(
-    plane: np.ndarray, layer: Layer, unit: Unit, image_id: str, place: tuple[int, int] | None
-) -> Activation:
-    """A map's activation at its peak, or at one pixel of the image; it may be 0."""
-    row, column = divmod(int(plane.argmax()), layer.width)
+def listed_maps(
+    choice: Choice, shown: Shown, found: Sequence[Activation], place: image_maps.Place
+) -> list[image_maps.ListedMap]:
+    """The maps beside the image; the map in the address is among them if it fires."""
+    unusual = choice.values.get("list") == UNUSUAL
+    shares = image_maps.percentiles(choice, shown, found, place) if unusual else None
+    most = image_maps.MOST if place is None else image_maps.MOST - 1  # one tile is the patch
+    asked = whole_number(choice.values.get("map", ""))
+    return image_maps.shortened(image_maps.ranked(found, shares), most, asked)
+
+
+def chosen_map(
+    listed: Sequence[image_maps.ListedMap],
+    found: Sequence[Activation],
+    asked: int,
+    *,
+    everything: bool,
+) -> int:
+    """The map over the image: the one asked for if it is in the list, else the list's first."""
+    channels = [one.channel for one in listed]
+    if 0 <= asked < len(found) and (everything or not listed or asked in channels):
+        return asked
+    return channels[0] if listed else 0
+
+
+def title(choice: Choice, layer: Layer, place: image_maps.Place) -> None:
+    """Draw the heading of the list, the choice of the list, and the way back from a place."""
+    where = "in this image" if place is None else "at the cross"
+    said = {
+        "": f"Strongest maps of {layer.name} {where}",
+        UNUSUAL: f"Most unusual maps of {layer.name} {where}",
+        ALL: f"All {layer.channels} maps of {layer.name} in this image",
+    }
+    st.markdown(f"### {said[choice.values.get('list', '')]}", width="stretch")
+    image_maps.list_picker(choice)
     if place is not None:
-        row, column = layer.location_at(place[1], place[0])
-    return Activation(unit, image_id, row, column, float(plane[row, column]))
+        st.button(
+            "Whole image",
+            key="whole_image",
+            icon=":material/fullscreen:",
+            on_click=lambda: address.visit(PAGE, position=None),
+        )
 
 
 def check_layers(choice: Choice, network: deconv_core.Network) -> None:
@@ -183,8 +148,18 @@ def picture(
     place: tuple[int, int] | None,
     plane: np.ndarray,
     chosen: int,
+    replaced: int | None,
 ) -> None:
-    """Draw the image, or a feature map over it; a click picks a position."""
+    """Draw the image, or a feature map over it; a click picks a position.
+
+    Args:
+        shown: the image.
+        layer: the layer.
+        place: the picked position.
+        plane: the feature map.
+        chosen: its number.
+        replaced: the map that was asked for and does not fire; None if it is the chosen one.
+    """
     over = st.toggle(f"Feature map {chosen} over the image", value=True, key="show_plane")
     height, width = shown.seen.pixels.shape[:2]
     marks = []
@@ -201,11 +176,14 @@ def picture(
         on_pick=lambda text: address.visit(PAGE, position=text),
     )
     hint = "Click on the image to see which maps fire there."
-    if plane.max() <= 0:
-        hint = f"Feature map {chosen} does not fire in this image. {hint}"
     if place is not None:
         x, y = place
         hint = f"Column {x}, row {y}. The frame shows what one location of {layer.name} sees."
+    if replaced is not None:
+        where = "in this image" if place is None else "here"
+        hint = f"Feature map {replaced} does not fire {where}; this is map {chosen}. {hint}"
+    elif plane.max() <= 0:
+        hint = f"Feature map {chosen} does not fire in this image. {hint}"
     st.caption(hint)
 
 
@@ -226,15 +204,25 @@ def by_layer(choice: Choice, network: deconv_core.Network, shown: Shown) -> None
         table = reconstructing.strongest_by_layer(network, shown.seen)
         units = zip(table["layer"], table["channel"], strict=True)
         names = [choice.names.get(str(Unit(*unit)), "") for unit in units]
-        table = table.assign(name=names) if any(names) else table
+        shown_table = table.assign(name=names) if any(names) else table
+
+        def picked() -> None:  # runs before the page, so ``table`` still matches what was clicked
+            for row, _ in st.session_state[widget_key("by_layer")]["selection"]["cells"]:
+                name, channel = table["layer"].iloc[row], table["channel"].iloc[row]
+                address.visit(PAGE, layer=name, map=channel, position=None)
+            renew("by_layer")  # else a second click on the same row would only deselect it
+
         data_table(
-            table,
+            shown_table,
             "strongest-map-of-every-layer",
-            "by_layer",
+            key=widget_key("by_layer"),
+            on_select=picked,
+            selection_mode="single-cell",
             height="content",
             alt="The strongest map of every layer",
             column_config={"value": st.column_config.NumberColumn("value", format="%.4g")},
         )
+        st.caption("Click a row to lay its map over the image.")
 
 
 choice = shell(PAGE, title="Image")

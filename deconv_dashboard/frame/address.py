@@ -20,7 +20,7 @@ from deconv_core.pictures import Rule
 PARAMETERS = (
     *("network", "dataset", "layer", "map", "label", "label2"),
     *("scale", "rule", "k", "band", "copies", "tab", "view", "order", "show", "part"),
-    *("image", "position", "once"),
+    *("image", "position", "once", "list"),
 )
 PAGE_FILES = {
     "start": "app.py",
@@ -38,6 +38,8 @@ MOST = 100
 """Largest k."""
 MAPS = "maps"
 """Value of ``once``: each feature map takes one place of a layer's top."""
+UNUSUAL, ALL = "unusual", "all"
+"""Values of ``list``: how the Image page lists maps; unsaid, it lists the strongest."""
 TABS = {
     "feature_map": {
         "numbers": "Distribution",
@@ -60,7 +62,7 @@ TAB = {"feature_map": "tab", "layer": "view"}
 """Page -> the query parameter of its tabs. Each is remembered while another page is open."""
 _CARRIED = (
     *("network", "dataset", "layer", "map", "label", "copies"),
-    *("tab", "view", "order", "show", "part", "rule", "once"),
+    *("tab", "view", "order", "show", "part", "rule", "once", "list"),
 )
 _SHOWN = {
     "start": ("network", "dataset"),
@@ -72,7 +74,10 @@ _SHOWN = {
         *("network", "dataset", "layer", "map", "label", "label2"),
         *("scale", "rule", "k", "band", "copies", "tab"),
     ),
-    "image": ("network", "dataset", "label", "image", "layer", "map", "position", "rule"),
+    "image": (
+        *("network", "dataset", "label", "image", "layer", "map"),
+        *("position", "rule", "list"),
+    ),
     "export": ("network", "dataset", "label", "layer", "map", "copies"),
     "method": ("network", "dataset"),
 }

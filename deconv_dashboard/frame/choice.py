@@ -42,6 +42,7 @@ def choose(page: str, notes: list[str]) -> Choice:
     if values.get("label2") and values.get("label2") == values.get("label"):
         values.pop("label2")
     _check_display(page, values, notes)
+    _check_list(page, index, values, notes)
     label = values.get("label") or None
     found = registry, network, dataset, label, index, path, stamp, problem, values, page
     return Choice(*found, named=_named(registry, index, notes))
@@ -180,6 +181,22 @@ def _check_display(page: str, values: dict[str, str], notes: list[str]) -> None:
                 f"This page has no tab “{_quoted(values[parameter])}”; showing {tabs[usual]}."
             )
             values.pop(parameter)
+
+
+def _check_list(
+    page: str, index: ActivationIndex | None, values: dict[str, str], notes: list[str]
+) -> None:
+    """The list of the Image page; the most unusual maps are known only to an index."""
+    known = ("", address.UNUSUAL, address.ALL)
+    if values.get("list", "") not in known:
+        notes.append(
+            f"The address says list=“{_quoted(values['list'])}”. Possible are list="
+            f"{address.UNUSUAL} and list={address.ALL}. Listing the strongest maps."
+        )
+        values.pop("list")
+    if page == "image" and index is None and values.get("list") == address.UNUSUAL:
+        notes.append("Only a scan tells which maps are unusual. Listing the strongest maps.")
+        values.pop("list")
 
 
 def short_name(network: NetworkChoice) -> str:

@@ -18,9 +18,14 @@ def widget_key(name: str) -> str:
     return f"{name} {number}" if number else name
 
 
+def renew(name: str) -> None:
+    """Replace the widget by one that nothing was chosen in; call it in a callback."""
+    st.session_state[f"{name}_changes"] = st.session_state.get(f"{name}_changes", 0) + 1
+
+
 def set_widget(name: str, value: object) -> None:
     """Change the value from elsewhere; call it before the widget is drawn, or in a callback."""
-    st.session_state[f"{name}_changes"] = st.session_state.get(f"{name}_changes", 0) + 1
+    renew(name)
     st.session_state[widget_key(name)] = value
 
 

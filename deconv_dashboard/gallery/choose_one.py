@@ -19,7 +19,8 @@ from deconv_dashboard.server.told import told
 from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import counted, shortened
 
-_PAGE = 18
+_PAGE = 12
+_SIDE = 192  # pixels of a thumbnail
 _LARGEST = 50  # MB
 
 
@@ -53,7 +54,7 @@ def choose_image(choice: Choice) -> Shown | None:
         else:
             folder_missing(choice.registry, choice.dataset)
         return uploaded
-    names = [entry.image_id for entry in folder if choice.label in (None, entry.label)]
+    names = _names(choice)
     asked = choice.values.get("image", "")
     if uploaded is not None and not asked:
         return uploaded
@@ -97,7 +98,8 @@ def _uploaded(choice: Choice) -> Shown | None:
 
 
 def image_menu(choice: Choice, shown: Shown | None) -> None:
-    """Draw the thumbnails to choose from, and the field to upload an image."""
+    """Draw the steps to the neighbours, thumbnails to choose from, and the field for an upload."""
+    _steps(_names(choice), shown)
     menu = st.popover(
         "Choose an image", icon=":material/photo_library:", key="image_menu", on_change="rerun"
     )
@@ -115,14 +117,49 @@ def image_menu(choice: Choice, shown: Shown | None) -> None:
         )
 
 
-def _menu(choice: Choice, shown: Shown | None) -> None:
+def _names(choice: Choice) -> list[str]:
+    """The ids of the images to choose from; none if the folder cannot be listed."""
     try:
         folder = resources.images_of(choice.dataset)
     except DeconvError:
-        st.caption("The dataset's folder cannot be listed.")
+        return []
+    return [entry.image_id for entry in folder if choice.label in (None, entry.label)]
+
+
+def _steps(names: list[str], shown: Shown | None) -> None:
+    """Draw the buttons Previous and Next."""
+    is_listed = shown is not None and not shown.uploaded and shown.image_id in names
+    here = names.index(shown.image_id) if shown is not None and is_listed else -1
+    for word, arrow, by, edge, letter in (
+        ("Previous", "back", -1, 0, "P"),
+        ("Next", "forward", 1, len(names) - 1, "N"),
+    ):
+        st.button(
+            word,
+            icon=f":material/arrow_{arrow}:",
+            key=f"{word.lower()}_image",
+            help=f"{word} image",
+            shortcut=letter,
+            disabled=here in (-1, edge),
+            on_click=_step,
+            args=(names, here, by),
+        )
+
+
+def _step(names: list[str], here: int, by: int) -> None:
+    """Move from the image that was requested last, so that two quick presses both count."""
+    asked = address.target().get("image")
+    here = names.index(asked) if asked in names else here
+    address.visit("image", image=names[min(max(here + by, 0), len(names) - 1)], position=None)
+
+
+def _menu(choice: Choice, shown: Shown | None) -> None:
+    names = _names(choice)
+    if not names:
+        st.caption("The dataset's folder cannot be listed, or has no images.")
         return
-    names = [entry.image_id for entry in folder if choice.label in (None, entry.label)]
-    _thumbnails(choice, names, shown)
+    with st.container(width=680):
+        _thumbnails(choice, names, shown)
 
 
 def _take_upload() -> None:
@@ -145,11 +182,12 @@ def _thumbnails(choice: Choice, names: list[str], shown: Shown | None) -> None:
     wanted = composed(text.strip()).casefold()
     found = [name for name in names if wanted in composed(name).casefold()] if wanted else names
     pages = max(1, -(-len(found) // _PAGE))
-    page = st.pagination(pages, key="image_page") if pages > 1 else 1
+    here = found.index(shown.image_id) if shown is not None and shown.image_id in found else 0
+    page = st.pagination(pages, default=here // _PAGE + 1, key="image_page") if pages > 1 else 1
     part = found[(min(page, pages) - 1) * _PAGE : min(page, pages) * _PAGE]
     tiles = [
         Tile(
-            drawn.thumbnail(choice, name),
+            drawn.thumbnail(choice, name, _SIDE),
             name,
             "",
             shortened(name.rpartition("/")[2], 24),
@@ -168,9 +206,9 @@ def _thumbnails(choice: Choice, names: list[str], shown: Shown | None) -> None:
         address.visit("image", image=name, position=None)
 
     gallery(
-        [Panel(counted(len(found), "image"), tiles, columns=6)],
+        [Panel(counted(len(found), "image"), tiles, columns=0)],
         key="image_thumbnails",
         panel_columns=1,
-        smallest=64,
+        smallest=140,
         on_pick=picked,
     )

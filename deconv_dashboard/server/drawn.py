@@ -21,7 +21,7 @@ from deconv_core.output.rendering import Scale, tile
 from deconv_core.pictures import Reconstruction
 from deconv_core.units import Activation, Box
 from deconv_dashboard.server import resources
-from deconv_dashboard.server.overlays import plain, plane_over
+from deconv_dashboard.server.overlays import plain, plane_over, small_planes
 from deconv_dashboard.values import Choice, PictureKey
 
 
@@ -119,6 +119,21 @@ def _overlay(
     else:
         drawn = plane_over(_pixels, _plane, _layer)
     return png_bytes(drawn, compress_level=1)  # half the time; the file is only shown, not saved
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=resources.AS_TEXT)
+def plane_pngs(
+    _planes: npt.NDArray[np.float32], key: tuple[str, ImageContent, str]
+) -> tuple[list[bytes], float]:
+    """All feature maps of a layer as small PNGs on one scale, and the activation that is white.
+
+    Args:
+        _planes: the feature maps (C, H, W).
+        key: fingerprint of the network, image, and layer.
+    """
+    del key
+    levels, white = small_planes(_planes)
+    return [png_bytes(Image.fromarray(level), compress_level=1) for level in levels], white
 
 
 def png_bytes(image: Any, compress_level: int = 3, about: PngInfo | None = None) -> bytes:

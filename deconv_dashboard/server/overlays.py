@@ -1,4 +1,4 @@
-"""Draws a feature map over its image, to show where it fires."""
+"""Draws feature maps: one over its image, to show where it fires, or all of a layer, small."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from deconv_core.layers import Layer
 
 _SHOWN = 448
 """Pictures are enlarged by a whole number until a side has so many pixels."""
+_SMALL = 56
+"""Most rows and columns of a small picture of a feature map."""
 _HOT = np.array([255.0, 122.0, 26.0])
 
 
@@ -39,6 +41,25 @@ def plane_over(pixels: Pixels, plane: npt.NDArray[np.float32], layer: Layer) -> 
     strength = plane / plane.max() if plane.max() > 0 else np.zeros_like(plane)
     cover = strength[np.ix_(rows, columns)] * 0.9
     return enlarged(mixed(pixels, cover, _HOT))
+
+
+def small_planes(planes: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.uint8], float]:
+    """All feature maps of a layer (C, H, W) as small grey pictures, on one scale.
+
+    Black is 0. In a map of many locations, a pixel is the largest of those that it stands for, so
+    that a single active location stays visible.
+
+    Returns:
+        The pictures (C, h, w), and the activation that is white: 99 % of the layer's activations
+        above 0 are at most as large. 0 if there are none.
+    """
+    firing = planes[planes > 0]
+    white = float(np.percentile(firing, 99)) if firing.size else 0.0
+    small = planes
+    for axis in (1, 2):
+        step = -(-planes.shape[axis] // _SMALL)
+        small = np.maximum.reduceat(small, np.arange(0, planes.shape[axis], step), axis=axis)
+    return np.rint(np.clip(small / (white or 1.0), 0, 1) * 255).astype(np.uint8), white
 
 
 def mixed(

@@ -36,6 +36,7 @@ tile_png                    tiles                        key of its picture, kin
 _patch                      patches                      image, activation, box, input    2000
 _thumbnail                  small pictures               image, its shape, side           2000
 _overlay                    images, planes over them     pixels, planes, the layer        300
+plane_pngs                  all planes of a layer, small network, image, layer            16
 of one object
 --------------------------- ---------------------------- -------------------------------- ----------
 Store._kept                 what a store above holds     as there                         as there
@@ -367,6 +368,11 @@ def similar_to(choice: Choice, unit: Unit) -> pd.DataFrame:
 def correlations_of(choice: Choice, layer: str) -> pd.DataFrame:
     """``index.correlations``, kept."""
     return _table_of(choice, "correlations", layer)
+
+
+def percentiles_of(choice: Choice, layer: str, image: str | tuple[float, ...]) -> pd.DataFrame:
+    """``index.percentiles``, kept."""
+    return _table_of(choice, "percentiles", layer, image)
 
 
 def _table_of(choice: Choice, table: str, *asked: Any) -> pd.DataFrame:

@@ -46,7 +46,7 @@ from deconv_dashboard.queue.silence import Silence
 from deconv_dashboard.queue.state import JobState
 from deconv_dashboard.server import drawn, resources
 from deconv_dashboard.server import reconstructing as pictures
-from deconv_dashboard.server.overlays import plane_over
+from deconv_dashboard.server.overlays import plane_over, small_planes
 from deconv_dashboard.start import opening
 from deconv_dashboard.values import Answer, Choice
 from tests.app.advice import trees
@@ -453,6 +453,11 @@ def test_planes_strongest_thumbnails_and_overlays(
         monkeypatch.setattr(resources, "scanned_image", resources.image_of)
         assert cut.shape == (field, field, 3)
         assert same(drawn.patch_png(shelf.choice, middle), cut)
+        levels, white = small_planes(planes)
+        shown, shown_white = drawn.plane_pngs(planes, (network.fingerprint, seen.content, LAYER))
+        assert shown_white == white
+        for small_png, level in zip(shown, levels, strict=True):
+            assert np.array_equal(np.asarray(Image.open(io.BytesIO(small_png))), level)
         over = plane_over(seen.pixels, planes[0], network.layers[LAYER])
         assert same(
             drawn.overlay_png(seen.pixels, planes[0], network.layers[LAYER]), np.asarray(over)
@@ -529,7 +534,7 @@ def test_the_image_page_shows_one_picture(
         assert table.loc[LAYER, "value"] == pytest.approx(float(values.max()), rel=1e-5)
         app.session_state["image_menu"] = True
         app.run()
-        small = Image.fromarray(pixels).resize((96, 96), Image.Resampling.LANCZOS)
+        small = Image.fromarray(pixels).resize((192, 192), Image.Resampling.LANCZOS)
         thumbs = {t["value"]: t["src"] for t in tiles["image_thumbnails"]["panels"][0]["tiles"]}
         assert np.array_equal(png(thumbs[NAME]), np.asarray(small))
 
@@ -674,6 +679,7 @@ ROWS: dict[str, Callable[..., None] | str] = {
     "_patch": test_planes_strongest_thumbnails_and_overlays,
     "_thumbnail": test_planes_strongest_thumbnails_and_overlays,
     "_overlay": test_planes_strongest_thumbnails_and_overlays,
+    "plane_pngs": test_planes_strongest_thumbnails_and_overlays,
     "Store._kept": test_picture_store_and_tiles,
     "ReconstructionCache._kept": test_reconstruction_cache,
     "ReconstructionCache._work": "only tells how often; its key is that of the pixels",

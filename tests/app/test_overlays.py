@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from deconv_core.layers import Layer, ReceptiveField
-from deconv_dashboard.server.overlays import plain, plane_over
+from deconv_dashboard.server.overlays import plain, plane_over, small_planes
 
 VGG = [(1, 1, 0, 224), (3, 1, -1, 224), (2, 2, 0, 112), (92, 8, -42, 28), (268, 32, -118, 7)]
 OTHERS = [
@@ -77,3 +77,27 @@ def test_pictures_keep_their_proportions() -> None:
     assert plain(np.zeros((224, 224, 3), np.uint8)).size == (448, 448)
     assert plain(np.zeros((30, 60, 3), np.uint8)).size == (480, 240)
     assert plain(np.zeros((600, 500, 3), np.uint8)).size == (500, 600)
+
+
+def test_small_planes_keep_the_largest_location_of_each_cell() -> None:
+    planes = np.random.default_rng(0).random((3, 120, 57), dtype=np.float32) - 0.3
+    planes[2] = 0
+    levels, white = small_planes(planes)
+    assert white == pytest.approx(np.quantile(planes[planes > 0], 0.99), rel=1e-6)
+    assert (levels.shape, levels.dtype) == ((3, 40, 29), np.uint8)  # cells of 3 x 2 locations
+    for row, column in ((0, 0), (5, 28), (39, 3)):
+        cell = planes[:2, 3 * row : 3 * row + 3, 2 * column : 2 * column + 2].max(axis=(1, 2))
+        expected = np.clip(cell / white, 0, 1) * 255
+        np.testing.assert_allclose(levels[:2, row, column], expected, atol=0.51)
+    assert not levels[2].any()
+
+
+def test_small_planes_are_whole_if_there_is_room_for_all_locations() -> None:
+    planes = np.array([[[0, 1], [2, 4]], [[4, 4], [4, 4]]], np.float32)
+    levels, white = small_planes(planes)
+    assert white == 4
+    assert levels[0].tolist() == [[0, 64], [128, 255]]
+    assert (levels[1] == 255).all()
+    dark, none = small_planes(np.zeros((2, 3, 3), np.float32))
+    assert none == 0
+    assert not dark.any()

@@ -128,6 +128,26 @@ def test_an_images_page(shared: Scanned, open_page: OpenPage) -> None:
     assert_whole(page, "image")
     a_position_is_picked_with_the_keyboard(page)
     a_position_is_picked_on_the_picture(page)
+    all_maps_are_pictures_to_click(page)
+    the_next_image_has_a_key(page)
+
+
+def all_maps_are_pictures_to_click(page: Page) -> None:
+    page.get_by_text("All maps", exact=True).click()
+    page.wait_for_url(re.compile("list=all"))
+    planes = page.locator(".planes .tile")
+    expect(planes).to_have_count(6)
+    planes.nth(4).click()
+    page.wait_for_url(re.compile("map=4"))
+    expect(page.get_by_text("Feature map 4 over the image")).to_be_visible()
+
+
+def the_next_image_has_a_key(page: Page) -> None:
+    page.keyboard.press("n")
+    page.wait_for_url(re.compile("image=other%2Fblack.png"))
+    expect(page.get_by_role("heading", name="other/black.png")).to_be_visible()
+    page.keyboard.press("p")
+    page.wait_for_url(re.compile("image=dog%2Fsquare.png"))
 
 
 def a_position_is_picked_with_the_keyboard(page: Page) -> None:
