@@ -20,6 +20,9 @@ RULE_NAMES: dict[Rule, str] = {
     "gradient": "gradient",
 }
 """Rule -> its name in the literature."""
+METHOD = 1
+"""Raise this when ``reconstruct`` makes other pixels from the same network, image and activation:
+pictures that were kept before are then made again."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,8 +17,13 @@ from pathlib import Path
 from deconv_core.storage import Location, part_name, written_name
 
 
-def write_whole(path: Location, content: bytes) -> None:
+def write_whole(path: Location, content: bytes, *, synchronised: bool = True) -> None:
     """Write a file; its name never belongs to a partial file, even after a power cut.
+
+    Args:
+        path: path of the file.
+        content: what to write.
+        synchronised: False does not wait for the disk: after a power cut the file may be damaged.
 
     Raises:
         OSError: it cannot be written; no partial file is left.
@@ -26,12 +31,12 @@ def write_whole(path: Location, content: bytes) -> None:
     if not isinstance(path, Path):
         path.write_bytes(content)
         return
-    with whole_file(path) as part, part.open("xb") as file:
+    with whole_file(path, synchronised=synchronised) as part, part.open("xb") as file:
         file.write(content)
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, synchronised: bool = True) -> Iterator[Path]:
     """A temporary path to write to; the file gets the name ``path`` at the end of the block.
 
     ::
@@ -46,13 +51,14 @@ def whole_file(path: Path) -> Iterator[Path]:
     part = path.with_name(part_name(path.name))
     try:
         yield part
-        _to_disk(part, os.O_RDWR)
+        if synchronised:
+            _to_disk(part, os.O_RDWR)
         os.replace(part, path)
     except BaseException:
         with suppress(OSError):
             part.unlink()  # makes room on a full disk
         raise
-    if os.name != "nt":  # Windows cannot open folders
+    if synchronised and os.name != "nt":  # Windows cannot open folders
         _to_disk(path.parent, os.O_RDONLY)  # the caller may delete older files next
 
 

@@ -1,4 +1,4 @@
-"""Limits of the server from environment variables: background jobs, disk space, open files."""
+"""Limits of the server from environment variables: jobs, disk space, pictures, open files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import TypeVar
 from deconv_core.errors import DeconvError
 
 MEGABYTE = 2**20
+PICTURES = "pictures"
+"""The folder of kept reconstructions in the data folder; it has a limit of its own."""
 OPEN_FILES = 8192
 """Open files a server asks for. A session uses four; three stay open for two minutes after it ends.
 """
@@ -46,6 +48,15 @@ def job_limits() -> JobLimits:
         waiting=whole_number("DECONV_JOBS_WAITING", limits.waiting),
         data=None if megabytes is None else megabytes * MEGABYTE,
     )
+
+
+def most_kept_pictures() -> int:
+    """Bytes of kept reconstructions in the data folder, ``$DECONV_PICTURES_MB``; 0 keeps none.
+
+    Raises:
+        DeconvError: the setting is not a whole number.
+    """
+    return whole_number("DECONV_PICTURES_MB", 4000, unit=" of megabytes") * MEGABYTE
 
 
 def whole_number(

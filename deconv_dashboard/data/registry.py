@@ -3,7 +3,7 @@
 The data folder (``$DECONV_HOME``) holds one small JSON file for each entry::
 
     datasets/1f2e3d4c.json     networks/5a6b7c8d.json     uploads/1f2e3d4c/...
-    indexes/1f2e3d4c-vgg19/      notes/FINGERPRINT.json
+    indexes/1f2e3d4c-vgg19/      notes/FINGERPRINT.json    pictures/...
 
 Each entry is written in one step, so many sessions may read and add at once. Links carry ids, never
 paths.
@@ -25,11 +25,13 @@ from typing import Any, TypeVar
 from deconv_core.demo import demo_images, demo_index, demo_weights
 from deconv_core.errors import DeconvError
 from deconv_core.home import data_home
+from deconv_core.index.folder import IndexFolder
 from deconv_core.whole_files import remove_parts, write_whole
 from deconv_dashboard.data import names
 from deconv_dashboard.data.catalogue import classifiers, random_source
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.data.deletion import delete_moved, move_away
+from deconv_dashboard.data.kept_pictures import KeptPictures
 from deconv_dashboard.folder_rules import FolderRules, absolute_path, folder_rules, what_is
 from deconv_dashboard.queue.queue import JobQueue
 from deconv_dashboard.writing import writing
@@ -338,7 +340,7 @@ class Registry:
         return {name.removeprefix(prefix): folder / name for name in sorted(found)}
 
     def delete_index(self, index_path: Path) -> None:
-        """Delete an index.
+        """Delete an index, and the pictures kept of its images.
 
         Raises:
             DeconvError: it is the demo's index, or a job uses it; nothing is deleted then.
@@ -348,12 +350,16 @@ class Registry:
         dataset_id, _, network_id = index_path.name.partition("-")
         with self.jobs.unused(dataset=dataset_id, network=network_id):
             traces = index_path.parent.glob(f"{index_path.name}.*")
+            images = _images_in([index_path])
             moved = move_away([index_path, *traces])
             self.jobs.forget(key=f"scan {index_path.name}")
         delete_moved(moved)
+        KeptPictures(self.home, 0).forget(images)
 
     def delete_dataset(self, dataset: Dataset) -> None:
-        """Delete a dataset and its indexes; its pictures only if they are in the data folder.
+        """Delete a dataset, its indexes and the reconstructions kept of its images.
+
+        Its pictures are deleted only if they are in the data folder.
 
         Raises:
             DeconvError: it is the demo, or a job uses it; nothing is deleted then.
@@ -362,10 +368,12 @@ class Registry:
             raise DeconvError("the demo is part of the program and cannot be deleted")
         with self.jobs.unused(dataset=dataset.dataset_id):
             paths = [*(self.home / "indexes").glob(f"{dataset.dataset_id}-*")]
+            images = _images_in(paths)
             paths += filter(None, [self._own_pictures(dataset)])
             moved = move_away([*paths, self._file("datasets", dataset.dataset_id)])
             self.jobs.forget(dataset=dataset.dataset_id)
         delete_moved(moved)
+        KeptPictures(self.home, 0).forget(images)
 
     def _own_pictures(self, dataset: Dataset) -> Path | None:
         """The folder in the data folder that only this dataset uses; None if there is none."""
@@ -411,6 +419,15 @@ class Registry:
             with suppress(OSError, ValueError, TypeError, KeyError):
                 entries.append(made(json.loads(file.read_text("utf-8"))))
         return entries
+
+
+def _images_in(index_paths: Iterable[Path]) -> set[str]:
+    """SHA-256 of the images of indexes, as far as these can be read."""
+    found: set[str] = set()
+    for path in index_paths:
+        with suppress(DeconvError):
+            found.update(IndexFolder(path).read_plan()["content_hash"])
+    return found - {""}
 
 
 def _is_entry(name: str) -> bool:

@@ -24,7 +24,7 @@ import psutil
 from deconv_core.errors import DeconvError, NoRoomError
 from deconv_core.whole_files import remove_parts, write_whole
 from deconv_dashboard.folder_rules import folder_size
-from deconv_dashboard.limits import JobLimits, job_limits
+from deconv_dashboard.limits import PICTURES, JobLimits, job_limits
 from deconv_dashboard.queue.files import JobFiles, JobRecord, process_of, to_json
 from deconv_dashboard.queue.state import JobState
 from deconv_dashboard.wording import counted, file_size
@@ -138,6 +138,7 @@ class JobQueue:
     def room(self) -> int | None:
         """Bytes that new jobs may add to the data folder; None without a limit.
 
+        Kept pictures do not count: they have a limit of their own.
         The full ``disk`` of each active job is subtracted. So bytes that an active job has already
         written count twice until it ends.
 
@@ -148,7 +149,8 @@ class JobQueue:
         if limit is None:
             return None
         active = (record for record in self._files.records() if self._files.active(record))
-        return limit - folder_size(self._files.home) - sum(record.disk for record in active)
+        used = folder_size(self._files.home) - folder_size(self._files.home / PICTURES)
+        return limit - used - sum(record.disk for record in active)
 
     def cancel(self, job_id: str) -> None:
         """Ask a job to stop; a waiting job leaves the queue."""

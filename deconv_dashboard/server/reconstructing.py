@@ -22,6 +22,7 @@ from deconv_core.pictures import Reconstruction, Rule
 from deconv_core.units import Activation
 from deconv_dashboard.queue.page_work import PageWork
 from deconv_dashboard.server import resources
+from deconv_dashboard.server.late_work import LateWork
 from deconv_dashboard.server.locks import Newest
 from deconv_dashboard.values import Choice, PictureKey, Pictures
 
@@ -32,6 +33,8 @@ if os.environ.get("DECONV_LOG"):
 PAINT_SECONDS = 0.3
 _CHUNK = 3
 """Number of reconstructions between two checks for a newer request."""
+LATER = LateWork()
+"""Writes to the data folder; it stays when any visitor has the caches cleared."""
 
 
 def begin_request() -> threading.Event:
@@ -158,8 +161,7 @@ def _order(
 
 def _watched(order: _Order, height: int) -> Pictures:
     line = st.empty()  # always drawn, so that later elements keep their place in the page
-    store = resources.picture_store()
-    found = {rank: kept for rank, key in order.keys.items() if (kept := store.get(key))}
+    found = _found_before(order)
     wanted = [rank for rank in order.keys if rank not in found]
     if wanted:
         line.caption(f"Reconstructing {order.activations[0].unit.layer} …")
@@ -168,8 +170,33 @@ def _watched(order: _Order, height: int) -> Pictures:
                 compute(lambda cancel: _make(order, wanted, found, line, cancel))
         finally:
             line.empty()
+            _keep([(order.keys[rank], found[rank]) for rank in wanted if rank in found])
     keys = {rank: order.keys[rank] for rank in found}
     return Pictures(dict(sorted(found.items())), order.missing, keys)
+
+
+def _found_before(order: _Order) -> dict[int, Reconstruction]:
+    """Rank -> reconstruction, of those in memory or in the data folder."""
+    store, found = resources.picture_store(), {}
+    for rank, key in order.keys.items():
+        kept = store.get(key)
+        if kept is None and (kept := resources.kept_picture(key)) is not None:
+            store.put(key, kept)
+        if kept is not None:
+            found[rank] = kept
+    return found
+
+
+def _keep(made: Sequence[tuple[PictureKey, Reconstruction]]) -> None:
+    """Keep reconstructions in the data folder, after the page has painted them."""
+    kept = resources.kept_pictures()
+
+    def write() -> None:
+        for key, picture in made:
+            if (made_from := resources.made_from_of(key)) is not None:
+                kept.put(made_from, picture)
+
+    LATER.do(write)
 
 
 def _make(

@@ -23,6 +23,8 @@ uploaded_image              a folder for an upload       SHA-256 of it, how it i
 _opening                    the demo's first answer      its three files                  2
 picture_store               reconstructions              network, image, activation,      192 MB
                                                          SHA-256 at the scan
+_kept_pictures              the same, in the data folder network, SHA-256 of the image,   4,000 MB,
+                                                         how it is read, activation, rule a setting
 specificities               what was measured about them the same                         500
 occlusions                  what squares over images do  network, image, map, location,   500
                                                          size and stride
@@ -70,9 +72,9 @@ upload_passed_over          what an upload left out      id of its dataset      
 A session also remembers what a person chose (the keys of widgets), how often a widget was changed
 from elsewhere (..._changes), what is to be said on the next run (..._error, ..._trouble,
 ..._blocked, ..._question), and address, address_page, address_waiting, browse_place, charts_loaded,
-chosen_tile, damage_told, folder_chosen, hero_shown, import_done, maps_picked, moved_asked,
-newest_request, notes_saved, notes_unsaved, request_flag, scan_offered, start_wanted, update_asked,
-upload_round.
+chosen_tile, damage_told, folder_chosen, folder_given, hero_shown, import_done, maps_picked,
+moved_asked, newest_request, notes_saved, notes_unsaved, request_flag, scan_offered, start_wanted,
+update_asked, upload_round.
 In the browser pictures are part of the page: a component draws again when its data differ, and
 addresses of pictures are made of their content.
 
@@ -117,12 +119,13 @@ from deconv_core.pictures import Reconstruction
 from deconv_core.storage import Location
 from deconv_core.units import Activation, Box, Unit
 from deconv_dashboard.data.datasets import Dataset
+from deconv_dashboard.data.kept_pictures import KeptPictures, MadeFrom
 from deconv_dashboard.data.notes_files import UnitNote
 from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.data.unit_notes import NotesStore
 from deconv_dashboard.data.uploads import delete_interrupted_uploads
 from deconv_dashboard.jobs.scans import finish_what_was_killed
-from deconv_dashboard.limits import allow_open_files
+from deconv_dashboard.limits import allow_open_files, most_kept_pictures
 from deconv_dashboard.queue.silence import Silence
 from deconv_dashboard.server.kept_folder import KeptFolder
 from deconv_dashboard.server.locks import Store, Turn
@@ -564,6 +567,35 @@ def warm_up() -> threading.Thread:
 def picture_store() -> Store[PictureKey, Reconstruction]:
     """Finished reconstructions, shared by all sessions."""
     return Store(192 * 2**20, lambda picture: picture.pixels.nbytes + picture.patch.nbytes)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _kept_pictures(home: Path) -> KeptPictures:
+    return KeptPictures(home, most_kept_pictures())
+
+
+def kept_pictures() -> KeptPictures:
+    """The reconstructions in the data folder, which are there after a restart."""
+    return _kept_pictures(registry().home)
+
+
+def kept_picture(key: PictureKey) -> Reconstruction | None:
+    """A reconstruction from the data folder; None if it is not there, or its image was changed."""
+    made_from, kept = made_from_of(key), kept_pictures()
+    if made_from is None or not kept.has(made_from):
+        return None
+    try:
+        unchanged = _file_hash(key.image.file) == made_from.image
+    except ImageError:
+        return None
+    return kept.get(made_from) if unchanged else None
+
+
+def made_from_of(key: PictureKey) -> MadeFrom | None:
+    """What a picture is made from, without paths and times; None if its image was not scanned."""
+    image = key.image
+    how = key.scanned, image.resize, image.value_range, key.activation, key.rule
+    return MadeFrom(key.network, *how) if key.scanned else None
 
 
 @st.cache_resource(show_spinner=False)

@@ -3,7 +3,7 @@
 import functools
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
 from deconv_dashboard.data.registry import Registry
-from deconv_dashboard.server import resources
+from deconv_dashboard.server import reconstructing, resources
 
 APP = Path(__file__).parents[2] / "app.py"
 PAGES = {
@@ -68,15 +68,17 @@ def home(
     index: ActivationIndex,
     weight_file: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Home:
+) -> Iterator[Home]:
     monkeypatch.setenv("DECONV_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(reconstructing.LATER, "_seconds", 0.0)
     monkeypatch.setattr(
         "deconv_dashboard.server.reconstructing.PAINT_SECONDS", 0.0
     )  # nothing paints here
     made = Home(tmp_path / "home", images, weight_file)
     shutil.copytree(index._folder.path, made.index_path)
     resources.prepared.clear()
-    return made
+    yield made
+    reconstructing.LATER.wait()
 
 
 @pytest.fixture

@@ -396,6 +396,21 @@ def test_picture_store_and_tiles(shelf: Shelf, network: Network) -> None:
     assert first.keys[1].image != second.keys[1].image
 
 
+def test_kept_pictures(shelf: Shelf, tmp_path: Path) -> None:
+    def shown() -> list[bytes]:
+        pictures.LATER.wait()
+        resources.picture_store.clear()  # type: ignore[attr-defined]
+        top = ActivationIndex.open(shelf.index_path).top("conv1_1", 0)
+        return [one.patch.tobytes() for one in pictures.watched(shelf.choice, top, 100).all]
+
+    first = shown()
+    assert shown() == first
+    replace_picture(shelf)
+    assert len(shown()) == len(first) - 1
+    replace_index(shelf, tmp_path)
+    assert shown() != first
+
+
 def test_occlusions(shelf: Shelf, open_page: OpenPage) -> None:
     asked = {**shelf.names, "image": NAME, "layer": "conv1_1", "map": "0", "position": "9,9"}
     app = open_page("image", **asked)
@@ -669,6 +684,7 @@ ROWS: dict[str, Callable[..., None] | str] = {
     "uploaded_image": test_uploaded_image,
     "_opening": test_opening,
     "picture_store": test_picture_store_and_tiles,
+    "_kept_pictures": test_kept_pictures,
     "specificities": test_picture_store_and_tiles,
     "occlusions": test_occlusions,
     "reconstruction_cache": test_reconstruction_cache,

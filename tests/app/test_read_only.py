@@ -21,6 +21,7 @@ from deconv_dashboard.data.notes_files import UnitNote
 from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.data.unit_notes import NotesStore
 from deconv_dashboard.jobs.exports import exports, start_export
+from deconv_dashboard.server.reconstructing import LATER
 from deconv_dashboard.writing import can_write
 from tests.app.conftest import APP, PAGES, Home, words
 from tests.app.raw_zips import png, raw_zip
@@ -72,6 +73,7 @@ def read_only(monkeypatch: pytest.MonkeyPatch, home: Home) -> Iterator[Callable[
 
     made: list[dict[str, bytes]] = []
     yield make
+    LATER.wait()
     monkeypatch.undo()
     assert made == [contents(folder)]
 
