@@ -24,7 +24,7 @@ _PAINTED = """() => {
     .flatMap((node) => [...node.shadowRoot.querySelectorAll('.tile img')]);
   return seen.length >= 18 && seen.every((image) => image.complete && image.naturalWidth > 0);
 }"""
-_HEADED = "(name) => document.querySelector('h2')?.textContent.includes(name)"
+_HEADED = "(name) => document.querySelector('h1')?.textContent.includes(name)"
 
 
 def main() -> None:

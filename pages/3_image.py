@@ -121,7 +121,7 @@ def title(choice: Choice, layer: Layer, place: image_maps.Place) -> None:
         UNUSUAL: f"Most unusual maps of {layer.name} {where}",
         ALL: f"All {layer.channels} maps of {layer.name} in this image",
     }
-    st.markdown(f"### {said[choice.values.get('list', '')]}", width="stretch")
+    st.markdown(f"## {said[choice.values.get('list', '')]}", width="stretch")
     image_maps.list_picker(choice)
     if place is not None:
         st.button(

@@ -140,10 +140,10 @@ After M. Zeiler and R. Fergus, *Visualizing and Understanding Convolutional Netw
 with drawing:
     drawings(network, layers, size)
 if network is not None and not like_vgg and (notes := notes_on(network.graph.nodes)):
-    st.markdown("### The steps of this network")
+    st.markdown("## The steps of this network")
     st.markdown("\n".join(f"- {note}" for note in notes))
 
-st.markdown("### How to read the pictures")
+st.markdown("## How to read the pictures")
 grey, window = st.columns(2, gap="large")
 with grey:
     st.markdown(
@@ -181,7 +181,7 @@ found = sampled(choice)
 said = in_words(found)
 numbers = f" In these images: {said} Chance is 50 %. All layers are below." if said else ""
 at_random = "*VGG19, random weights*" if like_vgg else "random weights of the same network"
-st.markdown("### What they cannot tell")
+st.markdown("## What they cannot tell")
 st.markdown(
     f"""
 - In deep layers the picture depends more on the image, through the switches, than on the feature
@@ -207,10 +207,11 @@ st.markdown(
 )
 
 if choice.index is not None:
-    st.markdown("### How specific the pictures are, layer by layer")
-    layer_samples(choice, choice.index, found, network.unusable if network else ())
+    st.markdown("## How specific the pictures are, layer by layer")
+    with messages.explained(choice):
+        layer_samples(choice, choice.index, found, network.unusable if network else ())
 
-st.markdown(f"### The layers of {escape(choice.network.name)}")
+st.markdown(f"## The layers of {escape(choice.network.name)}")
 if trouble is not None and not layers:
     messages.trouble(choice, trouble)
 if layers:

@@ -43,6 +43,8 @@ _ID = re.compile(r"[0-9a-z]{1,16}")
 _HOUR = 3600.0
 
 
+LONGEST_NAME = 80
+"""Characters of the name of a dataset."""
 VGG19 = NetworkChoice("vgg19", "VGG19 (ImageNet)", "vgg19")
 DEMO_NETWORK = NetworkChoice("demo", "Demo network", "demo")
 RANDOM = NetworkChoice("random", "VGG19, random weights", "random")
@@ -122,7 +124,7 @@ class Registry:
         value_range: str = "type",
         may_be_missing: bool = False,
     ) -> Dataset:
-        """Register a folder; the same settings give the same dataset again.
+        """Register a folder; the same settings give the same dataset again, with its name.
 
         Raises:
             DeconvError: it is not a folder, or not below one of ``$DECONV_FOLDERS``.
@@ -133,9 +135,10 @@ class Registry:
         kinds = None if extensions is None else tuple(sorted({_dotted(e) for e in extensions}))
         taken = None if labels is None else tuple(sorted(set(labels)))
         more = ["links"] * follow_links + ["file"] * (value_range == "file")
-        called = name or path.name or str(path)
         reading = kinds, taken, resize, follow_links, value_range
         dataset_id = self._dataset_id([str(path), kinds, taken, resize, *more], (path, *reading))
+        known = {one.dataset_id: one.name for one in self._read_all("datasets", _dataset)}
+        called = name or known.get(dataset_id) or path.name or str(path)
         dataset = Dataset(dataset_id, called, kind, path, *reading)
         self._write("datasets", dataset_id, {**asdict(dataset), "root": str(path)})
         return dataset
@@ -151,6 +154,20 @@ class Registry:
         while found in known:  # that dataset's folder has moved, so its id is taken
             found = _short_hash([found, *settings])
         return found
+
+    def rename_dataset(self, dataset: Dataset, name: str) -> None:
+        """Give a dataset another name for people; its scans stay.
+
+        Raises:
+            DeconvError: the name is empty or too long, or the dataset was deleted.
+        """
+        called = " ".join(name.split())
+        if not 0 < len(called) <= LONGEST_NAME:
+            raise DeconvError(
+                f"a name has 1 to {LONGEST_NAME} characters, not {len(called)}; choose another name"
+            )
+        content = self._content("datasets", dataset.dataset_id)
+        self._write("datasets", dataset.dataset_id, {**content, "name": called})
 
     def move_dataset(self, dataset: Dataset, root: Path) -> None:
         """Store the new path of a dataset's folder; its scans stay.

@@ -60,15 +60,27 @@ def shell(page: str, *, title: str) -> Choice:
     reconstructing.begin_request()
     notes: list[str] = []
     choice = choose(page, notes)
-    if page == "feature_map" and choice.layer is not None:
-        unit = Unit(choice.layer.name, choice.map)
-        called = " · ".join(filter(None, [choice.name_of(unit), str(unit)]))
+    if called := _shown(page, choice):
         st.set_page_config(page_title=f"{called} · {PRODUCT}")
     resources.prepared(choice.registry.home)
     address.settle(page, choice.values)
     with st.sidebar:
         sidebar(page, choice)
     return replace(choice, notes=tuple(notes))
+
+
+def _shown(page: str, choice: Choice) -> str:
+    """What a page shows, for the browser's tab; "" for pages with a title of their own."""
+    if page == "image":
+        return Path(choice.values.get("image", "")).name
+    if choice.layer is None:
+        return ""
+    unit = Unit(choice.layer.name, choice.map)
+    titles = {
+        "feature_map": " · ".join(filter(None, [str(unit), choice.name_of(unit)])),
+        "layer": unit.layer,
+    }
+    return titles.get(page, "")
 
 
 def heading(choice: Choice, title: str, *, names_dataset: bool = True) -> Place:
@@ -88,7 +100,7 @@ def heading(choice: Choice, title: str, *, names_dataset: bool = True) -> Place:
     if choice.page in ("layer", "feature_map") and choice.label:
         around.append(f"label {choice.label}")
     with st.container(horizontal=True, key="page_heading", vertical_alignment="center"):
-        st.markdown(f"## {escape(title)}", width="content")
+        st.markdown(f"# {escape(title)}", width="content")
         st.caption(escape(" · ".join(around)), width="stretch")
         buttons = st.container(horizontal=True, width="content", gap="small")
     for note in choice.notes:
@@ -129,7 +141,7 @@ def require_index(choice: Choice) -> ActivationIndex:
                 "folder on Start.",
                 icon=":material/inventory_2:",
             )
-        st.markdown("### Nothing has been scanned yet")
+        st.markdown("## Nothing has been scanned yet")
         names = escape(choice.dataset.name), escape(short_name(choice.network))
         st.write(
             f"{names[0]} has not been scanned with {names[1]}. "

@@ -28,7 +28,7 @@ _PLAIN = {"displayModeBar": False}
 
 def about_panel(choice: Choice, picked: answers.Picked) -> None:
     """Draw the measurements of the chosen tile's picture, or the button that makes them."""
-    st.markdown(f"### About this picture: rank {picked.rank}")
+    st.markdown(f"## About this picture: rank {picked.rank}")
     st.caption(
         f"{escape(picked.activation.image_id)} · how much of this picture is about its map, and "
         "how much about the image? It is compared with pictures of other maps and of random "

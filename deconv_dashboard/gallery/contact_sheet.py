@@ -44,7 +44,7 @@ def unit_href(unit: Unit) -> str:
 
 def all_maps(choice: Choice, index: ActivationIndex, layer: Layer) -> None:
     """Draw the contact sheet or the table of a layer's maps, in the chosen order."""
-    st.markdown(f"### All {layer.channels} feature maps")
+    st.markdown(f"## All {layer.channels} feature maps")
     maps = resources.maps_of(choice, layer.name, choice.label)
     if dead := int(maps["dead"].sum()):
         st.caption(f"{counted(dead, 'map')} never fire{'s' if dead == 1 else ''} in these images.")

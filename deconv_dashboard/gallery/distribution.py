@@ -23,7 +23,7 @@ def distribution(
     left, right = st.columns(2, gap="medium")
     everything = [activation for answer in shown for activation in answer.activations]
     with left:
-        st.markdown("### Peaks over all images")
+        st.markdown("## Peaks over all images")
         figure = peak_histogram(resources.peaks_of(choice, unit), everything, unit)
         figure.update_layout(legend={"x": 1, "xanchor": "right"})
         key = f"histogram {unit}"
@@ -38,7 +38,7 @@ def distribution(
         said = messages.of_all_images(choice)
         st.caption(f"Click a bar to see its images. {said}")
     with right:
-        st.markdown("### Table")
+        st.markdown("## Table")
         if everything:
             stem = file_stem(choice, unit.layer, unit.channel, choice.label)
             messages.table(shown, index.layers, stem, "map_table", height=280, made=choice.made)

@@ -68,7 +68,7 @@ def contents(selection: Selection, labels: int) -> None:
     lines = [f"- `{name}` {what}" for name, what in rows]
     if len(folders) > _LISTED:
         lines.append(f"- and {len(folders) - _LISTED:,} more folders")
-    st.markdown("### In the zip")
+    st.markdown("## In the zip")
     st.markdown("\n".join(lines))
 
 

@@ -18,7 +18,7 @@ _SHOWN = 9
 
 def groups_panel(choice: Choice, unit: Unit) -> None:
     """Draw one row of patches for each group, or say that there is one group."""
-    st.markdown("### Several things in one map?")
+    st.markdown("## Several things in one map?")
     found = resources.groups_of(choice, unit)
     if not found.groups:
         st.caption(f"Fewer than {LEAST} images activate this map: too few to look for groups.")

@@ -31,7 +31,7 @@ def labels_panel(choice: Choice, index: ActivationIndex, unit: Unit) -> None:
     drawn = table.dropna(subset="auc")[:_BARS]
     left, right = st.columns(2, gap="medium")
     with left:
-        st.markdown("### Which labels it tells apart")
+        st.markdown("## Which labels it tells apart")
         key = f"labels {unit}"
         st.plotly_chart(
             label_chart(drawn, FEW_IMAGES),
@@ -49,7 +49,7 @@ def labels_panel(choice: Choice, index: ActivationIndex, unit: Unit) -> None:
             f"Click a bar to see the label's images. {messages.as_scanned(choice)}"
         )
     with right:
-        st.markdown("### Table")
+        st.markdown("## Table")
         number = st.column_config.NumberColumn
         data_table(
             table.drop(columns="channel"),

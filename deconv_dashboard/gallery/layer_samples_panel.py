@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -31,10 +31,13 @@ def sampled(choice: Choice) -> pd.DataFrame:
     index = choice.index
     if index is None:
         return pd.DataFrame()
-    path = sample_path(choice.registry, choice.dataset, choice.network)
-    tables = [read_layer_table(path, index)]
+    files = [sample_path(choice.registry, choice.dataset, choice.network)]
     if choice.registry.index_path(choice.dataset, choice.network) == demo_index():
-        tables.append(read_layer_table(demo_specificity(), index))
+        files.append(demo_specificity())
+    try:
+        tables = [read_layer_table(file, index) for file in files]
+    except DeconvError:  # the index is damaged; ``layer_samples`` says so
+        return pd.DataFrame()
     found = pd.concat([table for table in tables if len(table)] or tables[:1])
     found = found.drop_duplicates(["layer", "channel", "content", "row", "column"])
     places = {layer: place for place, layer in enumerate(index.layers)}
@@ -61,10 +64,11 @@ def layer_samples(
     """Draw the figures, the table, and what measures more layers, except the unusable ones."""
     if len(found):
         _figures(choice, found)
+    rest = [name for name in incomplete_layers(found, index) if name not in unusable]
     registry, dataset, network = choice.registry, choice.dataset, choice.network
     watched(
         lambda: sampling_state(registry, dataset, network),
-        lambda state: _measuring(choice, index, found, unusable, state),
+        lambda state: _measuring(choice, rest, state),
         jobs=lambda state: [state],
     )
 
@@ -114,13 +118,7 @@ def _figures(choice: Choice, found: pd.DataFrame) -> None:
         )
 
 
-def _measuring(
-    choice: Choice,
-    index: ActivationIndex,
-    found: pd.DataFrame,
-    unusable: Collection[str],
-    state: JobState,
-) -> None:
+def _measuring(choice: Choice, rest: Sequence[str], state: JobState) -> None:
     """Draw the running measurement, or the choice of layers and the button that starts one."""
     say_kept_trouble(_TROUBLE, "sampling")
     if state.active:
@@ -130,7 +128,6 @@ def _measuring(
         say_trouble(state.failure, "sampling_failed", "The measurement stopped")
     if not choice.registry.ready(choice.network) or not choice.dataset.root.is_dir():
         return
-    rest = [name for name in incomplete_layers(found, index) if name not in unusable]
     if not rest:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):

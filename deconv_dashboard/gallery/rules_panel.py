@@ -20,7 +20,7 @@ from deconv_dashboard.values import Choice
 
 def rules_panel(choice: Choice, picked: answers.Picked) -> None:
     """Draw the reconstructions of one activation by each rule, and how alike they are."""
-    st.markdown(f"### The three rules: rank {picked.rank}")
+    st.markdown(f"## The three rules: rank {picked.rank}")
     activation = picked.activation
     st.caption(
         f"{escape(activation.image_id)} · each picture on its own scale. Deconvnet: negative "

@@ -31,7 +31,7 @@ def similar_panel(choice: Choice, unit: Unit) -> None:
         ("Fires on the same images", table[:_SHOWN], "similar"),
         ("Fires on other images", opposed, "opposed"),
     ):
-        st.markdown(f"### {title}")
+        st.markdown(f"## {title}")
         if part.empty:
             st.caption("No map of this layer has a negative correlation with this one.")
         else:

@@ -24,7 +24,7 @@ def where_it_fired(choice: Choice, picked: answers.Picked) -> None:
     activation = picked.activation
     box = choice.layers[activation.unit.layer].box(activation.row, activation.column)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"### Where it fired: rank {picked.rank}", width="stretch")
+        st.markdown(f"## Where it fired: rank {picked.rank}", width="stretch")
         st.page_link(
             address.PAGE_FILES["image"],
             label="Open the image",

@@ -1,4 +1,4 @@
-"""The tab of Start with all datasets and their scans: sizes, Open, Delete."""
+"""The tab of Start with all datasets and their scans: sizes, Open, Rename, Delete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deconv_core.errors import DeconvError
 from deconv_core.images.passed_over import kinds_in_words
 from deconv_dashboard.data.datasets import Dataset
 from deconv_dashboard.data.names import distinct
-from deconv_dashboard.data.registry import Registry
+from deconv_dashboard.data.registry import LONGEST_NAME, Registry
 from deconv_dashboard.folder_rules import folder_size
 from deconv_dashboard.frame.address import visit
 from deconv_dashboard.frame.job_rows import blocking_jobs
@@ -30,7 +30,7 @@ _WHOLE = ""  # no network has this id
 
 
 def datasets_table(registry: Registry, current: Dataset) -> None:
-    """Draw every dataset with its scans and its buttons Open and Delete."""
+    """Draw every dataset with its scans and its buttons."""
     _say_trouble(registry)
     for dataset in registry.datasets():
         with st.container(border=True, key=f"dataset_{dataset.dataset_id}"):
@@ -38,7 +38,7 @@ def datasets_table(registry: Registry, current: Dataset) -> None:
 
 
 def _dataset_row(registry: Registry, dataset: Dataset, current: Dataset) -> None:
-    name, place, scans, actions = st.columns([3, 3, 4, 3], vertical_alignment="center")
+    name, place, scans, actions = st.columns([3, 3, 3, 4], vertical_alignment="center")
     here = " · shown now" if dataset.dataset_id == current.dataset_id else ""
     name.markdown(f"**{escape(dataset.name)}**  \n:small[{_KINDS[dataset.kind]}{here}]")
     place.caption(_place(dataset))
@@ -52,9 +52,26 @@ def _dataset_row(registry: Registry, dataset: Dataset, current: Dataset) -> None
             args=("start",),
             kwargs={"dataset": dataset.dataset_id, "label": None},
         )
+        if dataset.kind != "demo":
+            with st.popover("Rename"):
+                st.text_input(
+                    "Name",
+                    value=dataset.name,
+                    key=f"name {dataset.dataset_id}",
+                    max_chars=LONGEST_NAME,
+                    on_change=_rename,
+                    args=(registry, dataset),
+                )
         deletable = dataset.kind != "demo" or registry.index_paths(dataset)
         if deletable and st.button("Delete", key=f"delete {dataset.dataset_id}"):
             _ask_what_to_delete(registry, dataset)
+
+
+def _rename(registry: Registry, dataset: Dataset) -> None:
+    try:
+        registry.rename_dataset(dataset, str(st.session_state[f"name {dataset.dataset_id}"]))
+    except DeconvError as error:
+        keep_trouble("stored_trouble", error, "The name stays")
 
 
 def _place(dataset: Dataset) -> str:

@@ -106,8 +106,16 @@ def scanned(
     return index
 
 
-def check(content: bytes, what: str) -> None:
-    """Nothing of the texts, in any way to write them; a picture has its pixels and no more."""
+SAID = {"Software", "Title", "network", "weights", "preprocessing", "dataset", "resize", "rule"}
+SAID |= {"program"}
+"""What a saved PNG says in its metadata."""
+
+
+def check(content: bytes, what: str, *, saved: bool = False) -> None:
+    """Nothing of the texts, in any way to write them; a picture has its pixels and no more.
+
+    A saved one also says what it was made from.
+    """
     for written in (MARK, MARK.encode("utf-16-le").decode("latin-1")):
         assert written.encode("latin-1") not in content, what
     if content.startswith(b"\x89PNG"):
@@ -116,7 +124,10 @@ def check(content: bytes, what: str) -> None:
             length = int.from_bytes(content[place : place + 4], "big")
             kinds.add(content[place + 4 : place + 8])
             place += length + 12
-        assert kinds <= {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}, what
+        more = {b"tEXt", b"iTXt"} if saved else set()
+        assert kinds <= {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"} | more, what
+        with Image.open(io.BytesIO(content)) as opened:
+            assert set(opened.info) - {"transparency"} == (SAID if saved else set()), what
     if content.startswith(b"\xff\xd8"):
         with Image.open(io.BytesIO(content)) as opened:
             assert set(opened.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}, what
@@ -136,7 +147,7 @@ def test_what_a_scan_and_an_export_write(
     with zipfile.ZipFile(target) as archive:
         assert len(archive.namelist()) > 10
         for name in archive.namelist():
-            check(archive.read(name), name)
+            check(archive.read(name), name, saved=name.endswith(".png"))
             assert archive.getinfo(name).extra == archive.getinfo(name).comment == b""
 
 
@@ -155,7 +166,7 @@ def test_what_the_command_line_writes_and_says(
         assert MARK.encode() not in path.read_bytes()
         if path.suffix == ".png":  # it says which result it is, and nothing of the pictures
             with Image.open(path) as opened:
-                assert set(opened.info) == {"Software", "Title"}
+                assert set(opened.info) == SAID
     check("".join(capsys.readouterr()).encode(), "the terminal")
 
 

@@ -197,3 +197,18 @@ def test_what_a_killed_server_left_is_removed_an_hour_later(
     os.utime(left, (0, 0))
     registry.add_folder(folder)
     assert not left.exists()
+
+
+def test_a_dataset_is_renamed_and_keeps_its_name_when_it_is_opened_again(
+    registry: Registry, folder: Path
+) -> None:
+    first = registry.add_folder(folder)
+    registry.rename_dataset(first, "  My   zoo ")
+    assert registry.dataset(first.dataset_id).name == "My zoo"
+    assert registry.add_folder(folder).name == "My zoo"
+    assert registry.add_folder(folder).dataset_id == first.dataset_id
+    for wrong in ("", "  ", "x" * 81):
+        with pytest.raises(DeconvError, match="a name has 1 to 80 characters"):
+            registry.rename_dataset(first, wrong)
+    with pytest.raises(DeconvError, match="is not there any more"):
+        registry.rename_dataset(registry.dataset("demo"), "zoo")

@@ -35,7 +35,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "no message: what a control, a tab or a kind is called": (
         (),
         (
-            *("Download {}", "Download pictures", ":material/upload: Upload", "scan {}"),
+            *("Download {}", ":material/upload: Upload", "scan {}"),
             *(
                 ":material/upload: upload",
                 "cancel {}",
@@ -44,6 +44,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
                 "Scan {}",
                 "Try again",
                 "cancel sampling",
+                "name {}",
                 "See why, and other ways",
             ),
             *("Update the scan", "Scan anew", "Repair: scan only the", "See what you can delete"),
@@ -230,13 +231,14 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
                 "Put it back, or choose the folder where it is now.",
                 "Put it back.",
             ),
-            *("none of the {} images that were scanned is", "the folder of images {} is gone; bri"),
+            *("none of the images that were scanned is", "the folder of images {} is gone; bri"),
         ),
     ),
     "the weight file where it is now": (
         (FILE, "Its path now", "Use it"),
         ("The file of {} is not where it was", ", or choose it where it is now."),
     ),
+    "the field under Rename": (("Rename", "Name"), ("a name has 1 to {} characters",)),
     "see what you can delete": (
         (ROOM, DATASETS_TAB, "Delete"),
         (

@@ -209,6 +209,17 @@ def test_datasets_and_scans_are_listed_with_their_sizes(home: Home, images: Imag
     assert str(home.registry.home) in said
 
 
+def test_a_dataset_is_renamed(home: Home) -> None:
+    app = tab(start(**home.names), "Datasets and scans")
+    field = f"name {home.dataset.dataset_id}"
+    app.text_input(key=field).input("zoo").run()
+    assert home.registry.dataset(home.dataset.dataset_id).name == "zoo"
+    assert "**zoo**" in words(app)
+    app.text_input(key=field).input("   ").run()
+    assert "The name stays: a name has 1 to 80 characters" in words(app)
+    assert home.registry.dataset(home.dataset.dataset_id).name == "zoo"
+
+
 def test_a_weight_file_is_checked_before_it_is_added(home: Home, tmp_path: Path) -> None:
     broken = tmp_path / "broken.pth"
     broken.write_bytes(b"no weights")

@@ -19,11 +19,14 @@ from deconv_core.demo import (
     demo_images,
     demo_index,
     demo_opening,
+    demo_specificity,
     demo_stories,
     demo_weights,
     opening_files,
 )
 from deconv_core.output.rendering import tile
+from deconv_core.specificity.layer_sample import measure_layers, sampled_pairs
+from deconv_core.specificity.layer_table import incomplete_layers, read_layer_table
 from demo.augment import normalised
 from demo.drawing import LABELS
 from demo.network import plain_features
@@ -56,6 +59,24 @@ def test_the_index_covers_every_picture_and_names_no_place_outside(
     assert (shipped.images["error"] == "").all()
     assert shipped.image_root == demo_images()
     assert not Path(shipped.manifest.image_root).is_absolute()
+
+
+def test_the_shipped_measurements_are_of_the_sampled_pictures(shipped: ActivationIndex) -> None:
+    table = read_layer_table(demo_specificity(), shipped)
+    assert incomplete_layers(table, shipped) == ("conv5_3", "pool5")
+    for layer, rows in table.groupby("layer"):
+        chosen = sampled_pairs(shipped, layer)
+        assert rows["channel"].tolist() == [found.unit.channel for found in chosen]
+        assert rows["image_id"].tolist() == [found.image_id for found in chosen]
+    # Measured again on this computer: sums are rounded in another order.
+    found = ["conv2_2", "conv4_2"]
+    again = measure_layers(
+        load_network("demo"), ImageFolder(demo_images()), shipped, found, pairs=1
+    )
+    stored = table[table["layer"].isin(found)].drop_duplicates("layer")
+    for column in ("spearman", "cosine", "random_networks", "edges", "left", "left_random"):
+        assert again[column].tolist() == pytest.approx(stored[column].tolist(), abs=0.02)
+    assert (again["beaten"].to_numpy() - stored["beaten"].to_numpy()).max() <= 1
 
 
 def test_the_stored_index_is_what_a_fresh_scan_finds(
