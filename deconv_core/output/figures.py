@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,8 @@ from deconv_core.units import Activation, Unit
 ACCENT = "#d9480f"
 BARS = "#7d94a8"
 """Readable in light and dark; the accent colour is for marks."""
+GROUP_COLOURS = (ACCENT, BARS)
+"""Of the first and the second of two groups of images."""
 _BARS = 40
 
 
@@ -27,7 +29,9 @@ def peak_histogram(peaks: pd.DataFrame, top: Sequence[Activation], unit: Unit) -
         unit: the feature map, for the title of the axis.
     """
     # The browser could count too, but would need all peaks, perhaps a million.
-    counts, edges = _counted(peaks["value"].to_numpy())
+    values = peaks["value"].to_numpy()
+    edges = _edges(values)
+    counts, _ = np.histogram(values, edges)
     # Lists: rows of a NumPy array come back from a click as {"0": ..., "1": ...}.
     bars = np.stack([edges[:-1], edges[1:]], axis=1).tolist()
     marked = np.searchsorted(edges, [activation.value for activation in top], "right") - 1
@@ -62,6 +66,42 @@ def peak_histogram(peaks: pd.DataFrame, top: Sequence[Activation], unit: Unit) -
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         legend={"orientation": "h", "y": 1.12, "x": 0},
         hovermode="x",  # low bars too can be pointed at
+    )
+    return figure
+
+
+def compared_histograms(groups: Mapping[str, np.ndarray], unit: Unit) -> go.Figure:
+    """Histograms of the peaks of one feature map in two groups of images, over each other.
+
+    Args:
+        groups: name of a group -> the peaks in its images.
+        unit: the feature map, for the title of the axis.
+    """
+    edges, shares = shared_bars(groups.values())
+    bars = np.stack([edges[:-1], edges[1:]], axis=1).tolist()
+    figure = go.Figure(
+        [
+            go.Bar(
+                x=(edges[:-1] + edges[1:]) / 2,
+                y=share,
+                width=0.92 * np.diff(edges),
+                customdata=bars,
+                name=html.escape(visible(name)),
+                marker={"color": colour, "opacity": 0.6},
+                hovertemplate="%{y:.1%} from %{customdata[0]:.4g} to %{customdata[1]:.4g}"
+                "<extra>%{fullData.name}</extra>",
+            )
+            for name, share, colour in zip(groups, shares, GROUP_COLOURS, strict=True)
+        ]
+    )
+    figure.update_layout(
+        barmode="overlay",
+        xaxis_title=f"largest activation of {unit} in an image",
+        yaxis={"title": "share of the images", "tickformat": ".0%"},
+        height=280,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        legend={"orientation": "h", "y": 1.12, "x": 1, "xanchor": "right"},
+        hovermode="x",
     )
     return figure
 
@@ -152,9 +192,15 @@ def correlation_map(table: pd.DataFrame, layer: str) -> go.Figure:
     return figure
 
 
-def _counted(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Counts and edges of bars; the bars have a round width and cover 0 to the largest value."""
+def shared_bars(groups: Iterable[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Edges of bars that serve several groups of peaks, and each group's share in every bar."""
+    groups = list(groups)
+    edges = _edges(np.concatenate(groups))
+    return edges, [np.histogram(one, edges)[0] / max(len(one), 1) for one in groups]
+
+
+def _edges(values: np.ndarray) -> np.ndarray:
+    """Edges of bars of a round width, from 0 to beyond the largest value."""
     largest = float(values.max(initial=0.0))
     width = float(f"{largest / _BARS:.1g}") or 1.0
-    counts, edges = np.histogram(values, width * np.arange(int(largest / width) + 2))
-    return counts, edges
+    return np.asarray(width * np.arange(int(largest / width) + 2))

@@ -7,6 +7,7 @@ an image of another label, with ties counted half: 1 and 0 tell all of them apar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,33 @@ _Z = 1.959963984540054
 """95 % of a normal distribution lie within this many standard deviations."""
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """The area under the ROC curve between two groups of images.
+
+    Attributes:
+        area: the probability that an image of the first group has the larger peak.
+        low: beginning of its 95 % interval.
+        high: end of its 95 % interval.
+        images: number of images in the first group.
+        others: number of images in the second group.
+    """
+
+    area: float
+    low: float
+    high: float
+    images: int
+    others: int
+
+
+def between(first: Values, second: Values) -> Area:
+    """How well the peaks tell one group of images from another; both groups need an image."""
+    codes = np.repeat(np.array([1, 0]), [len(first), len(second)])
+    area = areas(np.concatenate([first, second])[None], codes, 2)[0, 1]
+    low, high = interval(area, np.float64(len(first)), np.float64(len(second)))
+    return Area(float(area), float(low), float(high), len(first), len(second))
 
 
 def areas(values: Values, codes: Codes, labels: int) -> Numbers:

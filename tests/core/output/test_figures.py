@@ -8,7 +8,12 @@ import plotly.graph_objects as go
 import pytest
 
 from deconv_core.index.activation_index import ActivationIndex
-from deconv_core.output.figures import correlation_map, label_chart, peak_histogram
+from deconv_core.output.figures import (
+    compared_histograms,
+    correlation_map,
+    label_chart,
+    peak_histogram,
+)
 from deconv_core.units import Unit
 
 
@@ -54,6 +59,22 @@ def test_a_histogram_of_no_peaks_can_be_drawn() -> None:
         pd.DataFrame({"value": np.zeros(0, np.float32)}), [], Unit("conv1_1", 0)
     )
     assert sum(figure.data[0].y) == 0
+
+
+def test_histograms_of_two_groups_have_the_same_bars_and_show_shares() -> None:
+    rng = np.random.default_rng(0)
+    groups = {
+        "a <b>": np.maximum(rng.normal(0, 1, 30), 0).astype(np.float32),
+        "c": rng.uniform(0, 5, 70).astype(np.float32),
+    }
+    figure = compared_histograms(groups, Unit("conv3_1", 2))
+    assert figure.layout.barmode == "overlay"
+    assert [bars.name for bars in figure.data] == ["a &lt;b&gt;", "c"]
+    assert list(figure.data[0].customdata) == list(figure.data[1].customdata)
+    for bars, peaks in zip(figure.data, groups.values(), strict=True):
+        assert sum(bars.y) == pytest.approx(1)
+        for share, (low, high) in zip(bars.y, bars.customdata, strict=True):
+            assert share == pytest.approx(sum(low <= peak < high for peak in peaks) / len(peaks))
 
 
 def test_a_click_brings_back_what_a_bar_carries(index: ActivationIndex) -> None:

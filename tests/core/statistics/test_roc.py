@@ -41,6 +41,21 @@ def test_an_area_is_that_of_scikit_learn_and_the_share_of_won_pairs(kind: str) -
             assert found[channel, label] == pytest.approx(np.mean(won), abs=1e-12)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_area_between_two_groups_leaves_all_other_images_out(kind: str) -> None:
+    peaks = peaks_of(kind)[0]
+    first, second = peaks[CODES == 2], peaks[CODES == 3]
+    found = roc.between(first, second)
+    truth = np.repeat([True, False], [len(first), len(second)])
+    expected = roc_auc_score(truth, np.concatenate([first, second]))
+    assert found.area == pytest.approx(expected, abs=1e-12)
+    assert (found.images, found.others) == (len(first), len(second))
+    assert 0 <= found.low <= found.area <= found.high <= 1
+    turned = roc.between(second, first)
+    assert turned.area == pytest.approx(1 - found.area, abs=1e-12)
+    assert (turned.low, turned.high) == pytest.approx((1 - found.high, 1 - found.low))
+
+
 def test_labels_of_no_image_and_of_every_image_have_no_area() -> None:
     values = peaks_of("distinct")
     assert np.isnan(roc.areas(values, CODES, LABELS + 1)[:, LABELS]).all()
