@@ -114,6 +114,11 @@ class Choice:
         return int(self.values.get("map", "0"))
 
     @property
+    def rank(self) -> int:
+        """The chosen tile: its place among all that are shown, from 1."""
+        return int(self.values.get("rank", "1"))
+
+    @property
     def names(self) -> dict[str, str]:
         """Address of a feature map -> the name that a person gave it, as it was typed."""
         return {str(unit): note.name for unit, note in self.named.items() if note.name}

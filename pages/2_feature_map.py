@@ -1,6 +1,6 @@
 """Feature map: what one map responds to, in all images, in one label, or in two side by side."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator as Place
@@ -10,12 +10,14 @@ from deconv_core.layers import Layer
 from deconv_core.pictures import RULE_NAMES
 from deconv_core.units import Unit
 from deconv_dashboard import bands
-from deconv_dashboard.frame import address, messages, pickers
+from deconv_dashboard.frame import messages, pickers
 from deconv_dashboard.frame.address import TABS
-from deconv_dashboard.frame.shell import heading, require_index, shell
+from deconv_dashboard.frame.shell import escape, heading, require_index, shell
 from deconv_dashboard.frame.tabs import open_tab
-from deconv_dashboard.gallery import answers, refining, tour
+from deconv_dashboard.gallery import answers, comparison, refining, tour
 from deconv_dashboard.gallery.about_panel import about_panel
+from deconv_dashboard.gallery.chosen_tile import choose_tile, of_chosen
+from deconv_dashboard.gallery.comparison_sheet import download_both
 from deconv_dashboard.gallery.distribution import distribution
 from deconv_dashboard.gallery.downloads import downloads, file_stem
 from deconv_dashboard.gallery.groups_panel import groups_panel
@@ -33,15 +35,18 @@ PAGE = "feature_map"
 
 
 def toolbar(choice: Choice, index: ActivationIndex, layer: Layer) -> None:
-    """Draw the pickers of the map and of the label to compare with."""
+    """Draw the pickers of the map, of the label, and of the label to compare with."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         pickers.layer_picker(PAGE, index.layers, layer.name)
         pickers.map_picker(PAGE, layer, choice.map)
         st.space("stretch")
-        labels = [name for name in index.labels if name and name != choice.label]
-        chosen = choice.values.get("label2", "")
+        here, second = choice.label or "", choice.values.get("label2", "")
+        labels = [name for name in index.labels if name]
+        others = [name for name in labels if name != here]
         if labels:
-            pickers.label_picker(PAGE, "label2", "Compare with", labels, chosen, nothing="Nothing")
+            pickers.label_picker(PAGE, "label", "Label", labels, here, nothing="All labels")
+        if others:
+            pickers.label_picker(PAGE, "label2", "Compare with", others, second, nothing="Nothing")
 
 
 def top_of_map(
@@ -56,12 +61,18 @@ def top_of_map(
     else:
         found = [answers.in_band(choice, unit, k, label, band) for label in asked]
     messages.fires_in_line(choice, unit, asked)
+    compared = comparison.compared(choice, unit)
+    if compared is not None:
+        st.markdown(escape(compared.sentence))
     messages.band_lines(choice, unit, asked, band, k)
     checking = st.container()
     if any(answer.activations for answer in found):
         found = answers.with_pictures(choice, found)
     if any(answer.pictures.found for answer in found):
         grids(choice, layer, unit, found, band, buttons)
+        if compared is not None:
+            with buttons:
+                download_both(choice, compared, found, layer, unit, band)
     if band == bands.SILENT:
         for label in asked:
             silent_images(choice, unit, label, k)
@@ -69,19 +80,26 @@ def top_of_map(
     for label in asked:
         spread_row(choice, unit, label)
     reconstructing.let_them_paint()
-    tab(choice, index, unit, found)
+    tab(choice, index, unit, found, compared)
     if band == bands.TOP:
         with checking:
             refining.settle(choice, layer.name, unit.channel, k, found)
 
 
-def tab(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[Answer]) -> None:
+def tab(
+    choice: Choice,
+    index: ActivationIndex,
+    unit: Unit,
+    shown: Sequence[Answer],
+    compared: comparison.Comparison | None,
+) -> None:
     """Draw the open tab."""
+    picked = answers.chosen(shown, choice.rank)
     tabs = {
-        "numbers": lambda: distribution(choice, index, unit, shown),
-        "fired": lambda: of_chosen(choice, shown, where_it_fired),
-        "about": lambda: of_chosen(choice, shown, about_panel),
-        "rules": lambda: of_chosen(choice, shown, rules_panel),
+        "numbers": lambda: distribution(choice, index, unit, shown, compared),
+        "fired": lambda: of_chosen(choice, picked, where_it_fired),
+        "about": lambda: of_chosen(choice, picked, about_panel),
+        "rules": lambda: of_chosen(choice, picked, rules_panel),
         "labels": lambda: labels_panel(choice, index, unit),
         "similar": lambda: similar_panel(choice, unit),
         "groups": lambda: groups_panel(choice, unit),
@@ -92,30 +110,17 @@ def tab(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[Answ
         tabs[name]()
 
 
-def of_chosen(
-    choice: Choice, shown: Sequence[Answer], draw: Callable[[Choice, answers.Picked], None]
-) -> None:
-    """Draw something about the chosen tile."""
-    picked = answers.chosen(shown, st.session_state.get("chosen_tile", ""))
-    if picked is None:
-        st.caption("There is no picture to choose: the map fires in none of these images.")
-    else:
-        draw(choice, picked)
-
-
 def grids(
     choice: Choice, layer: Layer, unit: Unit, shown: Sequence[Answer], band: str, buttons: Place
 ) -> None:
     """Draw reconstructions and patches on one scale; the buttons go into the heading."""
     scale = answers.scale_for(choice.values.get("scale", "clipped"), shown)
 
-    def choose(tile: str) -> None:
-        st.session_state["chosen_tile"] = f"{unit} {tile}"
-        if choice.values.get("tab") not in ("about", "rules"):
-            address.visit(PAGE, tab="fired")
-
-    chosen = st.session_state.get("chosen_tile", "")
-    gallery(answers.side_by_side(shown, scale, chosen), key="map_top", on_pick=choose)
+    gallery(
+        answers.side_by_side(shown, scale, choice.rank),
+        key="map_top",
+        on_pick=lambda place: choose_tile(choice, int(place)),
+    )
     messages.missing_note(choice, shown)
     messages.changed_note(choice)
     for answer in shown:

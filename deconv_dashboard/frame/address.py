@@ -20,7 +20,7 @@ from deconv_core.pictures import Rule
 PARAMETERS = (
     *("network", "dataset", "layer", "map", "label", "label2"),
     *("scale", "rule", "k", "band", "copies", "tab", "view", "order", "show", "part"),
-    *("image", "position", "once", "list"),
+    *("image", "position", "once", "list", "rank"),
 )
 PAGE_FILES = {
     "start": "app.py",
@@ -64,6 +64,8 @@ _CARRIED = (
     *("network", "dataset", "layer", "map", "label", "copies"),
     *("tab", "view", "order", "show", "part", "rule", "once", "list"),
 )
+_RANKED = ("network", "dataset", "layer", "map", "label", "label2", "k", "band", "copies")
+"""A change of one of these ranks other images, so the chosen rank is forgotten."""
 _SHOWN = {
     "start": ("network", "dataset"),
     "layer": (
@@ -72,7 +74,7 @@ _SHOWN = {
     ),
     "feature_map": (
         *("network", "dataset", "layer", "map", "label", "label2"),
-        *("scale", "rule", "k", "band", "copies", "tab"),
+        *("scale", "rule", "k", "band", "copies", "tab", "rank"),
     ),
     "image": (
         *("network", "dataset", "label", "image", "layer", "map"),
@@ -123,6 +125,8 @@ def visit(page: str, **changes: Any) -> None:
     """Change parameters of this page; for widget callbacks. None removes a parameter."""
     remembered = st.session_state.get("address", {})
     given = {name: "" if value is None else str(value) for name, value in changes.items()}
+    if any(given.get(name, "") != remembered.get(name, "") for name in _RANKED if name in given):
+        given = {"rank": "", **given}
     wanted = {name: text for name, text in {**remembered, **given}.items() if text}
     st.session_state["address"] = wanted
     st.session_state["address_waiting"] = (page, wanted)

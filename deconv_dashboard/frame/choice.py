@@ -150,6 +150,9 @@ def _check_display(page: str, values: dict[str, str], notes: list[str]) -> None:
             f"“{_quoted(k)}” pictures cannot be shown; choose 1 to {address.MOST}. Showing 9."
         )
         values.pop("k")
+    if not 1 <= whole_number(values.get("rank", "1")) <= 2 * address.MOST:
+        notes.append(f"There is no picture of rank “{_quoted(values['rank'])}”; showing rank 1.")
+        values.pop("rank")
     if (rule := values.get("rule", "deconvnet")) not in address.RULES:
         notes.append(
             f"There is no rule “{_quoted(rule)}”; choose one of {', '.join(address.RULES)}. Using "

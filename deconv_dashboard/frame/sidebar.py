@@ -53,7 +53,7 @@ def sidebar(page: str, choice: Choice) -> None:
         go_to_box(choice)
     _network_picker(page, choice)
     _dataset_picker(page, choice)
-    if page in ("layer", "feature_map", "image"):
+    if page in ("layer", "image"):  # on Feature map it stands beside the label to compare with
         _label_picker(page, choice)
     _jobs(page, choice)
     if choice.network.network_id == "demo":

@@ -222,34 +222,36 @@ def fires_in(choice: Choice, answer: Answer, k: int) -> None:
         st.caption(f"Fires in {count} of {counted(total, noun)}{within}. All are shown.")
 
 
-def side_by_side(shown: Sequence[Answer], scale: Scale, chosen_key: str) -> list[Panel]:
-    """The panels of one or two answers; two answers get one column each."""
-    pairs = [
-        panels(
+def side_by_side(shown: Sequence[Answer], scale: Scale, chosen: int) -> list[Panel]:
+    """The panels of one or two answers: each reconstruction grid, then its patch grid.
+
+    Args:
+        shown: the answers.
+        scale: the scale of the reconstructions.
+        chosen: place of the tile with a frame, among the tiles of all answers, from 1.
+    """
+    drawn_panels: list[Panel] = []
+    before, chosen = 0, _place(shown, chosen)
+    for answer in shown:
+        drawn_panels += panels(
             answer,
             scale,
             names_map=False,
-            chosen=_chosen_rank(answer, number, chosen_key),
-            value=lambda rank, _, number=number: f"{number}.{rank}",  # type: ignore[misc]
+            chosen=chosen - before,
+            value=lambda rank, _, before=before: str(before + rank),  # type: ignore[misc]
         )
-        for number, answer in enumerate(shown)
-    ]
-    return [pair[kind] for kind in range(2) for pair in pairs]
+        before += len(answer.activations)
+    return drawn_panels
 
 
-def _chosen_rank(answer: Answer, number: int, chosen_key: str) -> int:
-    if not answer.activations:
-        return 0
-    address, _, place = chosen_key.partition(" ")
-    if address != str(answer.activations[0].unit):
-        return 1 if number == 0 else 0
-    answered, _, rank = place.partition(".")
-    return int(rank) if int(answered) == number else 0
+def _place(shown: Sequence[Answer], chosen: int) -> int:
+    """The chosen place; the first if there are fewer tiles."""
+    return chosen if chosen <= sum(len(answer.activations) for answer in shown) else 1
 
 
 @dataclass(frozen=True)
 class Picked:
-    """The chosen tile, its rank in words, and the copies that its image stands for."""
+    """The chosen tile, its rank as Markdown, and the copies that its image stands for."""
 
     rank: str
     activation: Activation
@@ -258,14 +260,21 @@ class Picked:
     copies: tuple[str, ...] = ()
 
 
-def chosen(shown: Sequence[Answer], chosen_key: str) -> Picked | None:
-    """The chosen tile; the strongest one if no tile of this map was chosen."""
-    for number, answer in enumerate(shown):
-        rank = _chosen_rank(answer, number, chosen_key)
-        if 0 < rank <= len(answer.activations):
-            activation = answer.activations[rank - 1]
-            made, copies = answer.pictures, answer.copies_of(activation)
-            place = answer.ranks.get(activation.image_id)
-            said = f"{place.rank:,} of {place.total:,}" if place else str(rank)
-            return Picked(said, activation, made.found.get(rank), made.keys.get(rank), copies)
+def chosen(shown: Sequence[Answer], place: int) -> Picked | None:
+    """The tile at a place among the tiles of all answers; the first one if there are fewer."""
+    left = _place(shown, place)
+    for answer in shown:
+        if left <= len(answer.activations):
+            return _picked(answer, left, names_label=len(shown) > 1)
+        left -= len(answer.activations)
     return None
+
+
+def _picked(answer: Answer, rank: int, *, names_label: bool) -> Picked:
+    activation = answer.activations[rank - 1]
+    made, copies = answer.pictures, answer.copies_of(activation)
+    place = answer.ranks.get(activation.image_id)
+    said = f"{place.rank:,} of {place.total:,}" if place else str(rank)
+    if names_label and answer.label:
+        said = f"{said}, {escape(answer.label)}"
+    return Picked(said, activation, made.found.get(rank), made.keys.get(rank), copies)

@@ -25,7 +25,11 @@ from deconv_dashboard.wording import activation_text, native_side
 _FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
 _KINDS: tuple[Kind, Kind] = ("reconstruction", "patch")
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
-_COLUMNS, _LINE, _GAP, _HEAD = 3, 14, 8, 44
+_COLUMNS, _LINE = 3, 14
+GAP = 8
+"""Pixels between tiles and around them."""
+HEAD = 44
+"""Height of the two lines at the top."""
 
 
 def tile_side(layer: Layer, least: int) -> int:
@@ -49,26 +53,53 @@ def sheet(
     Two lines above say what they show and what they were made from.
     """
     side = tile_side(layer, 300 if large else 150)
-    rows = -(-len(pictures) // _COLUMNS)
-    lines_below = 3 if copies else 2
-    cell, height = side + _GAP, side + lines_below * _LINE + _GAP + 6
-    width = 2 * _COLUMNS * cell + 4 * _GAP
-    paper = Image.new("RGB", (width, _HEAD + rows * height + _GAP), "white")
+    height = HEAD + grids_height(len(pictures), side, copies)
+    paper = new_paper(side, height, title, f"{made.line} · {scale.caption}")
+    draw_grids(paper, HEAD, pictures, side, scale, copies)
+    return png_bytes(paper, about=made.png_info(title))
+
+
+def new_paper(side: int, height: int, title: str, under: str) -> Image.Image:
+    """White paper for both grids; at its top a title and a line under it."""
+    width = 2 * _COLUMNS * (side + GAP) + 4 * GAP
+    paper = Image.new("RGB", (width, height), "white")
     draw, small, large_font = ImageDraw.Draw(paper), font(11), font(15)
-    draw.text((_GAP, 6), fitted(title, large_font, width - 2 * _GAP), "black", large_font)
-    under = fitted(f"{made.line} · {scale.caption}", small, width - 2 * _GAP)
-    draw.text((_GAP, 26), under, "#555555", small)
+    draw.text((GAP, 6), fitted(title, large_font, width - 2 * GAP), "black", large_font)
+    draw.text((GAP, 26), fitted(under, small, width - 2 * GAP), "#555555", small)
+    return paper
+
+
+def grids_height(
+    pictures: int, side: int, copies: Mapping[str, Sequence[str]] | None = None
+) -> int:
+    """Height of both grids with captions and the gap below them."""
+    return -(-pictures // _COLUMNS) * _row_height(side, copies) + GAP
+
+
+def _row_height(side: int, copies: Mapping[str, Sequence[str]] | None) -> int:
+    return side + (3 if copies else 2) * _LINE + GAP + 6
+
+
+def draw_grids(
+    paper: Image.Image,
+    head: int,
+    pictures: Sequence[Reconstruction],
+    side: int,
+    scale: Scale,
+    copies: Mapping[str, Sequence[str]] | None = None,
+) -> None:
+    """Draw both grids side by side on a paper, ``head`` pixels below its top."""
+    draw, small, cell = ImageDraw.Draw(paper), font(11), side + GAP
     for place, picture in enumerate(pictures):
         row, column = divmod(place, _COLUMNS)
         captions = zip(_KINDS, _captions(place + 1, picture, copies), strict=True)
         for half, (kind, lines) in enumerate(captions):
-            left = _GAP + half * (_COLUMNS * cell + 2 * _GAP) + column * cell
-            top = _HEAD + row * height
+            left = GAP + half * (_COLUMNS * cell + 2 * GAP) + column * cell
+            top = head + row * _row_height(side, copies)
             paper.paste(tile(picture, kind, scale, side), (left, top))
             for number, text in enumerate(lines):
                 corner = (left, top + side + 2 + number * _LINE)
                 draw.text(corner, fitted(text, small, side), "black", small)
-    return png_bytes(paper, about=made.png_info(title))
 
 
 def _captions(

@@ -7,48 +7,80 @@ from collections.abc import Sequence
 import streamlit as st
 
 from deconv_core.index.activation_index import ActivationIndex
-from deconv_core.output.figures import peak_histogram
+from deconv_core.output.figures import compared_histograms, peak_histogram
 from deconv_core.units import Unit
 from deconv_dashboard import bands
 from deconv_dashboard.frame import address, messages
+from deconv_dashboard.gallery.chosen_tile import choose_tile
+from deconv_dashboard.gallery.comparison import Comparison
 from deconv_dashboard.gallery.downloads import file_stem
 from deconv_dashboard.server import resources
 from deconv_dashboard.values import Answer, Choice
 
 
 def distribution(
-    choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[Answer]
+    choice: Choice,
+    index: ActivationIndex,
+    unit: Unit,
+    shown: Sequence[Answer],
+    compared: Comparison | None = None,
 ) -> None:
     """Draw histogram and table side by side; a click on a bar shows its images."""
     left, right = st.columns(2, gap="medium")
     everything = [activation for answer in shown for activation in answer.activations]
     with left:
-        st.markdown("## Peaks over all images")
-        figure = peak_histogram(resources.peaks_of(choice, unit), everything, unit)
-        figure.update_layout(legend={"x": 1, "xanchor": "right"})
-        key = f"histogram {unit}"
+        if compared is None:
+            st.markdown("## Peaks over all images")
+            figure = peak_histogram(resources.peaks_of(choice, unit), everything, unit)
+            figure.update_layout(legend={"x": 1, "xanchor": "right"})
+            said = messages.of_all_images(choice)
+        else:
+            st.markdown("## Peaks in both groups of images")
+            figure = compared_histograms(compared.groups, unit)
+            said = f"In the area, pairs of equal peaks count half. {messages.as_scanned(choice)}"
+        bars = sum(trace.type == "bar" for trace in figure.data)
+        key = f"histogram {unit} {bars}"
         st.plotly_chart(
             figure,
             key=key,
-            on_select=lambda: _show_bar(key),
+            on_select=lambda: _show_bar(key, bars),
             selection_mode="points",
             config={"displayModeBar": False},
             alt=f"Histogram of the peaks of {unit}",
         )
-        said = messages.of_all_images(choice)
         st.caption(f"Click a bar to see its images. {said}")
     with right:
         st.markdown("## Table")
         if everything:
-            stem = file_stem(choice, unit.layer, unit.channel, choice.label)
-            messages.table(shown, index.layers, stem, "map_table", height=280, made=choice.made)
+            _table(choice, index, unit, shown)
         else:
             st.caption("Nothing to list: the map fires in none of these images.")
 
 
-def _show_bar(key: str) -> None:
+def _table(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[Answer]) -> None:
+    """Draw the activations; a click on a row chooses its tile."""
+
+    def picked() -> None:
+        for row, _ in st.session_state[f"map_table {unit}"]["selection"]["cells"]:
+            choose_tile(choice, row + 1)
+
+    stem = file_stem(choice, unit.layer, unit.channel, choice.label)
+    messages.table(
+        shown,
+        index.layers,
+        stem,
+        key=f"map_table {unit}",
+        on_select=picked,
+        selection_mode="single-cell",
+        height=280,
+        made=choice.made,
+    )
+    st.caption("Click a row to see where the map fired.")
+
+
+def _show_bar(key: str, bars: int) -> None:
     for point in st.session_state[key]["selection"]["points"]:
-        of_marks = point["curve_number"] > 0
+        of_marks = point["curve_number"] >= bars
         if of_marks or point["y"]:  # not a bar of no images
             least, below = point["customdata"]
             address.visit("feature_map", band=bands.bar(least, below))

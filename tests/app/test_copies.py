@@ -132,9 +132,7 @@ def test_where_it_fired_names_the_copies(open_page: OpenPage, index: ActivationI
     question = {"layer": "conv1_1", "map": "0", "label": "people"}
     found = index.top("conv1_1", 0, 9, "people")
     rank = [activation.image_id in PAIRS for activation in found].index(True) + 1
-    app = open_page("feature_map", **question, tab="fired")
-    app.session_state["chosen_tile"] = f"conv1_1/0 0.{rank}"
-    app.run()
+    app = open_page("feature_map", **question, tab="fired", rank=str(rank))
     assert "Files of equal content: people/red.png." in words(app)
 
 

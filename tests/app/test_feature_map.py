@@ -62,6 +62,31 @@ def test_two_labels_side_by_side(open_page: OpenPage, index: ActivationIndex) ->
     assert address(app)["label2"] == "people"
 
 
+def test_the_link_names_the_chosen_rank(open_page: OpenPage, index: ActivationIndex) -> None:
+    app = open_page("feature_map", layer="conv4_4", map="3", tab="fired", rank="3")
+    assert "Where it fired: rank 3" in words(app)
+    assert f"{index.top('conv4_4', channel=3)[2].image_id} · activation" in words(app)
+    assert address(app)["rank"] == "3"
+
+
+def test_ranks_go_on_in_the_second_label(open_page: OpenPage, index: ActivationIndex) -> None:
+    asked = {"layer": "conv4_1", "map": "1", "label": "dog", "label2": "people", "tab": "fired"}
+    first, second = (index.top("conv4_1", channel=1, label=name) for name in ("dog", "people"))
+    app = open_page("feature_map", **asked, rank=str(len(first) + 2))
+    assert "Where it fired: rank 2, people" in words(app)
+    assert f"{second[1].image_id} · activation" in words(app)
+    beyond = open_page("feature_map", **asked, rank=str(len(first) + len(second) + 1))
+    assert "Where it fired: rank 1, dog" in words(beyond)
+
+
+def test_another_map_forgets_the_rank_and_another_scale_keeps_it(open_page: OpenPage) -> None:
+    app = open_page("feature_map", layer="conv4_4", map="3", rank="2")
+    app.segmented_control(key="pick_scale").select("99").run()
+    assert address(app)["rank"] == "2"
+    app.button(key="next_map").click().run()
+    assert "rank" not in address(app)
+
+
 def test_a_dead_map_says_so(open_page: OpenPage, index: ActivationIndex) -> None:
     app = open_page("feature_map", layer=DEAD[0], map=str(DEAD[1]))
     assert f"Fires in none of {sum(index.labels.values())} images" in words(app)

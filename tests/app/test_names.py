@@ -11,6 +11,7 @@ import pytest
 import streamlit as st
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Dataframe
 
 from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
@@ -48,6 +49,10 @@ TESTED = {
     ): "test_orders_by_labels_named_alike",
     ("deconv_dashboard/gallery/distribution.py", "key"): CHART,
     ("deconv_dashboard/gallery/image_maps.py", "pick_list"): FIXED,
+    (
+        "deconv_dashboard/gallery/distribution.py",
+        "map_table {unit}",
+    ): "test_a_row_of_the_table_is_the_tile_it_showed",
     ("deconv_dashboard/gallery/labels_panel.py", "key"): CHART,
     ("deconv_dashboard/frame/pickers.py", "pick_band"): FIXED,
     ("deconv_dashboard/frame/pickers.py", "pick_rule"): FIXED,
@@ -119,7 +124,7 @@ def test_every_list_is_in_the_table_above() -> None:
 
 def test_lists_that_are_not_fixed_take_their_labels_from_distinct() -> None:
     for place, call in lists_of_the_product().items():
-        if TESTED[place] in (FIXED, CHART, LAYERS) or "maps_table" in place[1]:
+        if TESTED[place] in (FIXED, CHART, LAYERS) or "_table" in place[1]:
             continue
         options = ast.unparse(call.args[1])
         labelled = options.removeprefix("list(").removesuffix(")")
@@ -289,7 +294,7 @@ def odd_labels(home: Home, network: Network, tmp_path: Path) -> str:
 
 
 def test_labels_called_as_no_label_is(open_page: OpenPage, odd_labels: str) -> None:
-    app = open_page("feature_map", dataset=odd_labels)
+    app = open_page("layer", dataset=odd_labels)
     for name, shown in (
         ("Dog", "Dog (1)"),
         ("dog", "dog · 2 (1)"),
@@ -299,6 +304,13 @@ def test_labels_called_as_no_label_is(open_page: OpenPage, odd_labels: str) -> N
         app.selectbox(key="pick_label").set_value(shown).run()
         assert address(app).get("label") == name
     assert len(by_label(app, "pick_label")) == 6
+    app = open_page("feature_map", dataset=odd_labels)
+    assert len(by_label(app, "pick_label_here")) == 6
+    for name, shown in (("Dog", "Dog"), ("dog", "dog · 2"), ("All labels", "All labels · 2")):
+        app.selectbox(key="pick_label_here").set_value(shown).run()
+        assert address(app).get("label") == name
+    app.selectbox(key="pick_label_here").set_value("All labels").run()
+    assert "label" not in address(app)
     by_label(app, "pick_label2_here")
     for name, shown in (("Nothing", "Nothing · 2"), (None, "")):
         app.selectbox(key="pick_label2_here").set_value(shown).run()
@@ -377,6 +389,27 @@ def test_stops_of_one_name(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch)
         assert (address(app)["layer"], address(app)["map"]) == (unit.layer, str(unit.channel))
 
 
+def click_a_cell(app: AppTest, table: Dataframe, row: int, column: str) -> None:
+    states = app._tree.get_widget_states()
+    chosen = {"selection": {"rows": [], "columns": [], "cells": [[row, column]]}}
+    states.widgets.append(WidgetState(id=table.proto.id, string_value=json.dumps(chosen)))
+    app._run(states)
+    assert not app.exception
+
+
+def test_a_row_of_the_table_is_the_tile_it_showed(
+    open_page: OpenPage, index: ActivationIndex
+) -> None:
+    app = open_page("feature_map", layer="conv4_1", map="1", label="dog", label2="people")
+    first, second = (index.top("conv4_1", channel=1, label=name) for name in ("dog", "people"))
+    table = app.dataframe(key="map_table conv4_1/1")
+    row = len(first) + 1
+    assert table.value["image_id"].tolist()[row] == second[1].image_id
+    click_a_cell(app, table, row, "value")
+    assert address(app)["rank"] == str(row + 1)
+    assert f"{second[1].image_id} · activation" in words(app)
+
+
 def test_a_row_is_the_map_it_showed(
     home: Home, open_page: OpenPage, index: ActivationIndex
 ) -> None:
@@ -386,17 +419,7 @@ def test_a_row_is_the_map_it_showed(
     table = app.dataframe(key="maps_table_conv3_2")
     shown = table.value["channel"].tolist()
     app.text_input(key="maps_filter").set_value(str(shown[2]))  # shown[2] alone, in row 0
-    states = app._tree.get_widget_states()
-    states.widgets.append(
-        WidgetState(
-            id=table.proto.id,
-            string_value=json.dumps(
-                {"selection": {"rows": [], "columns": [], "cells": [[2, "max"]]}}
-            ),
-        )
-    )
-    app._run(states)
-    assert not app.exception
+    click_a_cell(app, table, 2, "max")
     assert address(app)["map"] == str(shown[2])
     assert f"Feature map {shown[2]} of conv3_2" in words(app)
     st.cache_data.clear()

@@ -73,6 +73,8 @@ def test_unknown_names_fall_back_with_a_note(
         ("scale", "log", "no scale “log”", None),
         ("k", "0", "“0” pictures", None),
         ("k", "101", "“101” pictures", None),
+        ("rank", "0", "no picture of rank “0”", None),
+        ("rank", "1.3", "no picture of rank “1.3”", None),
     ],
 )
 def test_nonsense_in_the_address_falls_back_with_a_note(

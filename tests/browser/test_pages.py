@@ -115,7 +115,9 @@ def a_tile_can_be_enlarged_and_gone_through(page: Page) -> None:
 
 def a_chosen_tile_shows_where_it_fired(page: Page) -> None:
     tiles(page, "patch").nth(1).click()
-    expect(page.get_by_role("heading", name="Where it fired: rank 2")).to_be_visible()
+    expect(page.get_by_role("heading", name="Where it fired: rank 2")).to_be_in_viewport()
+    expect(page.locator(".st-key-chosen_tile .position").nth(2)).to_be_in_viewport()
+    assert "rank=2" in page.url
     link = page.get_by_role("link", name="Open the image")
     expect(link).to_have_count(1)  # while a page runs again, the old one may still be there
     link.click()

@@ -126,7 +126,8 @@ function enlargePlace(root, panels, panel, place) {
   const dialog = element("dialog", "large");
   dialog.setAttribute("role", "dialog");
   dialog.setAttribute("aria-label", "Enlarged pictures");
-  const shown = panels.length === 4 ? [panel % 2, (panel % 2) + 2] : panels.map((_, n) => n);
+  const pair = panel - (panel % 2); // of four panels each two are an answer
+  const shown = panels.length === 4 ? [pair, pair + 1] : panels.map((_, n) => n);
   const last = panels[panel].tiles.length - 1;
   const show = (rank) => {
     place = Math.min(last, Math.max(0, rank));
@@ -182,6 +183,7 @@ function drawGallery(root, data, send) {
     if (panel.columns && panel.heading && !panel.kind.includes("row")) {
       box.classList.add("level");
       box.style.setProperty("--rows", Math.ceil(panel.tiles.length / panel.columns));
+      box.style.setProperty("--tiles", panel.tiles.length);
     }
     box.setAttribute("aria-label", panel.heading);
     if (panel.heading) {

@@ -1,0 +1,13 @@
+// Scrolls to what is shown of the chosen tile, once after each click on a tile.
+
+export default function ({ data }) {
+  const page = document.documentElement.dataset; // outlives this component, as tabs come and go
+  if (!data.clicked || page.tileClicked === data.clicked) return;
+  page.tileClicked = data.clicked;
+  requestAnimationFrame(() => {
+    const shown = document.querySelector(`.st-key-${data.place}`);
+    if (!shown) return;
+    const fits = shown.clientHeight < window.innerHeight;
+    shown.scrollIntoView({ block: fits ? "nearest" : "start" });
+  });
+}
