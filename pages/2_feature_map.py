@@ -43,10 +43,11 @@ def toolbar(choice: Choice, index: ActivationIndex, layer: Layer) -> None:
         here, second = choice.label or "", choice.values.get("label2", "")
         labels = [name for name in index.labels if name]
         others = [name for name in labels if name != here]
-        if labels:
-            pickers.label_picker(PAGE, "label", "Label", labels, here, nothing="All labels")
-        if others:
-            pickers.label_picker(PAGE, "label2", "Compare with", others, second, nothing="Nothing")
+        with st.container(horizontal=True, gap="small", width="content"):
+            if labels:
+                pickers.label_picker(PAGE, "label", "Label", labels, here, "All labels")
+            if others:
+                pickers.label_picker(PAGE, "label2", "Compare with", others, second, "Nothing")
 
 
 def top_of_map(

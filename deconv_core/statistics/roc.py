@@ -46,9 +46,9 @@ class Area:
 def between(first: Values, second: Values) -> Area:
     """How well the peaks tell one group of images from another; both groups need an image."""
     codes = np.repeat(np.array([1, 0]), [len(first), len(second)])
-    area = areas(np.concatenate([first, second])[None], codes, 2)[0, 1]
-    low, high = interval(area, np.float64(len(first)), np.float64(len(second)))
-    return Area(float(area), float(low), float(high), len(first), len(second))
+    area = areas(np.concatenate([first, second])[None], codes, 2)[0, 1:]
+    low, high = interval(area, np.array([len(first)], float), np.array([len(second)], float))
+    return Area(float(area[0]), float(low[0]), float(high[0]), len(first), len(second))
 
 
 def areas(values: Values, codes: Codes, labels: int) -> Numbers:

@@ -188,7 +188,7 @@ def label_picker(
         format_func=shown.__getitem__,
         key=key_showing(key, chosen),
         on_change=changed,
-        width=170,
+        width=145,
     )
 
 

@@ -30,7 +30,7 @@ from deconv_dashboard.gallery.downloads import file_stem
 from deconv_dashboard.server.drawn import png_bytes
 from deconv_dashboard.values import Answer, Choice
 
-_LETTERS = 130
+_LETTER = 7  # pixels, the mean width of one in the sentence
 _LINE, _NAME = 16, 24
 _PLOT, _AXIS, _KEY = 110, 20, 130
 
@@ -74,7 +74,7 @@ def comparison_sheet(
     Two lines above say what it shows and what it was made from.
     """
     side = tile_side(layer, 150)
-    said = textwrap.wrap(compared.sentence, _LETTERS)
+    said = textwrap.wrap(compared.sentence, 6 * side // _LETTER)
     heights = [_NAME + grids_height(len(one.pictures.all), side, one.copies) for one in shown]
     top = HEAD + _LINE * len(said) + GAP
     plotted = top + _PLOT + _AXIS + GAP

@@ -7,6 +7,7 @@ export default function ({ data }) {
   requestAnimationFrame(() => {
     const shown = document.querySelector(`.st-key-${data.place}`);
     if (!shown) return;
+    shown.style.scrollMarginTop = "3.75rem"; // of Streamlit's header
     const fits = shown.clientHeight < window.innerHeight;
     shown.scrollIntoView({ block: fits ? "nearest" : "start" });
   });
