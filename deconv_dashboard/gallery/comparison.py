@@ -13,6 +13,7 @@ from deconv_core.statistics import roc
 from deconv_core.units import Unit
 from deconv_dashboard.server import resources
 from deconv_dashboard.values import Choice
+from deconv_dashboard.wording import counted
 
 OTHERS = "the others"
 """Name of all images without the label that is compared with all."""
@@ -56,8 +57,8 @@ class Comparison:
         return (
             f"{self.verdict}: the area under the ROC curve is {found.area:.3f} (95 % interval "
             f"{found.low:.3f} to {found.high:.3f}), so an image of {first} has a larger peak than "
-            f"one of {second} in {100 * found.area:.3g} % of all pairs ({found.images:,} and "
-            f"{found.others:,} images)."
+            f"one of {second} in {100 * found.area:.3g} % of all pairs "
+            f"({counted(found.images, 'image')} against {found.others:,})."
         )
 
 

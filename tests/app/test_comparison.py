@@ -48,7 +48,7 @@ def test_the_verdict_follows_the_interval(
     said = comparison(first, second).sentence
     assert said.startswith(f"{verdict}: the area under the ROC curve is ")
     assert f"a larger peak than one of cat in {share} of all pairs" in said
-    assert said.endswith(f"({len(first)} and {len(second)} images).")
+    assert said.endswith(f"({len(first)} images against {len(second)}).")
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_the_page_says_the_area_between_two_labels(
     area = roc_auc_score(both["label"] == "dog", both["value"])
     assert f"the area under the ROC curve is {area:.3f} (95 % interval " in words(app)
     counts = both["label"].value_counts()
-    assert f"pairs ({counts['dog']} and {counts['people']} images)." in words(app)
+    assert f"pairs ({counts['dog']} images against {counts['people']})." in words(app)
     assert "Peaks in both groups of images" in words(app)
 
 
