@@ -29,9 +29,7 @@ VALUES = {
     "a query": "x' OR 1=1; --&map=3#fragment",
 }
 SHOWN = ("network", "dataset")
-OTHERS = (
-    *("layer", "map", "label", "label2", "scale", "k", "image", "position", "list", "rank"),
-)
+OTHERS = (*("layer", "map", "label", "label2", "scale", "k", "image", "position", "list", "rank"),)
 _KINDS = ("markdown", "caption", "info", "warning", "error", "success", "subheader", "title")
 
 
