@@ -13,6 +13,7 @@ from deconv_dashboard.gallery import answers, contact_sheet, refining
 from deconv_dashboard.gallery.correlations_panel import correlations_panel
 from deconv_dashboard.gallery.downloads import downloads, file_stem
 from deconv_dashboard.gallery.named_maps import named_maps
+from deconv_dashboard.gallery.prepare_panel import prepare_panel
 from deconv_dashboard.gallery.tiles import gallery
 from deconv_dashboard.server import reconstructing
 from deconv_dashboard.values import Answer, Choice
@@ -98,3 +99,4 @@ with place, messages.explained(choice):
     else:
         messages.dead_maps_note(index, layer.name)
         contact_sheet.all_maps(choice, index, layer)
+        prepare_panel(choice, index, layer)

@@ -16,7 +16,7 @@ from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.frame.address import run_again
 from deconv_dashboard.frame.choice import escape
 from deconv_dashboard.frame.job_words import job_doing, job_text
-from deconv_dashboard.queue.state import JobState
+from deconv_dashboard.queue.state import RESTING, JobState
 from deconv_dashboard.server import resources
 from deconv_dashboard.wording import duration
 
@@ -135,7 +135,8 @@ def stop_buttons(
 
 def may_hang(state: JobState) -> bool:
     """True if a job has reported nothing new for so long that it may hang."""
-    if not state.active or (state.status == "waiting" and state.place):
+    rests = state.status == "running" and state.progress.step == RESTING
+    if not state.active or rests or (state.status == "waiting" and state.place):
         return False
     patience = DEAF_SECONDS if state.status == "cancelling" else QUIET_SECONDS
     return resources.job_silence().of(state) >= patience

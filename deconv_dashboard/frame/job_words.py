@@ -10,6 +10,7 @@ _DOING = {
     "scan": "Scanning",
     "export": "Exporting",
     "specificity": "Measuring pictures of",
+    "pictures": "Preparing pictures of",
     "weights": "Downloading VGG19's weights",
     "caltech256": "Downloading Caltech-256",
 }
@@ -17,6 +18,7 @@ _NOUNS = {
     "scan": "the scan",
     "export": "the export",
     "specificity": "the measurement",
+    "pictures": "the preparation of pictures",
     "weights": "the download of VGG19's weights",
     "caltech256": "the download of Caltech-256",
 }
@@ -29,6 +31,8 @@ def job_doing(registry: Registry, state: JobState) -> str:
         return f"Downloading the weights of {_network(registry, state)}"
     if not state.dataset:
         return doing
+    if state.kind == "pictures":
+        doing += f" {state.name} in"
     return f"{doing} {_images_of(registry, state)} with {_network(registry, state)}"
 
 
@@ -37,6 +41,9 @@ def job_noun(registry: Registry, state: JobState) -> str:
     noun = _NOUNS.get(state.kind, "another job")
     if state.kind == "weights" and state.network:
         return f"the download of the weights of {_network(registry, state)}"
+    if state.kind == "pictures":
+        noun += f" of {state.name} in"
+        return f"{noun} {_images_of(registry, state)}"
     return f"{noun} of {_images_of(registry, state)}" if state.dataset else noun
 
 

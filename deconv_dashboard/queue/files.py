@@ -40,13 +40,14 @@ class JobRecord:
         job_id: 16 hex digits, also on the command line of its process.
         number: place in the queue; jobs run in the order of their numbers.
         pid: id of its process.
-        kind: "scan", "export", "specificity", "weights" or "caltech256".
+        kind: "scan", "export", "specificity", "pictures", "weights" or "caltech256".
         key: names the work; only one job of a key is active at a time.
         dataset: id of the dataset it reads, or "".
         network: id of the network it uses, or "".
         name: name of the file it writes, or "".
         disk: bytes it may add to the data folder.
         order: what to do; its fields depend on ``kind``.
+        gives_way: True puts it behind every job that does not give way.
     """
 
     job_id: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
@@ -59,6 +60,12 @@ class JobRecord:
     name: str = ""
     disk: int = 0
     order: Mapping[str, Any] = field(default_factory=dict)
+    gives_way: bool = False
+
+    @property
+    def place(self) -> tuple[bool, int, str]:
+        """Sorts records into the order of the queue."""
+        return self.gives_way, self.number, self.job_id
 
 
 @dataclass(frozen=True)
@@ -118,7 +125,12 @@ class JobFiles:
         """The records of all jobs, in the order of the queue."""
         names = (path.name.removesuffix(".job.json") for path in self.folder.glob("*.job.json"))
         found = [record for name in names if (record := self.record(name))]
-        return sorted(found, key=lambda record: (record.number, record.job_id))
+        return sorted(found, key=lambda record: record.place)
+
+    def before(self, record: JobRecord) -> list[JobRecord]:
+        """The active jobs before this one in the queue."""
+        earlier = (other for other in self.records() if other.place < record.place)
+        return [other for other in earlier if self.active(other)]
 
     def active(self, record: JobRecord) -> bool:
         """True while a job waits or works; False from its last line of progress on."""

@@ -1,8 +1,8 @@
 """The queue of background jobs of one data folder; every session can start, see and stop jobs.
 
-Jobs run in the order in which they were started, by any server. No process manages the queue: each
-job is a process that waits for its own turn (``worker``). All other information comes from files
-(``files``).
+Jobs run in the order in which they were started, by any server; those that give way run when there
+are no others. No process manages the queue: each job is a process that waits for its own turn
+(``worker``). All other information comes from files (``files``).
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ from deconv_dashboard.writing import not_written
 _PROJECT = Path(__file__).parents[2]
 _NICENESS = 10
 _PATIENCE = 10.0  # seconds
-_NEEDING = {"export": "an export", "specificity": "a measurement"}
+_NEEDING = {
+    "export": "an export",
+    "specificity": "a measurement",
+    "pictures": "the preparation of pictures",
+}
 _LEAVING = 3.0  # seconds
 
 
@@ -42,7 +46,7 @@ class NewJob:
     """A job to start.
 
     Attributes:
-        kind: "scan", "export", "specificity", "weights" or "caltech256".
+        kind: "scan", "export", "specificity", "pictures", "weights" or "caltech256".
         key: names the work; only one job of a key is active at a time.
         module: the module that does the work (see ``worker``).
         order: what to do, a dataclass.
@@ -50,6 +54,7 @@ class NewJob:
         network: id of the network it uses, or "".
         name: name of the file it writes, or "".
         disk: the most bytes it may add to the data folder.
+        gives_way: True puts it behind every job that does not give way, also behind later ones.
     """
 
     kind: str
@@ -60,6 +65,7 @@ class NewJob:
     network: str = ""
     name: str = ""
     disk: int = 0
+    gives_way: bool = False
 
 
 class JobQueue:
@@ -217,6 +223,7 @@ class JobQueue:
             record = JobRecord(
                 *(job_id, number, process.pid, new.kind, new.key),
                 *(new.dataset, new.network, new.name, new.disk, order),
+                gives_way=new.gives_way,
             )
             write_whole(self._files.file(job_id, "job.json"), to_json(record).encode())
         except OSError as error:

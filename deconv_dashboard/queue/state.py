@@ -9,6 +9,8 @@ from deconv_core import errors
 from deconv_core.errors import DeconvError, DownloadError, NoRoomError, Remedy
 
 ENDS = ("done", "cancelled", "failed")
+RESTING = "Rests while other jobs are active"
+"""The step of a job that gives way to others."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class JobState:
     Attributes:
         status: active: "waiting", "running", "cancelling"; ended: "done", "cancelled" (a scan
             is paused: it keeps its finished images), "failed"; "none" if it was never started.
-        kind: "scan", "export", "specificity", "weights" or "caltech256".
+        kind: "scan", "export", "specificity", "pictures", "weights" or "caltech256".
         key: names the work.
         job_id: names this start of the work.
         dataset: id of the dataset it reads, or "".

@@ -79,9 +79,13 @@ def _wait_for_turn(files: JobFiles, job_id: str, cancel: Cancel) -> JobRecord:
     """
     at_once = job_limits().at_once
     record = _noted(files, job_id)
-    before = [other for other in files.records() if other.number < record.number]
-    while len(before := [other for other in before if files.active(other)]) >= at_once:
+    before = files.before(record)
+    while len(before) >= at_once:
         _rest(cancel)
+        if record.gives_way:  # others may have come before it
+            before = files.before(record)
+        else:
+            before = [other for other in before if files.active(other)]
     _rest(cancel, 0.0)
     return record
 

@@ -44,6 +44,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
                 "Scan {}",
                 "Try again",
                 "cancel sampling",
+                "cancel preparing",
                 "name {}",
                 "See why, and other ways",
             ),
