@@ -42,7 +42,7 @@ VIEWS = {
     "start": View("", 860, 18),
     "feature-map": View("feature_map", 1215, 27, (("layer", "conv4_4"), ("map", "37"))),
     "layer": View("layer", 1230, 146, (("layer", "conv4_4"),)),
-    "image": View("image", 800, 24, PLACE),
+    "image": View("image", 800, 12, PLACE),
 }
 """Name of the file in docs -> the screenshot."""
 PAGES = {"export": View("export", 1300), "method": View("method", 1300)}
