@@ -81,7 +81,7 @@ def with_pictures(choice: Choice, answers: Sequence[Answer]) -> list[Answer]:
     """
     wanted = [activation for answer in answers for activation in answer.activations]
     try:
-        made = reconstructing.watched(choice, wanted, height=420, rule=choice.rule)
+        made = reconstructing.watched(choice, wanted, "top", height=420, rule=choice.rule)
     except DeconvError as error:
         messages.trouble(choice, error)
         return list(answers)

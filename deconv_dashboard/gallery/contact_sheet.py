@@ -231,7 +231,7 @@ def map_tiles(
         part = units[first : first + _PART]
         best = resources.best_of_maps(choice, part)
         alive = [activation for activation in best if activation is not None]
-        made = reconstructing.watched(choice, alive, height=160)
+        made = reconstructing.watched(choice, alive, f"{key}_{first}", height=160)
         ranks = {activation: rank for rank, activation in enumerate(alive, 1)}
         tiles = []
         for unit, activation in zip(part, best, strict=True):

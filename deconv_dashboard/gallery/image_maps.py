@@ -135,7 +135,7 @@ def map_tiles(
 ) -> None:
     """Draw each map's reconstruction, with its patch; at one place all see the same, drawn once."""
     found = [one.activation for one in listed]
-    made = reconstructing.watched_in(network, shown.folder, found, 480, choice.rule)
+    made = reconstructing.watched_in(network, shown.folder, found, "maps", 480, choice.rule)
     tiles = []
     for number, one in enumerate(listed, 1):
         channel, extra = one.channel, [choice.name_of(one.activation.unit)]

@@ -136,7 +136,9 @@ def _reconstruction(
 ) -> Reconstruction | None:
     if activation.value <= 0:
         return None
-    made = reconstructing.watched_in(network, shown.folder, [activation], 240, choice.rule)
+    made = reconstructing.watched_in(
+        network, shown.folder, [activation], "occlusion", 240, choice.rule
+    )
     return made.found.get(1)
 
 

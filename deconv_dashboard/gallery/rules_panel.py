@@ -30,7 +30,9 @@ def rules_panel(choice: Choice, picked: answers.Picked) -> None:
     tiles, pictures = [], []
     try:
         for rule in RULES:
-            made = reconstructing.watched(choice, [activation], height=240, rule=rule)
+            made = reconstructing.watched(
+                choice, [activation], f"rule_{rule}", height=240, rule=rule
+            )
             pictures += made.all
             tiles += [
                 Tile(

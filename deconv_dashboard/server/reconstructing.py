@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,6 +96,7 @@ class _Order:
 def watched(
     choice: Choice,
     activations: Sequence[Activation],
+    place: str,
     height: int,
     rule: Rule = "deconvnet",
 ) -> Pictures:
@@ -103,7 +105,8 @@ def watched(
     Args:
         choice: network and dataset.
         activations: the activations.
-        height: height of the place reserved for the pictures, in pixels.
+        place: names the place of the pictures on the page.
+        height: height that is reserved for the first pictures at this place, in pixels.
         rule: how rectifications are undone.
 
     Raises:
@@ -118,13 +121,14 @@ def watched(
         choice.index.content_hashes(found.image_id for found in activations),
         rule,
     )
-    return _watched(order, height)
+    return _watched(order, place, height)
 
 
 def watched_in(
     network: deconv_core.Network,
     folder: ImageFolder,
     activations: Sequence[Activation],
+    place: str,
     height: int,
     rule: Rule = "deconvnet",
 ) -> Pictures:
@@ -134,7 +138,7 @@ def watched_in(
         DeconvError: they cannot be reconstructed.
     """
     order = _order(activations, folder, network.fingerprint, lambda: network, None, rule)
-    return _watched(order, height)
+    return _watched(order, place, height)
 
 
 def _order(
@@ -159,20 +163,34 @@ def _order(
     return _Order(activations, folder, network, scanned, keys, dict(missing), rule)
 
 
-def _watched(order: _Order, height: int) -> Pictures:
-    line = st.empty()  # always drawn, so that later elements keep their place in the page
+def _watched(order: _Order, place: str, height: int) -> Pictures:
+    # Both are always drawn, so that the pictures after them keep their place in the page.
+    line = st.container(key=f"reconstructing_{place}").empty()
+    room = st.empty()
     found = _found_before(order)
     wanted = [rank for rank in order.keys if rank not in found]
     if wanted:
         line.caption(f"Reconstructing {order.activations[0].unit.layer} …")
+        # Pictures of the run before stay in their place until the new ones are there.
+        waiting = nullcontext() if place in _places_drawn() else room.skeleton(height=height)
         try:
-            with st.skeleton(height=height):
+            with waiting:
                 compute(lambda cancel: _make(order, wanted, found, line, cancel))
         finally:
             line.empty()
             _keep([(order.keys[rank], found[rank]) for rank in wanted if rank in found])
+    _places_drawn().add(place)
     keys = {rank: order.keys[rank] for rank in found}
     return Pictures(dict(sorted(found.items())), order.missing, keys)
+
+
+def _places_drawn() -> set[str]:
+    """The places of the open page with pictures, in this run or in the one before."""
+    page = st.session_state.get("address_page")
+    known: tuple[object, set[str]] = st.session_state.get("places_drawn", (None, set()))
+    if known[0] != page:
+        known = st.session_state["places_drawn"] = (page, set())
+    return known[1]
 
 
 def _found_before(order: _Order) -> dict[int, Reconstruction]:

@@ -401,7 +401,7 @@ def test_kept_pictures(shelf: Shelf, tmp_path: Path) -> None:
         pictures.LATER.wait()
         resources.picture_store.clear()  # type: ignore[attr-defined]
         top = ActivationIndex.open(shelf.index_path).top("conv1_1", 0)
-        return [one.patch.tobytes() for one in pictures.watched(shelf.choice, top, 100).all]
+        return [one.patch.tobytes() for one in pictures.watched(shelf.choice, top, "here", 100).all]
 
     first = shown()
     assert shown() == first
@@ -439,14 +439,14 @@ def test_notes(shelf: Shelf) -> None:
 
 def test_a_picture_of_the_index_is_not_made_from_another_image(shelf: Shelf) -> None:
     best = shelf.best()
-    before = pictures.watched(shelf.choice, [best], 100)
+    before = pictures.watched(shelf.choice, [best], "here", 100)
     assert list(before.found) == [1]
     replace_picture(shelf)
-    after = pictures.watched(shelf.choice, [best], 100)
+    after = pictures.watched(shelf.choice, [best], "here", 100)
     assert not after.found
     assert isinstance(after.missing[1], ImageChangedError)
     write(shelf.dataset.root / NAME, OLD)  # it is back
-    assert list(pictures.watched(shelf.choice, [best], 100).found) == [1]
+    assert list(pictures.watched(shelf.choice, [best], "here", 100).found) == [1]
 
 
 def test_planes_strongest_thumbnails_and_overlays(
@@ -606,7 +606,7 @@ def test_a_download_holds_what_is_shown(shelf: Shelf) -> None:
     """There is no download of a picture that was changed."""
     best = shelf.best()
     replace_picture(shelf)
-    shown = pictures.watched(shelf.choice, [best], 100)
+    shown = pictures.watched(shelf.choice, [best], "here", 100)
     assert not shown.all
 
 

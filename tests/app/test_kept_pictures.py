@@ -306,16 +306,16 @@ def test_what_is_kept_is_what_the_core_makes(
     top = index.top("pool4")
     expected = reconstruct(network, images, top, rule=rule)
     for _ in range(2):
-        found = reconstructing.watched(choice, top, 100, rule)
+        found = reconstructing.watched(choice, top, "here", 100, rule)
         assert all(map(near, found.all, expected))
         restart()
         before = len(passes)
     assert before == len(passes)
     passes.clear()
-    assert len(reconstructing.watched(choice, top, 100, rule).found) == len(top)
+    assert len(reconstructing.watched(choice, top, "here", 100, rule).found) == len(top)
     assert not passes
     other = "gradient" if rule == "guided" else "guided"
-    reconstructing.watched(choice, top[:1], 100, other)
+    reconstructing.watched(choice, top[:1], "here", 100, other)
     assert passes, "another rule is another picture"
 
 
@@ -324,19 +324,19 @@ def test_a_damaged_file_costs_only_its_picture(
     choice: Choice, home: Home, passes: list[int], index: ActivationIndex
 ) -> None:
     top = index.top(LAYER)
-    first = reconstructing.watched(choice, top, 100).all
+    first = reconstructing.watched(choice, top, "here", 100).all
     restart()
     kept = files(home.registry.home)
     assert len(kept) == len(top)
     kept[4].write_bytes(kept[4].read_bytes()[:100])
     passes.clear()
-    again = reconstructing.watched(choice, top, 100).all
+    again = reconstructing.watched(choice, top, "here", 100).all
     assert sum(map(same, again, first)) >= len(first) - 1
     assert all(map(near, again, first))
     assert passes
     restart()
     passes.clear()
-    reconstructing.watched(choice, top, 100)
+    reconstructing.watched(choice, top, "here", 100)
     assert not passes, "it was kept again"
 
 
@@ -352,17 +352,17 @@ def test_of_an_image_that_was_changed_nothing_is_shown(
         *(home.registry, home.network, dataset, None, index, path, resources.index_stamp(path))
     )
     top = index.top(LAYER)
-    assert reconstructing.watched(choice, top, 100).found
+    assert reconstructing.watched(choice, top, "here", 100).found
     restart()
     before = (folder / "a.png").stat()
     drawings.save(folder, {"a.png": drawings.noise(3, 6)})
     os.utime(folder / "a.png", ns=(before.st_atime_ns, before.st_mtime_ns))
-    changed = reconstructing.watched(choice, top, 100)
+    changed = reconstructing.watched(choice, top, "here", 100)
     assert not changed.found
     assert isinstance(changed.missing[1], ImageChangedError)
     shutil.rmtree(folder)
     folder.mkdir()
-    assert not reconstructing.watched(choice, top, 100).found
+    assert not reconstructing.watched(choice, top, "here", 100).found
 
 
 @pytest.mark.usefixtures("nothing_kept")
@@ -380,7 +380,7 @@ def test_images_without_a_scan_leave_nothing(
 def test_pictures_are_deleted_with_their_scan(
     home: Home, choice: Choice, index: ActivationIndex, what: str
 ) -> None:
-    reconstructing.watched(choice, index.top(LAYER), 100)
+    reconstructing.watched(choice, index.top(LAYER), "here", 100)
     reconstructing.LATER.wait()
     other = KeptPictures(home.registry.home, MOST)
     other.put(made_from(), picture())

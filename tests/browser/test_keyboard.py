@@ -81,3 +81,27 @@ def test_of_twenty_quick_presses_only_the_newest_is_worked_on(
     opened(page, 7, "conv5_4")  # the narrow network's last map
     pictures_of(page, 7)
     assert 1 <= server.log().count("reconstructing") - before <= 2
+
+
+def test_nothing_moves_while_pictures_are_exchanged(shared: Scanned, open_page: OpenPage) -> None:
+    page = open_page(shared.url("feature_map", layer="conv5_3", map="4"))
+    pictures_of(page, 4)
+    grid = page.locator("section.reconstruction").first
+    expect(grid).to_be_visible()
+    grid.evaluate(
+        """(grid) => {
+            const host = grid.getRootNode().host ?? grid;
+            window.tops = [];
+            const look = () => {
+                window.tops.push(host.getBoundingClientRect().top);
+                requestAnimationFrame(look);
+            };
+            look();
+        }"""
+    )
+    for channel in (5, 6):
+        page.keyboard.press("ArrowRight")
+        opened(page, channel, "conv5_3")
+        pictures_of(page, channel)
+    tops = page.evaluate("window.tops")
+    assert max(tops) - min(tops) <= 1, (min(tops), max(tops))
