@@ -119,7 +119,7 @@ def title(choice: Choice, layer: Layer, place: image_maps.Place) -> None:
     said = {
         "": f"Strongest maps of {layer.name} {where}",
         UNUSUAL: f"Most unusual maps of {layer.name} {where}",
-        ALL: f"All {layer.channels} maps of {layer.name} in this image",
+        ALL: f"All maps of {layer.name} in this image",
     }
     st.markdown(f"## {said[choice.values.get('list', '')]}", width="stretch")
     image_maps.list_picker(choice)

@@ -15,7 +15,7 @@ from deconv_dashboard.limits import most_kept_pictures
 from deconv_dashboard.queue.state import JobState
 from deconv_dashboard.server import resources
 from deconv_dashboard.values import Choice
-from deconv_dashboard.wording import file_size
+from deconv_dashboard.wording import counted, file_size
 
 _TROUBLE = "preparing_error"
 
@@ -56,15 +56,16 @@ def _panel(choice: Choice, layer: Layer, pictures: int, state: JobState) -> None
 
 def _said(layer: Layer, pictures: int, room: int, most: int, *, done: bool) -> str:
     size, largest = file_size(room), file_size(most)
+    many = counted(pictures, "picture")
     if room > most:
         return (
-            f"The top 9 of every map: {pictures:,} pictures, about {size}. That is more than the "
+            f"The top 9 of every map: {many}, about {size}. That is more than the "
             f"{largest} of pictures that are kept."
         )
     if done:
         return f":material/check_circle: The pictures of {escape(layer.name)} were prepared."
     return (
-        f"The top 9 of every map: {pictures:,} pictures, about {size} of the {largest} that are "
+        f"The top 9 of every map: {many}, about {size} of the {largest} that are "
         "kept. They are made in the background and then appear at once, also after a restart."
     )
 

@@ -385,7 +385,7 @@ def test_picture_store_and_tiles(shelf: Shelf, network: Network) -> None:
         value = float(maps_of(network, pixels, "conv1_1")[0].max())
         where = np.unravel_index(maps_of(network, pixels, "conv1_1")[0].argmax(), (224, 224))
         asked = Activation(unit, NAME, int(where[0]), int(where[1]), value)
-        made = pictures.watched_in(network, folder, [asked], 100)
+        made = pictures.watched_in(network, folder, [asked], "here", 100)
         tile = drawn.tile_png(made.found[1], made.keys[1], "patch", ("percentile", 0.0, 99.0))
         box = made.found[1].box
         assert np.array_equal(

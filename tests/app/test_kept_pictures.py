@@ -370,7 +370,7 @@ def test_images_without_a_scan_leave_nothing(
     home: Home, network: Network, images: ImageFolder, index: ActivationIndex
 ) -> None:
     top = index.top(LAYER)
-    assert reconstructing.watched_in(network, images, top, 100).found
+    assert reconstructing.watched_in(network, images, top, "here", 100).found
     reconstructing.LATER.wait()
     assert files(home.registry.home) == []
 

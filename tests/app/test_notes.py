@@ -47,7 +47,7 @@ def test_each_field_is_saved_at_once(open_page: OpenPage, store: NotesStore) -> 
     app.text_input(key=key(app, "name")).set_value("  dog   mouths ").run()
     assert store.read()[UNIT].name == "dog mouths"
     assert ":material/check: Saved." in words(app)
-    assert "## Feature map 2 of conv3_1 · dog mouths" in words(app)
+    assert "# Feature map 2 of conv3_1 · dog mouths" in words(app)
     app.toggle(key=key(app, "star")).set_value(True).run()
     app.text_area(key=key(app, "note")).set_value("first\nsecond").run()
     assert not app.exception
@@ -133,8 +133,8 @@ def test_markup_is_shown_as_text(open_page: OpenPage, store: NotesStore) -> None
     app = panel(open_page)
     shown = words(app).replace("\N{WORD JOINER}", "")
     assert f"Feature map 2 of conv3_1 · {MARKUP}" in shown
-    (heading,) = [one.value for one in app.markdown if one.value.startswith("## ")]
-    assert not re.search(r"(?<!\\)[*<$`\[(:]", heading.removeprefix("## "))
+    (heading,) = [one.value for one in app.markdown if one.value.startswith("# ")]
+    assert not re.search(r"(?<!\\)[*<$`\[(:]", heading.removeprefix("# "))
 
 
 def test_the_table_of_maps_has_names_and_finds_them(open_page: OpenPage, store: NotesStore) -> None:

@@ -42,7 +42,7 @@ def test_typed_saved_found_and_shown_as_text(scanned: Scanned, open_page: OpenPa
     expect(page.get_by_text("Saved.")).to_be_visible()
     heading = f"Feature map 2 of conv3_1 · {NAME}"
     expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
-    expect(page).to_have_title(re.compile(re.escape(f"{NAME} · conv3_1/2")))
+    expect(page).to_have_title(re.compile(re.escape(f"conv3_1/2 · {NAME}")))
     note.fill("=1+1\nof the other")  # on a page that does not know the name yet
     other.get_by_role("button", name="Next").click()  # leaves the field: this saves it
     other.wait_for_url(re.compile("map=3"))
