@@ -47,6 +47,7 @@ def test_typed_saved_found_and_shown_as_text(scanned: Scanned, open_page: OpenPa
     other.get_by_role("button", name="Next").click()  # leaves the field: this saves it
     other.wait_for_url(re.compile("map=3"))
     expect(other.get_by_role("heading", name="Feature map 3 of conv3_1")).to_be_visible()
+    expect(notes(other)[1]).to_have_count(1)  # while the page runs again, the old one is there too
     expect(notes(other)[1]).to_have_value("")
     page.reload()
     name, note = notes(page)
