@@ -17,7 +17,7 @@ from deconv_dashboard.data.names import distinct
 from deconv_dashboard.frame import address, messages
 from deconv_dashboard.frame.choice import escape, whole_number
 from deconv_dashboard.frame.data_tables import data_table
-from deconv_dashboard.frame.widget_keys import key_showing, widget_key
+from deconv_dashboard.frame.widget_keys import key_showing, renew, widget_key
 from deconv_dashboard.gallery import answers, map_orders
 from deconv_dashboard.gallery.downloads import file_stem
 from deconv_dashboard.gallery.tiles import Panel, Tile, gallery
@@ -108,7 +108,10 @@ def _pick_page(choice: Choice, layer: Layer) -> int:
         address.visit("layer", part=None if picked == 1 else picked)
 
     if pages > 1:
-        st.pagination(pages, width=320, key=key_showing("sheet_page", here), on_change=changed)
+        if st.session_state.get(widget_key("sheet_page"), here) != here:
+            renew("sheet_page")
+        key = widget_key("sheet_page")
+        st.pagination(pages, default=here, width=320, key=key, on_change=changed)
     return here
 
 
