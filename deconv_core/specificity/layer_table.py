@@ -23,7 +23,10 @@ _VERSION = 1
 """Of the measurement: its numbers are not comparable with those of another version."""
 PAIR = ["layer", "channel", "content", "row", "column"]
 """The columns that name a measured picture; ``content`` is the hash of its image."""
-_COLUMNS = {"made_from", *PAIR, "image_id", "other_maps", "spearman", "beaten", "left"}
+_COLUMNS = {
+    *("made_from", *PAIR, "image_id", "other_maps", "spearman", "random_networks"),
+    *("beaten", "left", "left_random"),
+}
 
 
 def made_from(index: ActivationIndex, others: int = SAMPLE_OTHERS, seed: int = 0) -> str:
