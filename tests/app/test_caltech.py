@@ -78,15 +78,16 @@ def test_no_connection_is_said_in_words(
 class SlowCaltech:
     """Writes a part of the archive, then some classes, each when it is asked to."""
 
-    steps = threading.Semaphore(0)
+    unpack = threading.Event()
+    end = threading.Event()
 
     def __init__(self, root: str, download: bool) -> None:
         archive = Path(root) / caltech._ARCHIVE
         archive.parent.mkdir(parents=True)
         archive.write_bytes(bytes(1000))
-        self.steps.acquire()
+        self.unpack.wait()
         (Path(root) / caltech._CLASSES / "001.ak47").mkdir(parents=True)
-        self.steps.acquire()
+        self.end.wait()
 
 
 @pytest.mark.parametrize("unpacking", [False, True])
@@ -94,14 +95,15 @@ def test_progress_from_the_growing_files_and_a_cancel(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, unpacking: bool
 ) -> None:
     monkeypatch.setattr("torchvision.datasets.Caltech256", SlowCaltech)
-    monkeypatch.setattr(SlowCaltech, "steps", threading.Semaphore(0))
+    monkeypatch.setattr(SlowCaltech, "unpack", threading.Event())
+    monkeypatch.setattr(SlowCaltech, "end", threading.Event())
     monkeypatch.setattr(caltech, "_LOOK_SECONDS", 0.01)
     cancel, seen = Cancel(), []
 
     def tell(progress: Progress) -> None:
         seen.append(progress)
         if progress.step == "Downloading" and progress.done and unpacking:
-            SlowCaltech.steps.release()
+            SlowCaltech.unpack.set()
         elif progress.done:
             cancel.set()
 
@@ -111,4 +113,5 @@ def test_progress_from_the_growing_files_and_a_cancel(
     assert (Progress("Unpacking", 1, 257, "folder") in seen) == unpacking
     archive = caltech_folder(registry).with_name("caltech256.part") / caltech._ARCHIVE
     assert archive.exists() == unpacking  # half a file is of no use, a whole one is
-    SlowCaltech.steps.release(3)  # only now: the thread then clears its folder away
+    SlowCaltech.unpack.set()  # only now: the thread then clears its folder away
+    SlowCaltech.end.set()
