@@ -54,6 +54,7 @@ def export(
     target: str | os.PathLike[str],
     *,
     dataset: str = "",
+    folder: str = "",
     cache: ReconstructionCache | None = None,
     progress: Progress | Literal[False] | None = None,
     cancel: CancelFlag | None = None,
@@ -71,6 +72,7 @@ def export(
         selection: what to export.
         target: path of the zip.
         dataset: name of the images for people; "" uses the folder's name.
+        folder: name of the folder that the zip unpacks into; "" puts no folder around its files.
         cache: keeps images and switches between maps; None uses one of 128 MiB.
         progress: called with (maps and layers finished, in all); None and False as for
             ``reconstruct``.
@@ -93,7 +95,8 @@ def export(
     drawn_pictures = 0
     name = dataset or images.root.name
     with export_archive(
-        path, selection, index.layers, provenance(network, images, name, selection.rule)
+        *(path, selection, index.layers, provenance(network, images, name, selection.rule)),
+        folder,
     ) as archive:
         for layer, table in label_tables(index, wanted, selection):
             archive.add_label_table(layer, table)
@@ -134,16 +137,12 @@ def provenance(
 
 
 def _wanted(index: ActivationIndex, selection: Selection) -> list[tuple[str, int | None]]:
-    """(layer, channel or None) of every section, in the network's order."""
-    order = list(index.layers)
-    chosen: list[tuple[str, int | None]] = [(name, None) for name in selection.layers]
-    chosen += [(unit.layer, unit.channel) for unit in selection.units]
-    if not chosen:
+    """The sections of a selection; all are in the index."""
+    if not selection.sections:
         raise DeconvError("nothing is chosen; choose at least one layer or feature map")
-    for name, _ in chosen:
-        layer_named(index.layers, name)
-    unique: Iterable[tuple[str, int | None]] = dict.fromkeys(chosen)
-    return sorted(unique, key=lambda c: (order.index(c[0]), -1 if c[1] is None else c[1]))
+    for layer, _ in selection.sections:
+        layer_named(index.layers, layer)
+    return selection.sections
 
 
 def label_tables(

@@ -17,7 +17,7 @@ from deconv_dashboard.frame.moved import folder_missing, weights_missing
 from deconv_dashboard.frame.shell import escape, heading, require_index, say_if_read_only, shell
 from deconv_dashboard.frame.troubles import say_trouble
 from deconv_dashboard.gallery.export_panel import contents, export_list
-from deconv_dashboard.jobs.exports import start_export
+from deconv_dashboard.jobs.exports import file_name, start_export
 from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import counted
 
@@ -176,4 +176,5 @@ with settings, messages.explained(choice):
     build_button(choice, index, selection, trouble)
 with built:
     export_list(choice.registry)
-    contents(selection, len(index.labels))
+    name = file_name(choice.dataset.name, choice.network.name, selection)
+    contents(selection, name, len(index.labels))

@@ -1,6 +1,6 @@
 """Writes an export: one zip with grids, tiles, tables, a manifest and an offline page of many maps.
 
-::
+The zip holds, perhaps in one folder around everything::
 
     index.html                          everything on one page, for any browser, offline
     left_out.csv                        images that changed since the scan or are missing, if any
@@ -51,7 +51,7 @@ from deconv_core.units import Activation, Unit
 from deconv_core.whole_files import whole_file
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same export gives the same bytes
-LEFT_OUT = "left_out.csv"
+LEFT_OUT, MANIFEST = "left_out.csv", "manifest.json"
 SPECIFICITY = "specificity.csv"
 _KINDS: tuple[Kind, Kind] = ("reconstruction", "patch")
 Copies = Mapping[str, tuple[str, ...]] | None
@@ -79,7 +79,7 @@ class Drawn:
 class ExportArchive:
     """An export in progress: ``add`` writes each map or layer, then ``finish`` writes the rest."""
 
-    archive: zipfile.ZipFile
+    archive: _Folder
     selection: Selection
     layers: Mapping[str, Layer]
     made: Provenance
@@ -95,15 +95,12 @@ class ExportArchive:
 
     def add_specificity(self, layer: str, channel: int | None, table: pd.DataFrame) -> None:
         """Write how specific the pictures of a map, or of a whole layer, are."""
-        _add(
-            self.archive,
-            f"{folder_of(layer, channel)}/{SPECIFICITY}",
-            csv_file(self.made.in_table(table)),
-        )
+        name = f"{folder_of(layer, channel)}/{SPECIFICITY}"
+        self.archive.add(name, csv_file(self.made.in_table(table)))
 
     def add_label_table(self, layer: str, table: pd.DataFrame) -> None:
         """Write which labels the maps of a layer tell apart."""
-        _add(self.archive, f"{layer}/label_table.csv", csv_file(self.made.in_table(table)))
+        self.archive.add(f"{layer}/label_table.csv", csv_file(self.made.in_table(table)))
 
     def finish(
         self,
@@ -120,23 +117,28 @@ class ExportArchive:
         """
         facts = {**facts, "left_out": dict(left_out), "maps": []}
         start, end = json.dumps(facts, indent=1).rsplit("[]", 1)
-        _add_text(self.archive, "manifest.json", f"{start}[\n", self.described, f"\n ]{end}")
+        self.archive.add_texts(MANIFEST, f"{start}[\n", self.described, f"\n ]{end}")
         names = self.selection.names
         links = [(folder_of(*chosen), _title_of(*chosen, names)) for chosen in sections]
         page = page_start(_title(facts), _lines(facts), links)
-        _add_text(self.archive, "index.html", page, self.shown, left_out_html(left_out) + PAGE_END)
+        self.archive.add_texts("index.html", page, self.shown, left_out_html(left_out) + PAGE_END)
         if left_out:
             table = pd.DataFrame(sorted(left_out.items()), columns=["image_id", "reason"])
-            _add(self.archive, LEFT_OUT, csv_file(table))
+            self.archive.add(LEFT_OUT, csv_file(table))
 
 
 @contextmanager
 def export_archive(
-    path: Path, selection: Selection, layers: Mapping[str, Layer], made: Provenance
+    path: Path,
+    selection: Selection,
+    layers: Mapping[str, Layer],
+    made: Provenance,
+    folder: str = "",
 ) -> Iterator[ExportArchive]:
     """A zip for an export; it gets its name when it is complete.
 
-    Every table and picture in it says what it was made from.
+    Every table and picture in it says what it was made from. It unpacks into ``folder``, if one is
+    given.
 
     Raises:
         DeconvError: a file of this name exists and is not an earlier export.
@@ -149,7 +151,27 @@ def export_archive(
         _Texts(path.parent, ",\n") as described,
         _Texts(path.parent, "\n") as shown,
     ):
-        yield ExportArchive(archive, selection, layers, made, described, shown)
+        within = _Folder(archive, f"{folder}/" if folder else "")
+        yield ExportArchive(within, selection, layers, made, described, shown)
+
+
+@dataclass(frozen=True, eq=False)
+class _Folder:
+    """A folder in a zip; ``prefix`` is its name with a slash, or ""."""
+
+    archive: zipfile.ZipFile
+    prefix: str
+
+    def add(self, name: str, content: bytes) -> None:
+        """Write a file."""
+        self.archive.writestr(_entry(self.prefix + name), content)
+
+    def add_texts(self, name: str, start: str, texts: _Texts, end: str) -> None:
+        """Write a file of texts, with more before and after them."""
+        with self.archive.open(_entry(self.prefix + name), "w") as file:
+            file.write(start.encode())
+            texts.copy_to(file)
+            file.write(end.encode())
 
 
 class _Texts:
@@ -190,10 +212,22 @@ def _check_target(path: Path) -> None:
 
 def _is_export(path: Path) -> bool:
     try:
-        with zipfile.ZipFile(path) as archive, archive.open("manifest.json") as file:
+        with zipfile.ZipFile(path) as archive, archive.open(entry_of(archive, MANIFEST)) as file:
             return f'"program": "{PROGRAM} '.encode() in file.read(200)
     except Exception:  # zipfile raises many kinds of errors for files that are not archives
         return False
+
+
+def entry_of(archive: zipfile.ZipFile, name: str) -> str:
+    """The entry of an export's manifest or list, which may be in a folder.
+
+    Raises:
+        KeyError: there is none.
+    """
+    for entry in archive.namelist():
+        if entry.rpartition("/")[2] == name and entry.count("/") < 2:
+            return entry
+    raise KeyError(name)
 
 
 @dataclass(frozen=True)
@@ -251,7 +285,7 @@ def _title_of(layer: str, channel: int | None, names: Mapping[str, str]) -> str:
 
 
 def _add_section(
-    archive: zipfile.ZipFile,
+    archive: _Folder,
     selection: Selection,
     layers: Mapping[str, Layer],
     made: Provenance,
@@ -266,21 +300,16 @@ def _add_section(
     if pictures:
         for kind in _KINDS:
             grid = compose_grid(pictures, kind, scale=scale, tile_size=side)
-            _add(
-                archive,
-                f"{folder}/{kind}{'es' if kind == 'patch' else 's'}.png",
-                _png(grid, made, folder),
-            )
+            name = f"{folder}/{kind}{'es' if kind == 'patch' else 's'}.png"
+            archive.add(name, _png(grid, made, folder))
     if drawn.top:
-        _add(archive, f"{folder}/table.csv", csv_file(made.in_table(_table(drawn, layers, names))))
+        table = csv_file(made.in_table(_table(drawn, layers, names)))
+        archive.add(f"{folder}/table.csv", table)
     for rank, picture in drawn.pictures.items() if selection.single_tiles else ():
         for kind in _KINDS:
             drawn_tile = tile(picture, kind, scale, side)
-            _add(
-                archive,
-                f"{folder}/tiles/{rank}_{kind}.png",
-                _png(drawn_tile, made, picture.activation.image_id),
-            )
+            png = _png(drawn_tile, made, picture.activation.image_id)
+            archive.add(f"{folder}/tiles/{rank}_{kind}.png", png)
     tiles = tuple(
         PageTile(
             *(rank, found.image_id, found.unit.channel, found.value),
@@ -342,17 +371,6 @@ def _png(image: Image.Image, made: Provenance, title: str) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", pnginfo=made.png_info(title))
     return buffer.getvalue()
-
-
-def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    archive.writestr(_entry(name), content)
-
-
-def _add_text(archive: zipfile.ZipFile, name: str, start: str, texts: _Texts, end: str) -> None:
-    with archive.open(_entry(name), "w") as file:
-        file.write(start.encode())
-        texts.copy_to(file)
-        file.write(end.encode())
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -49,6 +49,21 @@ class Selection:
     rule: Rule = "deconvnet"
     specificity: bool = False
 
+    @property
+    def sections(self) -> list[tuple[str, int | None]]:
+        """(layer, channel) of every map, each once, in the order chosen; a layer has channel None.
+
+        A whole layer comes before its first map, or at the end.
+        """
+        layers = dict.fromkeys(self.layers)
+        found: list[tuple[str, int | None]] = []
+        for unit in dict.fromkeys(self.units):
+            if unit.layer in layers:
+                del layers[unit.layer]
+                found.append((unit.layer, None))
+            found.append((unit.layer, unit.channel))
+        return found + [(layer, None) for layer in layers]
+
 
 def strongest_maps(
     index: ActivationIndex, layer: str, count: int, label: str | None = None

@@ -48,10 +48,15 @@ def _list(registry: Registry, found: Sequence[Export]) -> None:
                 _ended(registry, one)
 
 
-def contents(selection: Selection, labels: int) -> None:
-    """Draw a list of the files in a zip of this selection; ``labels`` is how many there are."""
-    folders = [folder_of(layer, None) for layer in selection.layers]
-    folders += [folder_of(unit.layer, unit.channel) for unit in selection.units]
+def contents(selection: Selection, name: str, labels: int) -> None:
+    """Draw a list of the files in a zip of this selection.
+
+    Args:
+        selection: what is chosen.
+        name: name of the zip.
+        labels: number of labels of the images.
+    """
+    folders = [folder_of(*section) for section in selection.sections]
     if not folders:
         return
     inside = "two grids, table, tiles" if selection.single_tiles else "two grids, table"
@@ -69,6 +74,7 @@ def contents(selection: Selection, labels: int) -> None:
     if len(folders) > _LISTED:
         lines.append(f"- and {len(folders) - _LISTED:,} more folders")
     st.markdown("## In the zip")
+    st.caption(f"It unpacks into one folder, `{name.removesuffix('.zip')}`, with:")
     st.markdown("\n".join(lines))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import deconv_core
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.layers import Layer
+from deconv_core.output.export_archive import LEFT_OUT, entry_of
 from deconv_core.output.selection import Selection
 from deconv_core.whole_files import remove_parts
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
@@ -29,7 +30,7 @@ _KEY = "export "
 
 @dataclass(frozen=True)
 class Order:
-    """What the job does: it writes a selection into a zip."""
+    """What the job does: it writes a selection into a zip, with one folder named like the zip."""
 
     dataset: Dataset
     network: NetworkChoice
@@ -38,6 +39,7 @@ class Order:
     home: Path
     within: tuple[Path, ...] | None
     target: Path
+    name: str
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ def start_export(
     wanted = asdict(dataset), asdict(network), asdict(selection)
     text = json.dumps([*wanted, str(index)], default=str)
     export_id = hashlib.sha256(text.encode()).hexdigest()[:8]
-    target = _zip(registry, export_id)
+    target, name = _zip(registry, export_id), file_name(dataset.name, network.name, selection)
+    home, within = registry.home, registry.within
 
     def still_there() -> None:
         registry.dataset(dataset.dataset_id)
@@ -93,10 +96,10 @@ def start_export(
     registry.jobs.start(
         NewJob(
             *("export", f"{_KEY}{export_id}", __name__),
-            Order(dataset, network, index, selection, registry.home, registry.within, target),
+            Order(dataset, network, index, selection, home, within, target, name),
             dataset=dataset.dataset_id,
             network=network.network_id,
-            name=file_name(dataset.name, network.name, selection),
+            name=name,
             disk=most_bytes(selection, layers or {}),
         ),
         still_there,
@@ -152,6 +155,7 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
         order.selection,
         order.target,
         dataset=dataset.name,
+        folder=order.name.removesuffix(".zip"),
         progress=lambda done, total: tell(Progress("", done, total, "map", failed=len(left_out))),
         cancel=cancel,
         left_out=left_out,
@@ -161,7 +165,7 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
 def read_left_out(path: Path) -> dict[str, str]:
     """Image id -> reason, for the images that an export left out; empty if it cannot be read."""
     with suppress(Exception), zipfile.ZipFile(path) as archive:
-        text = archive.read("left_out.csv").decode("utf-8-sig")
+        text = archive.read(entry_of(archive, LEFT_OUT)).decode("utf-8-sig")
         return {row["image_id"]: row["reason"] for row in csv.DictReader(io.StringIO(text))}
     return {}
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from deconv_dashboard.gallery import tiles
 from deconv_dashboard.jobs.exports import file_name
 from deconv_dashboard.start import found_copies
 from tests.app.conftest import APP, Home, OpenPage, address, words
-from tests.app.test_export import finished
+from tests.app.test_export import finished, unpacked
 from tests.core import drawings
 
 PAIRS = {
@@ -144,7 +143,7 @@ def test_export_keeps_the_choice(home: Home, open_page: OpenPage) -> None:
     app.number_input(key="export_count").set_value(0).run()
     app.button(key="export_build").click().run()
     export = finished(home)
-    manifest = json.loads(zipfile.ZipFile(export.path).read("manifest.json"))
+    manifest = json.loads((unpacked(export) / "manifest.json").read_bytes())
     assert manifest["copies_counted"] is True
     assert export.name.endswith("_copies.zip")
 

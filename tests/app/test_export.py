@@ -21,6 +21,13 @@ def finished(home: Home, seconds: float = 240) -> Export:
     return export
 
 
+def unpacked(export: Export) -> zipfile.Path:
+    """The one folder in a zip; it is called like the zip."""
+    (folder,) = zipfile.Path(export.path).iterdir()
+    assert f"{folder.name}.zip" == export.name
+    return folder
+
+
 def test_builds_what_was_chosen(home: Home, open_page: OpenPage) -> None:
     app = open_page("export", layer="conv2_2")
     app.number_input(key="export_count").set_value(2).run()
@@ -29,12 +36,14 @@ def test_builds_what_was_chosen(home: Home, open_page: OpenPage) -> None:
     export = finished(home)
     progress = export.state.progress
     assert (export.state.status, progress.done, progress.total) == ("done", 3, 3)
-    held = zipfile.ZipFile(export.path).namelist()
+    folder = unpacked(export)
+    held = [name.removeprefix(folder.at) for name in zipfile.ZipFile(export.path).namelist()]
+    assert f"one folder, `{folder.name}`" in words(app)
     (listed,) = [shown.value for shown in app.markdown if shown.value.startswith("- `index.html`")]
     told = re.findall(r"^- `(.+)`", listed, re.MULTILINE)
     assert len(told) == 6
     assert all(any(name.startswith(promised) for name in held) for promised in told)
-    manifest = json.loads(zipfile.ZipFile(export.path).read("manifest.json"))
+    manifest = json.loads((folder / "manifest.json").read_bytes())
     assert manifest["dataset"] == "my drawings"
     assert len(manifest["maps"]) == 3
     app.run()
@@ -103,11 +112,12 @@ def test_a_band_and_a_rule_are_exported(
     app.button(key="export_build").click().run()
     export = finished(home)
     assert export.state.status == "done"
-    archive = zipfile.ZipFile(export.path)
-    manifest = json.loads(archive.read("manifest.json"))
+    folder = unpacked(export)
+    manifest = json.loads((folder / "manifest.json").read_bytes())
     assert (manifest["rule"], manifest["band"]) == ("guided", pytest.approx([0.45, 0.55]))
-    assert "guided backpropagation" in archive.read("index.html").decode()
-    rows = archive.read("conv2_1/map1/table.csv").decode("utf-8-sig").splitlines()[1:]
+    assert "guided backpropagation" in (folder / "index.html").read_text("utf-8")
+    table = (folder / "conv2_1" / "map1" / "table.csv").read_text("utf-8-sig")
+    rows = table.splitlines()[1:]
     expected = index.sample("conv2_1", 1, 0.45, 0.55)
     assert [row.split(",")[1] for row in rows] == [a.image_id for a in expected]
     assert "guided" in export.name

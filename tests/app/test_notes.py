@@ -5,7 +5,6 @@ import io
 import json
 import re
 import shutil
-import zipfile
 from dataclasses import replace
 
 import pytest
@@ -18,7 +17,7 @@ from deconv_dashboard.data.unit_notes import Added, NotesStore
 from deconv_dashboard.frame.choice import escape
 from deconv_dashboard.gallery.named_maps import in_order, said_of
 from tests.app.conftest import Home, OpenPage, key_now, words
-from tests.app.test_export import finished, typed
+from tests.app.test_export import finished, typed, unpacked
 
 UNIT = Unit("conv3_1", 2)
 MARKUP = "**bold** <b>x</b> $y^2$ :smile: [a](http://b.example) =1+1"
@@ -175,11 +174,14 @@ def test_an_export_has_the_names_of_its_maps(
     name(store, Unit("conv1_1", 0), "elsewhere")
     app = typed(open_page("export"), "conv3_1/2")
     app.button(key="export_build").click().run()
-    held = zipfile.ZipFile(finished(home).path)
-    assert json.loads(held.read("manifest.json"))["maps"][0]["name"] == "dog mouths"
-    assert "dog mouths" in held.read("index.html").decode()
-    assert "elsewhere" not in held.read("index.html").decode()
-    rows = csv.DictReader(io.StringIO(held.read("conv3_1/map2/table.csv").decode("utf-8-sig")))
+    held = unpacked(finished(home))
+    manifest = json.loads((held / "manifest.json").read_bytes())
+    assert manifest["maps"][0]["name"] == "dog mouths"
+    page = (held / "index.html").read_text("utf-8")
+    assert "dog mouths" in page
+    assert "elsewhere" not in page
+    table = (held / "conv3_1" / "map2" / "table.csv").read_text("utf-8-sig")
+    rows = csv.DictReader(io.StringIO(table))
     assert {row["name"] for row in rows} == {"dog mouths"}
 
 

@@ -110,9 +110,9 @@ def test_cold_link_to_export_and_a_downloaded_zip(
     with page.expect_download(timeout=240_000) as waiting:
         page.get_by_role("button", name="Download").click(timeout=240_000)
     content = zipfile.ZipFile(io.BytesIO(Path(waiting.value.path()).read_bytes()))
-    manifest = json.loads(content.read("manifest.json"))
+    manifest = json.loads(content.read("drawn_narrow_conv2-1/manifest.json"))
     assert manifest["maps"][0]["folder"] == "conv2_1/layer"
-    assert "conv2_1/layer/reconstructions.png" in content.namelist()
+    assert "drawn_narrow_conv2-1/conv2_1/layer/reconstructions.png" in content.namelist()
     assert waiting.value.suggested_filename == "drawn_narrow_conv2-1.zip"
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("Nothing has been exported yet")).to_be_visible()

@@ -357,6 +357,33 @@ def test_the_same_export_is_the_same_bytes(
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_it_unpacks_into_one_folder(
+    network: Network, images: ImageFolder, index: ActivationIndex, tmp_path: Path
+) -> None:
+    wanted, target = Selection((MAP,), k=2), tmp_path / "out.zip"
+    flat = zipfile.ZipFile(export(network, images, index, wanted, tmp_path / "flat.zip"))
+    for _ in range(2):  # the second time it replaces an export in a folder
+        held = zipfile.ZipFile(export(network, images, index, wanted, target, folder="mine"))
+        inside = {f"mine/{name}": flat.read(name) for name in flat.namelist()}
+        assert {name: held.read(name) for name in held.namelist()} == inside
+
+
+def test_maps_come_in_the_order_chosen(
+    network: Network, images: ImageFolder, index: ActivationIndex, tmp_path: Path
+) -> None:
+    chosen = [("conv3_1", 2), ("conv1_1", 1), ("conv3_1", 0), ("conv1_1", 0), ("conv3_1", 2)]
+    units = tuple(Unit(*one) for one in chosen)
+    wanted = Selection(units, ("conv4_1", "conv3_1"), k=1, single_tiles=False)
+    held = zipfile.ZipFile(export(network, images, index, wanted, tmp_path / "out.zip"))
+    folders = ["conv3_1/layer", "conv3_1/map2", "conv1_1/map1", "conv3_1/map0", "conv1_1/map0"]
+    folders += ["conv4_1/layer"]
+    page = held.read("index.html").decode()
+    assert re.findall(r'<section id="([^"]+)"', page) == folders
+    assert re.findall(r'<a href="#([^"]+)"', page) == folders
+    maps = json.loads(held.read("manifest.json"))["maps"]
+    assert [entry["folder"] for entry in maps] == folders
+
+
 def test_settings_are_obeyed(
     network: Network, images: ImageFolder, index: ActivationIndex, tmp_path: Path
 ) -> None:
