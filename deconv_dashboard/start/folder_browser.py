@@ -15,8 +15,13 @@ from deconv_core.errors import DeconvError
 from deconv_core.images.decoding import readable_extensions
 from deconv_core.images.listing import entries_in
 from deconv_core.images.passed_over import HIDDEN, kinds_in_words
+from deconv_dashboard.folder_rules import what_is
 from deconv_dashboard.frame.choice import escape
+from deconv_dashboard.frame.troubles import keep_trouble, say_kept_trouble
+from deconv_dashboard.frame.widget_keys import key_showing, widget_key
+from deconv_dashboard.server import resources
 from deconv_dashboard.server.serving import is_local, rules
+from deconv_dashboard.start.folder_counts import pictures_below
 from deconv_dashboard.wording import counted
 
 _MOST = 300
@@ -47,17 +52,26 @@ def browse(target_key: str) -> None:
             on_click=_enter,
             args=(str(place.parent),),
         )
-        st.code(offered.shown(place), language=None)
+        st.text_input(
+            "Path of the folder",
+            key=key_showing("browse_path", offered.shown(place)),
+            placeholder="Type or paste a path",
+            on_change=_enter_typed,
+            label_visibility="collapsed",
+        )
+    say_kept_trouble("browse_trouble", "browse")
     contents = _look(place)
     folders = contents.folders
+    below = pictures_below([folder for folder in folders[:_MOST] if folder not in contents.links])
     with st.container(height=320, gap=None):
         if contents.problem:
             st.caption(f"This folder cannot be listed: {contents.problem}.")
         elif not folders:
             st.caption("This folder has no subfolders.")
         for number, folder in enumerate(folders[:_MOST]):
+            inside = below[folder].text if folder in below else ""
             st.button(
-                escape(folder.name),
+                escape(folder.name) + (f" :small[{inside}]" if inside else ""),
                 key=f"enter {place.name} {number}",  # without a path: keys reach the browser
                 icon=f":material/{'link' if folder in contents.links else 'folder'}:",
                 type="tertiary",
@@ -66,8 +80,8 @@ def browse(target_key: str) -> None:
             )
         if len(folders) > _MOST:
             st.caption(
-                f"The first {_MOST} of {len(folders):,} folders. For another folder, close this "
-                "window and type its path."
+                f"The first {_MOST} of {len(folders):,} folders. For another folder, type its path "
+                "above."
             )
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Use this folder", type="primary", key="use_folder"):
@@ -79,6 +93,21 @@ def browse(target_key: str) -> None:
 
 def _enter(folder: str) -> None:
     st.session_state["browse_place"] = folder
+
+
+def _enter_typed() -> None:
+    """Go to the typed folder, or to the folder of the typed file."""
+    registry = resources.registry()
+    try:
+        place = registry.rules.meant(str(st.session_state[widget_key("browse_path")]))
+        registry.rules.check(place)
+        if what_is(place) == "file" and registry.rules.allows(place.parent):
+            place = place.parent
+        registry.check_folder(place)
+    except DeconvError as error:
+        keep_trouble("browse_trouble", error, "The folder was not opened")
+    else:
+        _enter(str(place))
 
 
 def _choose_root(roots: Sequence[Path]) -> None:
