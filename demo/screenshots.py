@@ -26,22 +26,24 @@ class View:
 
     Attributes:
         page: address of the page.
-        asked: query parameters.
         height: height of the screenshot in pixels.
         tiles: number of pictures to wait for.
+        asked: query parameters.
+        button: a button to press first.
     """
 
     page: str
     height: int
     tiles: int = 0
     asked: tuple[tuple[str, str], ...] = ()
+    button: str = ""
 
 
 PLACE = (("image", "dog/dog_2000006.jpg"), ("layer", "conv4_4"), ("position", "104,96"))
 VIEWS = {
     "start": View("", 860, 18),
     "feature-map": View("feature_map", 1215, 27, (("layer", "conv4_4"), ("map", "37"))),
-    "layer": View("layer", 1230, 146, (("layer", "conv4_4"),)),
+    "layer": View("layer", 1230, 146, (("layer", "conv4_4"),), "Draw the contact sheet"),
     "image": View("image", 800, 12, PLACE),
 }
 """Name of the file in docs -> the screenshot."""
@@ -71,6 +73,8 @@ def main() -> None:
                     color_scheme="dark" if options.dark else "light",
                 )
                 page.goto(server.url(view.page, **dict(view.asked)))
+                if view.button:
+                    page.get_by_role("button", name=view.button).click(timeout=120_000)
                 _wait(page, view)
                 path = options.out / f"{name}.png"
                 page.screenshot(path=path)

@@ -205,9 +205,33 @@ def _sheet(choice: Choice, layer: Layer, shown: pd.DataFrame, order: str) -> Non
         f"patch.{of_label} {messages.as_scanned(choice)}"
     )
     try:
-        map_tiles(choice, units, "sheet", said=said)
+        if _wanted(choice, layer, units):
+            map_tiles(choice, units, "sheet", said=said)
     except DeconvError:  # the full message is above, in place of the top 9
         st.caption("The pictures cannot be made; the table lists all maps.")
+
+
+def _wanted(choice: Choice, layer: Layer, units: Sequence[Unit]) -> bool:
+    """True if the sheet is to be drawn; else draw a button that asks for it.
+
+    Pictures of deep layers take long. They are made when a person asks for the sheet of a layer,
+    once in a session; a sheet whose pictures are all at hand needs no asking.
+    """
+    asked: set[tuple[str, str]] = st.session_state.setdefault("sheets_asked", set())
+    this = str(choice.index_path), layer.name
+    best = [found for found in resources.best_of_maps(choice, units) if found is not None]
+    if this in asked or reconstructing.at_hand(choice, best):
+        return True
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Draw the contact sheet",
+            key="draw_sheet",
+            icon=":material/apps:",
+            on_click=asked.add,
+            args=(this,),
+        )
+        st.caption(f"{counted(len(best), 'picture')}; deep layers take longest.", width="content")
+    return False
 
 
 def map_tiles(

@@ -112,16 +112,16 @@ def watched(
     Raises:
         DeconvError: no weights, no folder, or the index belongs to another network.
     """
-    assert choice.index is not None, "there are activations only with an index"
-    order = _order(
-        activations,
-        resources.images_of(choice.dataset),
-        choice.index.manifest.fingerprint,
-        lambda: matching_network(choice),
-        choice.index.content_hashes(found.image_id for found in activations),
-        rule,
+    return _watched(_order_of_index(choice, activations, rule), place, height)
+
+
+def at_hand(choice: Choice, activations: Sequence[Activation]) -> bool:
+    """True if ``watched`` shows them all at once: they are in memory or in the data folder."""
+    order = _order_of_index(choice, activations, "deconvnet")
+    store = resources.picture_store()
+    return all(
+        store.get(key) is not None or resources.is_picture_kept(key) for key in order.keys.values()
     )
-    return _watched(order, place, height)
 
 
 def watched_in(
@@ -139,6 +139,18 @@ def watched_in(
     """
     order = _order(activations, folder, network.fingerprint, lambda: network, None, rule)
     return _watched(order, place, height)
+
+
+def _order_of_index(choice: Choice, activations: Sequence[Activation], rule: Rule) -> _Order:
+    assert choice.index is not None, "there are activations only with an index"
+    return _order(
+        activations,
+        resources.images_of(choice.dataset),
+        choice.index.manifest.fingerprint,
+        lambda: matching_network(choice),
+        choice.index.content_hashes(found.image_id for found in activations),
+        rule,
+    )
 
 
 def _order(

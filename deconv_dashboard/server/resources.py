@@ -73,8 +73,8 @@ A session also remembers what a person chose (the keys of widgets), how often a 
 from elsewhere (..._changes), what is to be said on the next run (..._error, ..._trouble,
 ..._blocked, ..._question), and address, address_page, address_waiting, browse_place, charts_loaded,
 damage_told, folder_chosen, folder_given, hero_shown, import_done, maps_picked, moved_asked,
-newest_request, notes_saved, notes_unsaved, places_drawn, request_flag, scan_offered, start_wanted,
-tile_clicked, update_asked, upload_round.
+newest_request, notes_saved, notes_unsaved, places_drawn, request_flag, scan_offered, sheets_asked,
+start_wanted, tile_clicked, update_asked, upload_round.
 In the browser pictures are part of the page: a component draws again when its data differ, and
 addresses of pictures are made of their content.
 
@@ -589,6 +589,12 @@ def kept_picture(key: PictureKey) -> Reconstruction | None:
     except ImageError:
         return None
     return kept.get(made_from) if unchanged else None
+
+
+def is_picture_kept(key: PictureKey) -> bool:
+    """True if a reconstruction is in the data folder; it is not read."""
+    made_from = made_from_of(key)
+    return made_from is not None and kept_pictures().has(made_from)
 
 
 def made_from_of(key: PictureKey) -> MadeFrom | None:

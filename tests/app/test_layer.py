@@ -12,7 +12,9 @@ from deconv_core.index.activation_index import ActivationIndex
 from deconv_dashboard.gallery import contact_sheet
 from deconv_dashboard.gallery.answers import columns_of
 from deconv_dashboard.gallery.map_orders import title_of
+from deconv_dashboard.gallery.tiles import Panel
 from tests.app.conftest import Home, OpenPage, address, key_now, words
+from tests.app.test_kept_pictures import restart
 from tests.core.networks import DEAD
 
 
@@ -150,6 +152,34 @@ def test_an_order_of_another_dataset_is_by_number(open_page: OpenPage) -> None:
 
 def test_pages_hold_sixty_four_maps() -> None:
     assert contact_sheet.PAGE == 64
+
+
+@pytest.mark.usefixtures("nothing_kept")
+def test_the_contact_sheet_is_made_when_it_is_asked_for(
+    open_page: OpenPage, index: ActivationIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+    plain = contact_sheet.gallery
+
+    def gallery(panels: list[Panel], *rest: object, **how: object) -> object:
+        drawn.append(sum(bool(tile.png) for panel in panels for tile in panel.tiles))
+        return plain(panels, *rest, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(contact_sheet, "gallery", gallery)
+    maps = index.maps("conv3_1")
+    alive = int((~maps["dead"]).sum())
+    app = open_page("layer", layer="conv3_1")
+    assert not drawn
+    app.button(key="draw_sheet").click().run()
+    assert drawn == [alive]
+    app.selectbox(key=key_now(app, "sheet_order")).set_value(title_of("strongest")).run()
+    assert drawn == [alive] * 2, "it was asked for"
+    assert open_page("layer", layer="conv3_3").button(key="draw_sheet")
+    assert drawn == [alive] * 2
+    restart()  # what is kept in the data folder is at hand, in any session
+    app = open_page("layer", layer="conv3_1")
+    assert drawn == [alive] * 3
+    assert "draw_sheet" not in [button.key for button in app.button]
 
 
 def test_each_map_once_shows_nine_different_maps(
