@@ -74,7 +74,7 @@ def contents(selection: Selection, name: str, labels: int) -> None:
     if len(folders) > _LISTED:
         lines.append(f"- and {len(folders) - _LISTED:,} more folders")
     st.markdown("## In the zip")
-    st.caption(f"It unpacks into one folder, `{name.removesuffix('.zip')}`, with:")
+    st.markdown(f"It unpacks into one folder, `{name.removesuffix('.zip')}`, with:")
     st.markdown("\n".join(lines))
 
 
