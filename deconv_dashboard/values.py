@@ -43,6 +43,8 @@ class Choice:
         notes: messages about wrong values in the address.
         named: what people wrote about feature maps of the network; only maps with a name, a star
             or a note.
+        second: the other side of a comparison, with a label, a map or a network of its own.
+        side: what this side is called where two maps or two networks are compared, else "".
     """
 
     registry: Registry
@@ -57,6 +59,8 @@ class Choice:
     page: str = "start"
     notes: tuple[str, ...] = ()
     named: Mapping[Unit, UnitNote] = field(default_factory=dict)
+    second: Choice | None = None
+    side: str = ""
 
     @property
     def layers(self) -> Mapping[str, Layer]:
@@ -112,6 +116,21 @@ class Choice:
     def map(self) -> int:
         """The feature map in the address."""
         return int(self.values.get("map", "0"))
+
+    @property
+    def unit(self) -> Unit:
+        """The feature map in the address, with its layer."""
+        return Unit(self.values["layer"], self.map)
+
+    @property
+    def sides(self) -> tuple[Choice, ...]:
+        """The sides of a comparison; this choice alone if nothing is compared."""
+        return (self,) if self.second is None else (self, self.second)
+
+    @property
+    def called(self) -> str:
+        """What its pictures are called beside others: map, network or label; "" for neither."""
+        return self.side or self.label or ""
 
     @property
     def rank(self) -> int:
@@ -186,6 +205,7 @@ class Answer:
         copies: image id -> ids of its copies, which it stands for; None if every copy counts.
         names: address of a feature map -> its name.
         ranks: image id -> its place in the distribution; empty for the top.
+        side: what it is called beside the answer of another map or network; "" for its label.
     """
 
     label: str | None
@@ -196,6 +216,12 @@ class Answer:
     copies: Copies = None
     names: Mapping[str, str] = field(default_factory=dict)
     ranks: Mapping[str, Rank] = field(default_factory=dict)
+    side: str = ""
+
+    @property
+    def called(self) -> str:
+        """What it is called beside another answer; "" for neither a side nor a label."""
+        return self.side or self.label or ""
 
     def copies_of(self, activation: Activation) -> tuple[str, ...]:
         """The ids of the copies that an activation's image stands for."""

@@ -3,7 +3,7 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator as Place
 
-from deconv_core.index.activation_index import TOP, ActivationIndex
+from deconv_core.index.activation_index import TOP
 from deconv_core.layers import Layer
 from deconv_dashboard.frame import messages, pickers
 from deconv_dashboard.frame.address import TABS
@@ -22,7 +22,7 @@ from deconv_dashboard.wording import field_text
 PAGE = "layer"
 
 
-def top_of_layer(choice: Choice, index: ActivationIndex, layer: Layer, buttons: Place) -> None:
+def top_of_layer(choice: Choice, layer: Layer, buttons: Place) -> None:
     """Draw the two grids, their captions and the table."""
     counts = "For each image the strongest of {} feature maps counts."
     if choice.maps_once:
@@ -45,7 +45,7 @@ def top_of_layer(choice: Choice, index: ActivationIndex, layer: Layer, buttons: 
         reconstructing.let_them_paint()
         with st.expander("Table", icon=":material/table_rows:"):
             stem = file_stem(choice, layer.name, None, choice.label)
-            messages.table([answer], index.layers, stem, "layer_table", made=choice.made)
+            messages.table([choice], [answer], stem, "layer_table", made=choice.made)
 
 
 def grids(choice: Choice, layer: Layer, answer: Answer, buttons: Place) -> None:
@@ -89,7 +89,7 @@ layer = index.layers[choice.values["layer"]]
 pickers.layer_strip(PAGE, index.layers, layer.name)
 pickers.arrow_keys(PAGE, choice)
 with messages.explained(choice):
-    top_of_layer(choice, index, layer, buttons)
+    top_of_layer(choice, layer, buttons)
 name, place = open_tab(choice, TABS[PAGE])
 with place, messages.explained(choice):
     if name == "correlations":

@@ -1,4 +1,4 @@
-"""Feature map: what one map responds to, in all images, in one label, or in two side by side."""
+"""Feature map: what one map responds to, alone or beside another label, map or network."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,13 @@ from streamlit.delta_generator import DeltaGenerator as Place
 
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.layers import Layer
+from deconv_core.output.rendering import Scale
 from deconv_core.pictures import RULE_NAMES
 from deconv_core.units import Unit
 from deconv_dashboard import bands
 from deconv_dashboard.frame import messages, pickers
 from deconv_dashboard.frame.address import TABS
+from deconv_dashboard.frame.compare_pickers import compare_picker, second_pickers
 from deconv_dashboard.frame.shell import escape, heading, require_index, shell
 from deconv_dashboard.frame.tabs import open_tab
 from deconv_dashboard.gallery import answers, comparison, refining, tour
@@ -35,73 +37,62 @@ PAGE = "feature_map"
 
 
 def toolbar(choice: Choice, index: ActivationIndex, layer: Layer) -> None:
-    """Draw the pickers of the map, of the label, and of the label to compare with."""
+    """Draw the pickers of the map, of the label, and of what to compare with."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         pickers.layer_picker(PAGE, index.layers, layer.name)
         pickers.map_picker(PAGE, layer, choice.map)
         st.space("stretch")
-        here, second = choice.label or "", choice.values.get("label2", "")
+        here = choice.label or ""
         labels = [name for name in index.labels if name]
-        others = [name for name in labels if name != here]
         with st.container(horizontal=True, gap="small", width="content"):
             if labels:
                 pickers.label_picker(PAGE, "label", "Label", labels, here, "All labels")
-            if others:
-                pickers.label_picker(PAGE, "label2", "Compare with", others, second, "Nothing")
+            compare_picker(choice, [name for name in labels if name != here])
+    second_pickers(choice)
 
 
-def top_of_map(
-    choice: Choice, index: ActivationIndex, layer: Layer, unit: Unit, buttons: Place
-) -> None:
+def top_of_map(choice: Choice, buttons: Place) -> None:
     """Draw the grids, and below them the open tab."""
-    k, second = int(choice.values.get("k", "9")), choice.values.get("label2")
-    band = choice.values.get("band", bands.TOP)
-    asked = [choice.label, *([second] if second else [])]
-    if band == bands.TOP:
-        found = [answers.find(choice, layer.name, unit.channel, k, label) for label in asked]
-    else:
-        found = [answers.in_band(choice, unit, k, label, band) for label in asked]
-    messages.fires_in_line(choice, unit, asked)
-    compared = comparison.compared(choice, unit)
+    k, band = int(choice.values.get("k", "9")), choice.values.get("band", bands.TOP)
+    found = [answers.of_side(side, k, band) for side in choice.sides]
+    messages.fires_in_line(choice.sides)
+    compared = comparison.compared(choice)
     if compared is not None:
         st.markdown(escape(compared.sentence))
-    messages.band_lines(choice, unit, asked, band, k)
+    messages.band_lines(choice.sides, band, k)
     checking = st.container()
     if any(answer.activations for answer in found):
-        found = answers.with_pictures(choice, found)
+        found = answers.with_pictures_of(choice.sides, found)
+    scales = answers.scales_for(choice.values.get("scale", "clipped"), found)
     if any(answer.pictures.found for answer in found):
-        grids(choice, layer, unit, found, band, buttons)
+        grids(choice, found, scales, band, buttons)
         if compared is not None:
             with buttons:
-                download_both(choice, compared, found, layer, unit, band)
+                download_both(choice, compared, found, scales, band)
     if band == bands.SILENT:
-        for label in asked:
-            silent_images(choice, unit, label, k)
-    display(choice, k, band, found)
-    for label in asked:
-        spread_row(choice, unit, label)
+        for side in choice.sides:
+            silent_images(side, k)
+    display(choice, k, band, found, scales)
+    for side in choice.sides:
+        spread_row(side)
     reconstructing.let_them_paint()
-    tab(choice, index, unit, found, compared)
+    tab(choice, found, compared)
     if band == bands.TOP:
         with checking:
-            refining.settle(choice, layer.name, unit.channel, k, found)
+            for side, answer in zip(choice.sides, found, strict=True):
+                refining.settle(side, side.unit.layer, side.map, k, [answer])
 
 
-def tab(
-    choice: Choice,
-    index: ActivationIndex,
-    unit: Unit,
-    shown: Sequence[Answer],
-    compared: comparison.Comparison | None,
-) -> None:
+def tab(choice: Choice, shown: Sequence[Answer], compared: comparison.Comparison | None) -> None:
     """Draw the open tab."""
-    picked = answers.chosen(shown, choice.rank)
+    picked, unit = answers.chosen(shown, choice.rank), choice.unit
+    side = choice.sides[picked.side if picked else 0]
     tabs = {
-        "numbers": lambda: distribution(choice, index, unit, shown, compared),
-        "fired": lambda: of_chosen(choice, picked, where_it_fired),
-        "about": lambda: of_chosen(choice, picked, about_panel),
-        "rules": lambda: of_chosen(choice, picked, rules_panel),
-        "labels": lambda: labels_panel(choice, index, unit),
+        "numbers": lambda: distribution(choice, shown, compared),
+        "fired": lambda: of_chosen(side, picked, where_it_fired),
+        "about": lambda: of_chosen(side, picked, about_panel),
+        "rules": lambda: of_chosen(side, picked, rules_panel),
+        "labels": lambda: labels_panel(choice, unit),
         "similar": lambda: similar_panel(choice, unit),
         "groups": lambda: groups_panel(choice, unit),
         "notes": lambda: notes_panel(choice, unit),
@@ -112,48 +103,56 @@ def tab(
 
 
 def grids(
-    choice: Choice, layer: Layer, unit: Unit, shown: Sequence[Answer], band: str, buttons: Place
+    choice: Choice, shown: Sequence[Answer], scales: Sequence[Scale], band: str, buttons: Place
 ) -> None:
-    """Draw reconstructions and patches on one scale; the buttons go into the heading."""
-    scale = answers.scale_for(choice.values.get("scale", "clipped"), shown)
-
+    """Draw reconstructions and patches; the buttons go into the heading."""
     gallery(
-        answers.side_by_side(shown, scale, choice.rank),
+        answers.side_by_side(shown, scales, choice.rank),
         key="map_top",
         on_pick=lambda place: choose_tile(choice, int(place)),
     )
-    messages.missing_note(choice, shown)
+    missing = (side for side, one in zip(choice.sides, shown, strict=True) if one.pictures.missing)
+    messages.missing_note(next(missing, choice), shown)
     messages.changed_note(choice)
-    for answer in shown:
-        stem = file_stem(choice, layer.name, unit.channel, answer.label, band)
-        part = "" if band == bands.TOP else bands.BANDS.get(band, f"peaks {band}")
-        rule = "" if choice.rule == "deconvnet" else RULE_NAMES[choice.rule]
-        words = [choice.title_of(unit), answer.label, part, rule, choice.dataset.name]
-        line = " · ".join(filter(None, words))
-        title = f"Download {answer.label or 'all'}" if len(shown) > 1 else "Download"
+    for side, answer, scale in zip(choice.sides, shown, scales, strict=True):
         with buttons:
-            key = f"map_{answer.label}"
-            downloads(
-                *(answer.pictures.all, stem, layer, scale, choice.made, key, title, line),
-                copies=answer.copies,
-                names=answer.names,
-                ranks=answer.ranks,
-            )
+            download_one(side, answer, scale, band, several=len(shown) > 1)
 
 
-def display(choice: Choice, k: int, band: str, shown: Sequence[Answer]) -> None:
+def download_one(side: Choice, answer: Answer, scale: Scale, band: str, *, several: bool) -> None:
+    """Draw the downloads of one answer."""
+    layer, unit = side.layers[side.unit.layer], side.unit
+    part = "" if band == bands.TOP else bands.BANDS.get(band, f"peaks {band}")
+    rule = "" if side.rule == "deconvnet" else RULE_NAMES[side.rule]
+    words = [side.title_of(unit), answer.label, part, rule, side.dataset.name]
+    downloads(
+        answer.pictures.all,
+        file_stem(side, layer.name, unit.channel, answer.label, band),
+        layer,
+        scale,
+        side.made,
+        f"map_{answer.called}",
+        f"Download {answer.called or 'all'}" if several else "Download",
+        " · ".join(filter(None, words)),
+        copies=answer.copies,
+        names=answer.names,
+        ranks=answer.ranks,
+    )
+
+
+def display(
+    choice: Choice, k: int, band: str, shown: Sequence[Answer], scales: Sequence[Scale]
+) -> None:
     """Draw what a person can change about the grids, and the scale in words."""
-    name = choice.values.get("scale", "clipped")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        pickers.scale_picker(PAGE, name)
+        pickers.scale_picker(PAGE, choice.values.get("scale", "clipped"))
         pickers.rule_picker(PAGE, choice.rule)
         pickers.band_picker(PAGE, band)
         pickers.count_picker(PAGE, k)
         pickers.copies_switch(PAGE, choice)
         if any(answer.pictures.found for answer in shown):
-            scale = answers.scale_for(name, shown)
-            rule = RULE_NAMES[choice.rule]
-            st.caption(f"Reconstructions ({rule}): {scale.caption}.", width="content")
+            rule, said = RULE_NAMES[choice.rule], answers.scales_in_words(shown, scales)
+            st.caption(f"Reconstructions ({rule}): {escape(said)}.", width="content")
 
 
 choice = shell(PAGE, title="Feature map")
@@ -166,4 +165,4 @@ pickers.arrow_keys(PAGE, choice)
 toolbar(choice, index, layer)
 tour.tour(choice, unit)
 with messages.explained(choice):
-    top_of_map(choice, index, layer, unit, buttons)
+    top_of_map(choice, buttons)

@@ -70,12 +70,15 @@ def peak_histogram(peaks: pd.DataFrame, top: Sequence[Activation], unit: Unit) -
     return figure
 
 
-def compared_histograms(groups: Mapping[str, np.ndarray], unit: Unit) -> go.Figure:
-    """Histograms of the peaks of one feature map in two groups of images, over each other.
+def compared_histograms(
+    groups: Mapping[str, np.ndarray], axis: str, form: str = ".4g"
+) -> go.Figure:
+    """Histograms of two groups of peaks over each other.
 
     Args:
-        groups: name of a group -> the peaks in its images.
-        unit: the feature map, for the title of the axis.
+        groups: name of a group -> its peaks.
+        axis: title of the axis of the peaks.
+        form: how peaks are written, for example ".0%".
     """
     edges, shares = shared_bars(groups.values())
     bars = np.stack([edges[:-1], edges[1:]], axis=1).tolist()
@@ -88,15 +91,15 @@ def compared_histograms(groups: Mapping[str, np.ndarray], unit: Unit) -> go.Figu
                 customdata=bars,
                 name=html.escape(visible(name)),
                 marker={"color": colour, "opacity": 0.6},
-                hovertemplate="%{y:.1%} from %{customdata[0]:.4g} to %{customdata[1]:.4g}"
-                "<extra>%{fullData.name}</extra>",
+                hovertemplate=f"%{{y:.1%}} from %{{customdata[0]:{form}}} to "
+                f"%{{customdata[1]:{form}}}<extra>%{{fullData.name}}</extra>",
             )
             for name, share, colour in zip(groups, shares, GROUP_COLOURS, strict=True)
         ]
     )
     figure.update_layout(
         barmode="overlay",
-        xaxis_title=f"largest activation of {unit} in an image",
+        xaxis={"title": axis, "tickformat": form if form.endswith("%") else ""},
         yaxis={"title": "share of the images", "tickformat": ".0%"},
         height=280,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},

@@ -70,12 +70,18 @@ class Provenance:
         more = {name: text for name, text in self.columns.items() if name not in table}
         return table.assign(**more)
 
-    def png_info(self, title: str = "") -> PngInfo:
-        """The metadata of a saved PNG: the columns, "Software", and a title."""
+    def png_info(self, title: str = "", second: Provenance | None = None) -> PngInfo:
+        """The metadata of a saved PNG: the columns, "Software", and a title.
+
+        What differs in a second one that the picture was also made from is named "network 2", ...
+        """
         about = PngInfo()
         about.add_text("Software", PROGRAM)
         if title:
             about.add_itxt("Title", title)
         for name, text in self.columns.items():
             about.add_itxt(name, text)
+        for name, text in (second or self).columns.items():
+            if text != self.columns[name]:
+                about.add_itxt(f"{name} 2", text)
         return about

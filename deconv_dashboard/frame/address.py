@@ -16,9 +16,10 @@ from typing import Any, NoReturn
 import streamlit as st
 
 from deconv_core.pictures import Rule
+from deconv_dashboard.values import Choice
 
 PARAMETERS = (
-    *("network", "dataset", "layer", "map", "label", "label2"),
+    *("network", "dataset", "layer", "map", "label", "label2", "map2", "network2"),
     *("scale", "rule", "k", "band", "copies", "tab", "view", "order", "show", "part"),
     *("image", "position", "once", "list", "rank"),
 )
@@ -64,7 +65,10 @@ _CARRIED = (
     *("network", "dataset", "layer", "map", "label", "copies"),
     *("tab", "view", "order", "show", "part", "rule", "once", "list"),
 )
-_RANKED = ("network", "dataset", "layer", "map", "label", "label2", "k", "band", "copies")
+_RANKED = (
+    *("network", "dataset", "layer", "map", "label", "label2", "map2", "network2"),
+    *("k", "band", "copies"),
+)
 """A change of one of these ranks other images, so the chosen rank is forgotten."""
 _SHOWN = {
     "start": ("network", "dataset"),
@@ -73,7 +77,7 @@ _SHOWN = {
         *("view", "order", "show", "part", "once"),
     ),
     "feature_map": (
-        *("network", "dataset", "layer", "map", "label", "label2"),
+        *("network", "dataset", "layer", "map", "label", "label2", "map2", "network2"),
         *("scale", "rule", "k", "band", "copies", "tab", "rank"),
     ),
     "image": (
@@ -145,6 +149,12 @@ def run_again() -> NoReturn:
 def target() -> dict[str, str]:
     """The parameters of the last request, even if no page has shown them yet."""
     return dict(st.session_state.get("address", {}))
+
+
+def place_of(choice: Choice) -> dict[str, object]:
+    """The changes of a link that leads to the network and the map of a choice."""
+    here = {"layer": choice.values["layer"], "map": choice.values.get("map")}
+    return {"network": choice.network.network_id, **here}
 
 
 def link_to(**changes: Any) -> dict[str, str]:

@@ -34,7 +34,7 @@ def choose(page: str, notes: list[str]) -> Choice:
     path = registry.index_path(dataset, network)
     finish_new_index(registry, path)
     stamp = resources.index_stamp(path)
-    index, problem = _opened(path, stamp)
+    index, problem = opened(path, stamp)
     values = {**asked, "network": network.network_id, "dataset": dataset.dataset_id}
     if index is not None:
         _check_labels(index, values, notes)
@@ -45,10 +45,10 @@ def choose(page: str, notes: list[str]) -> Choice:
     _check_list(page, index, values, notes)
     label = values.get("label") or None
     found = registry, network, dataset, label, index, path, stamp, problem, values, page
-    return Choice(*found, named=_named(registry, index, notes))
+    return Choice(*found, named=named_maps(registry, index, notes))
 
 
-def _named(
+def named_maps(
     registry: Registry, index: ActivationIndex | None, notes: list[str]
 ) -> Mapping[Unit, UnitNote]:
     """What people wrote about maps of the network; none, and a note, if it cannot be read."""
@@ -61,7 +61,8 @@ def _named(
         return {}
 
 
-def _opened(path: Path, stamp: str) -> tuple[ActivationIndex | None, DeconvError | None]:
+def opened(path: Path, stamp: str) -> tuple[ActivationIndex | None, DeconvError | None]:
+    """The index at a path, if there is one, and why it cannot be read."""
     try:
         return resources.index_of(path, stamp), None
     except DeconvError as error:
@@ -74,7 +75,7 @@ def _network(registry: Registry, asked: Mapping[str, str], notes: list[str]) -> 
     except DeconvError:
         network = registry.networks()[0]
         notes.append(
-            f"This computer has no network “{_quoted(asked['network'])}”; "
+            f"This computer has no network “{quoted(asked['network'])}”; "
             f"showing {escape(short_name(network))} instead."
         )
         return network
@@ -86,7 +87,7 @@ def _dataset(registry: Registry, asked: Mapping[str, str], notes: list[str]) -> 
     except DeconvError:
         dataset = registry.datasets()[0]
         notes.append(
-            f"This computer has no dataset “{_quoted(asked['dataset'])}”; showing "
+            f"This computer has no dataset “{quoted(asked['dataset'])}”; showing "
             f"{escape(dataset.name)} instead."
         )
         return dataset
@@ -102,7 +103,7 @@ def _check_labels(index: ActivationIndex, values: dict[str, str], notes: list[st
             values[name] = meant[0]
         else:
             notes.append(
-                f"No image of this dataset has the label “{_quoted(label)}”; showing all images."
+                f"No image of this dataset has the label “{quoted(label)}”; showing all images."
             )
             values.pop(name)
 
@@ -115,16 +116,16 @@ def _check_unit(
     if layer not in names:
         default = first_shown(index.layers)
         if layer:
-            notes.append(f"This network has no layer “{_quoted(layer)}”; showing {default}.")
+            notes.append(f"This network has no layer “{quoted(layer)}”; showing {default}.")
             values.pop("map", None)
         values["layer"] = layer = default
     channels, asked = index.layers[layer].channels, values.get("map", "")
     if not asked and page == "feature_map":
-        asked = str(_strongest_map(index, layer))
+        asked = str(strongest_map(index, layer))
     asked = asked or "0"
     if not 0 <= whole_number(asked) < channels:
         notes.append(
-            f"{layer} has no feature map “{_quoted(asked)}”; its maps have the numbers 0 to "
+            f"{layer} has no feature map “{quoted(asked)}”; its maps have the numbers 0 to "
             f"{channels - 1}. Showing map 0."
         )
         asked = "0"
@@ -132,7 +133,7 @@ def _check_unit(
         values["map"] = str(int(asked))
 
 
-def _strongest_map(index: ActivationIndex, layer: str) -> int:
+def strongest_map(index: ActivationIndex, layer: str) -> int:
     """The map of a layer with the largest activation; 0 if none fires or the index is damaged."""
     try:
         return next((found.unit.channel for found in index.top(layer, k=1)), 0)
@@ -143,37 +144,37 @@ def _strongest_map(index: ActivationIndex, layer: str) -> int:
 def _check_display(page: str, values: dict[str, str], notes: list[str]) -> None:
     scale, k = values.get("scale", "clipped"), values.get("k", "9")
     if scale not in address.SCALES:
-        notes.append(f"There is no scale “{_quoted(scale)}”; using the shared one.")
+        notes.append(f"There is no scale “{quoted(scale)}”; using the shared one.")
         values.pop("scale")
     if not 1 <= whole_number(k) <= address.MOST:
         notes.append(
-            f"“{_quoted(k)}” pictures cannot be shown; choose 1 to {address.MOST}. Showing 9."
+            f"“{quoted(k)}” pictures cannot be shown; choose 1 to {address.MOST}. Showing 9."
         )
         values.pop("k")
     if not 1 <= whole_number(values.get("rank", "1")) <= 2 * address.MOST:
-        notes.append(f"There is no picture of rank “{_quoted(values['rank'])}”; showing rank 1.")
+        notes.append(f"There is no picture of rank “{quoted(values['rank'])}”; showing rank 1.")
         values.pop("rank")
     if (rule := values.get("rule", "deconvnet")) not in address.RULES:
         notes.append(
-            f"There is no rule “{_quoted(rule)}”; choose one of {', '.join(address.RULES)}. Using "
+            f"There is no rule “{quoted(rule)}”; choose one of {', '.join(address.RULES)}. Using "
             "deconvnet."
         )
         values.pop("rule")
     if values.get("copies", EACH) != EACH:
         notes.append(
-            f"The address says copies=“{_quoted(values['copies'])}”. Possible is copies={EACH}, "
+            f"The address says copies=“{quoted(values['copies'])}”. Possible is copies={EACH}, "
             "which counts every copy. Counting copies once."
         )
         values.pop("copies")
     if values.get("once", address.MAPS) != address.MAPS:
         notes.append(
-            f"The address says once=“{_quoted(values['once'])}”. Possible is once={address.MAPS}, "
+            f"The address says once=“{quoted(values['once'])}”. Possible is once={address.MAPS}, "
             "which shows each feature map once. Showing the best images."
         )
         values.pop("once")
     if not bands.known(values.get("band", bands.TOP)):
         notes.append(
-            f"There is no band “{_quoted(values['band'])}” of the distribution; choose one of "
+            f"There is no band “{quoted(values['band'])}” of the distribution; choose one of "
             f"{', '.join(bands.BANDS)}. Showing the top."
         )
         values.pop("band")
@@ -181,7 +182,7 @@ def _check_display(page: str, values: dict[str, str], notes: list[str]) -> None:
         usual, parameter = next(iter(tabs)), address.TAB[page]
         if values.get(parameter, usual) not in tabs:
             notes.append(
-                f"This page has no tab “{_quoted(values[parameter])}”; showing {tabs[usual]}."
+                f"This page has no tab “{quoted(values[parameter])}”; showing {tabs[usual]}."
             )
             values.pop(parameter)
 
@@ -193,7 +194,7 @@ def _check_list(
     known = ("", address.UNUSUAL, address.ALL)
     if values.get("list", "") not in known:
         notes.append(
-            f"The address says list=“{_quoted(values['list'])}”. Possible are list="
+            f"The address says list=“{quoted(values['list'])}”. Possible are list="
             f"{address.UNUSUAL} and list={address.ALL}. Listing the strongest maps."
         )
         values.pop("list")
@@ -212,7 +213,7 @@ def whole_number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else -1
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A text from the address, shortened, as plain text in Markdown."""
     return escape(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…")
 

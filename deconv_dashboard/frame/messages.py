@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,9 +12,7 @@ import streamlit as st
 from deconv_core.errors import DeconvError, IndexDamagedError, IndexOutdatedError
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.index.dead_maps import dead_maps_sentence, layers_with_many_dead_maps
-from deconv_core.layers import Layer
 from deconv_core.output.tables import activation_table
-from deconv_core.units import Unit
 from deconv_dashboard import bands
 from deconv_dashboard.frame import address
 from deconv_dashboard.frame.choice import escape
@@ -27,6 +25,9 @@ from deconv_dashboard.server import resources
 from deconv_dashboard.server.told import told
 from deconv_dashboard.values import Answer, Choice
 from deconv_dashboard.wording import activation_text, counted
+
+_OF_NETWORK = ("network", "weights", "preprocessing")
+"""Columns of a table that differ between two networks."""
 
 
 @contextmanager
@@ -96,33 +97,34 @@ def never_fires(total: int, noun: str, within: str) -> str:
     return f"Fires in none of {counted(total, noun)}{within}."
 
 
-def fires_in_line(choice: Choice, unit: Unit, labels: Sequence[str | None]) -> None:
-    """Draw one line of numbers about a map for each label, or say that it never fires."""
-    near = choice.approximate
+def fires_in_line(sides: Sequence[Choice]) -> None:
+    """Draw one line of numbers about the map of each side, or say that it never fires."""
     lines = []
-    for label in labels:
-        total = _images(choice, label)
+    for side in sides:
+        unit, label, near = side.unit, side.label, side.approximate
+        total = _images(side, label)
+        of = f"{escape(side.side)}: " if side.side else ""
         within = f" with label {escape(label)}" if label else ""
-        row = resources.maps_of(choice, unit.layer, label).iloc[unit.channel]
+        row = resources.maps_of(side, unit.layer, label).iloc[unit.channel]
         if row["dead"]:
-            st.info(never_fires(total, "image", within), icon=":material/block:")
+            st.info(of + never_fires(total, "image", within), icon=":material/block:")
             continue
         lines.append(
-            f"Fires in {round(row['share'] * total):,} of {counted(total, 'image')}{within} · "
+            f"{of}Fires in {round(row['share'] * total):,} of {counted(total, 'image')}{within} · "
             f"strongest {activation_text(row['max'], approximate=near)} · mean peak "
             f"{activation_text(row['mean'], approximate=near)}"
         )
     if lines:
-        copies = " · every file counts here, also copies" if choice.has_copies else ""
+        copies = " · every file counts here, also copies" if sides[0].has_copies else ""
         st.caption("  \n".join(line + copies for line in lines))
 
 
-def band_lines(choice: Choice, unit: Unit, labels: Sequence[str | None], band: str, k: int) -> None:
+def band_lines(sides: Sequence[Choice], band: str, k: int) -> None:
     """Say which part of the distribution is shown in place of the top."""
-    for label in labels:
-        ranked = resources.ranked_of(choice, unit, label) if band != bands.TOP else None
-        if ranked is not None and len(ranked.firing):
-            of = f"{escape(label)}: " if label else ""
+    for side in sides if band != bands.TOP else ():
+        ranked = resources.ranked_of(side, side.unit, side.label)
+        if len(ranked.firing):
+            of = f"{escape(side.called)}: " if side.called else ""
             st.caption(f":material/filter_alt: {of}{bands.described(band, ranked, k)}")
 
 
@@ -175,14 +177,24 @@ def since_the_scan(choice: Choice, image_id: str, content_hash: str) -> None:
 
 
 def table(
-    answers: Sequence[Answer], layers: Mapping[str, Layer], name: str, key: str, **how: Any
+    sides: Sequence[Choice], answers: Sequence[Answer], name: str, key: str, **how: Any
 ) -> None:
-    """Draw answers as one table: rank, image, location, value, box in pixels, copies."""
+    """Draw answers as one table: rank, image, location, value, box in pixels, copies.
+
+    Of two networks, each row names its network.
+    """
     parts = [
-        activation_table(one.activations, layers, one.copies, one.names, one.ranks)
-        for one in answers
+        activation_table(one.activations, side.layers, one.copies, one.names, one.ranks)
+        for side, one in zip(sides, answers, strict=True)
     ]
+    if len({side.network for side in sides}) > 1:
+        parts = [
+            part.assign(**{name: side.made.columns[name] for name in _OF_NETWORK})
+            for side, part in zip(sides, parts, strict=True)
+        ]
     listed = pd.concat(parts, ignore_index=True)
+    if "name" in listed:  # perhaps of one of two maps
+        listed["name"] = listed["name"].fillna("")
     data_table(
         listed.assign(rank=range(1, len(listed) + 1)),
         name,

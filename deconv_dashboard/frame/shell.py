@@ -20,6 +20,7 @@ from deconv_dashboard.frame import address
 from deconv_dashboard.frame.choice import choose, escape, short_name
 from deconv_dashboard.frame.remedies import offer_scan
 from deconv_dashboard.frame.repair import damage_note
+from deconv_dashboard.frame.second_side import with_second
 from deconv_dashboard.frame.sidebar import PAGES, PRODUCT, sidebar
 from deconv_dashboard.frame.troubles import say_trouble
 from deconv_dashboard.frame.ways import go_where_wanted
@@ -59,7 +60,7 @@ def shell(page: str, *, title: str) -> Choice:
     st.html(_FILES / "page.css")
     reconstructing.begin_request()
     notes: list[str] = []
-    choice = choose(page, notes)
+    choice = with_second(choose(page, notes), notes)
     if called := _shown(page, choice):
         st.set_page_config(page_title=f"{called} · {PRODUCT}")
     resources.prepared(choice.registry.home)

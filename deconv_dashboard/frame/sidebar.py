@@ -79,7 +79,7 @@ def _dataset_picker(page: str, choice: Choice) -> None:
 
     def changed() -> None:
         chosen = st.session_state[widget_key("pick_dataset")]
-        address.visit(page, dataset=chosen, label=None, label2=None, image=None)
+        address.visit(page, dataset=chosen, label=None, label2=None, network2=None, image=None)
 
     labels = distinct(datasets, lambda dataset_id: datasets[dataset_id].name)
     st.selectbox(

@@ -61,6 +61,15 @@ def columns_of(tiles: int) -> int:
     return min(fitting, key=lambda columns: (-tiles % columns, abs(columns**2 - tiles)))
 
 
+def of_side(side: Choice, k: int, band: str) -> Answer:
+    """The top activations of the map of one side of a comparison, or some of a band."""
+    if band == bands.TOP:
+        found = find(side, side.unit.layer, side.unit.channel, k, side.label)
+    else:
+        found = in_band(side, side.unit, k, side.label, band)
+    return replace(found, side=side.side)
+
+
 def in_band(choice: Choice, unit: Unit, k: int, label: str | None, band: str) -> Answer:
     """Some activations of a band of a map's distribution, the strongest first."""
     ranked = resources.ranked_of(choice, unit, label)
@@ -74,18 +83,30 @@ def in_band(choice: Choice, unit: Unit, k: int, label: str | None, band: str) ->
     )
 
 
-def with_pictures(choice: Choice, answers: Sequence[Answer]) -> list[Answer]:
+def with_pictures(
+    choice: Choice, answers: Sequence[Answer], place: str = "top", height: int = 420
+) -> list[Answer]:
     """Reconstruct the activations of the answers; shows progress while that takes time.
 
     Errors (no weights, a missing folder) are shown on the page; the answers then have no pictures.
     """
     wanted = [activation for answer in answers for activation in answer.activations]
     try:
-        made = reconstructing.watched(choice, wanted, "top", height=420, rule=choice.rule)
+        made = reconstructing.watched(choice, wanted, place, height=height, rule=choice.rule)
     except DeconvError as error:
         messages.trouble(choice, error)
         return list(answers)
     return _shared_out(answers, made)
+
+
+def with_pictures_of(sides: Sequence[Choice], answers: Sequence[Answer]) -> list[Answer]:
+    """``with_pictures`` for the answers of the sides of a comparison, perhaps of two networks."""
+    if len({side.index_path for side in sides}) == 1:
+        return with_pictures(sides[0], answers)
+    first = with_pictures(sides[0], answers[:1])
+    if answers[0].activations and not (first[0].pictures.found or first[0].pictures.missing):
+        return [*first, *answers[1:]]  # what went wrong is said once
+    return first + with_pictures(sides[1], answers[1:], "top_of_second", height=0)
 
 
 def _shared_out(answers: Sequence[Answer], made: Pictures) -> list[Answer]:
@@ -103,8 +124,26 @@ def _shared_out(answers: Sequence[Answer], made: Pictures) -> list[Answer]:
 
 
 def scale_for(name: str, answers: Sequence[Answer]) -> Scale:
-    """One scale for all the answers on the page."""
+    """One scale for all these answers."""
     return Scale.named(name, [picture for answer in answers for picture in answer.pictures.all])
+
+
+def scales_for(name: str, answers: Sequence[Answer]) -> list[Scale]:
+    """The scale of each answer: one for two labels, and one each for two maps or two networks.
+
+    Reconstructions of two maps differ in strength as their activations do.
+    """
+    if any(answer.side for answer in answers):
+        return [scale_for(name, [answer]) for answer in answers]
+    return [scale_for(name, answers)] * len(answers)
+
+
+def scales_in_words(answers: Sequence[Answer], scales: Sequence[Scale]) -> str:
+    """The caption of the scale, or of each scale."""
+    said = [scale.caption for scale in scales]
+    if len(set(said)) == 1:
+        return said[0]
+    return "; ".join(f"{one.called}: {text}" for one, text in zip(answers, said, strict=True))
 
 
 def scale_key(scale: Scale) -> tuple[str, float, float]:
@@ -160,7 +199,7 @@ def panels(
                     names=names_text([visible(image_id) for image_id in copies]),
                 )
             )
-    of = f", {answer.label}" if answer.label else ""
+    of = f", {answer.called}" if answer.called else ""
     return (
         Panel(f"Reconstructions{of}", tiles_of["reconstruction"], columns=columns),
         Panel(f"Image patches{of}", tiles_of["patch"], columns=columns, kind="patch"),
@@ -222,17 +261,17 @@ def fires_in(choice: Choice, answer: Answer, k: int) -> None:
         st.caption(f"Fires in {count} of {counted(total, noun)}{within}. All are shown.")
 
 
-def side_by_side(shown: Sequence[Answer], scale: Scale, chosen: int) -> list[Panel]:
+def side_by_side(shown: Sequence[Answer], scales: Sequence[Scale], chosen: int) -> list[Panel]:
     """The panels of one or two answers: each reconstruction grid, then its patch grid.
 
     Args:
         shown: the answers.
-        scale: the scale of the reconstructions.
+        scales: the scale of the reconstructions of each answer.
         chosen: place of the tile with a frame, among the tiles of all answers, from 1.
     """
     drawn_panels: list[Panel] = []
     before, chosen = 0, _place(shown, chosen)
-    for answer in shown:
+    for answer, scale in zip(shown, scales, strict=True):
         drawn_panels += panels(
             answer,
             scale,
@@ -251,30 +290,34 @@ def _place(shown: Sequence[Answer], chosen: int) -> int:
 
 @dataclass(frozen=True)
 class Picked:
-    """The chosen tile, its rank as Markdown, and the copies that its image stands for."""
+    """The chosen tile, its rank as Markdown, and the copies that its image stands for.
+
+    ``side`` is the number of its answer, 0 or 1.
+    """
 
     rank: str
     activation: Activation
     picture: Reconstruction | None
     key: PictureKey | None
     copies: tuple[str, ...] = ()
+    side: int = 0
 
 
 def chosen(shown: Sequence[Answer], place: int) -> Picked | None:
     """The tile at a place among the tiles of all answers; the first one if there are fewer."""
     left = _place(shown, place)
-    for answer in shown:
+    for side, answer in enumerate(shown):
         if left <= len(answer.activations):
-            return _picked(answer, left, names_label=len(shown) > 1)
+            return replace(_picked(answer, left, named=len(shown) > 1), side=side)
         left -= len(answer.activations)
     return None
 
 
-def _picked(answer: Answer, rank: int, *, names_label: bool) -> Picked:
+def _picked(answer: Answer, rank: int, *, named: bool) -> Picked:
     activation = answer.activations[rank - 1]
     made, copies = answer.pictures, answer.copies_of(activation)
     place = answer.ranks.get(activation.image_id)
     said = f"{place.rank:,} of {place.total:,}" if place else str(rank)
-    if names_label and answer.label:
-        said = f"{said}, {escape(answer.label)}"
+    if named and answer.called:
+        said = f"{said}, {escape(answer.called)}"
     return Picked(said, activation, made.found.get(rank), made.keys.get(rank), copies)

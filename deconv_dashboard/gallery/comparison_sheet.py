@@ -1,9 +1,10 @@
-"""One picture to download of two labels compared: verdict, histograms, and the grids of both."""
+"""One picture to download of a comparison: verdict, histograms, and the grids of both sides."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import streamlit as st
 from PIL import Image, ImageDraw
@@ -12,9 +13,7 @@ from deconv_core.layers import Layer
 from deconv_core.output.figures import GROUP_COLOURS, shared_bars
 from deconv_core.output.provenance import Provenance
 from deconv_core.output.rendering import Scale
-from deconv_core.units import Unit
 from deconv_dashboard import bands
-from deconv_dashboard.gallery import answers
 from deconv_dashboard.gallery.captioned import (
     GAP,
     HEAD,
@@ -26,7 +25,7 @@ from deconv_dashboard.gallery.captioned import (
     tile_side,
 )
 from deconv_dashboard.gallery.comparison import Comparison
-from deconv_dashboard.gallery.downloads import file_stem
+from deconv_dashboard.gallery.downloads import stem_of_sides
 from deconv_dashboard.server.drawn import png_bytes
 from deconv_dashboard.values import Answer, Choice
 
@@ -35,25 +34,54 @@ _LINE, _NAME = 16, 24
 _PLOT, _AXIS, _KEY = 110, 20, 130
 
 
+@dataclass(frozen=True)
+class Half:
+    """One side of a comparison as it is drawn.
+
+    Attributes:
+        answer: its pictures.
+        layer: their layer.
+        scale: of its reconstructions.
+        made: what they were made from.
+    """
+
+    answer: Answer
+    layer: Layer
+    scale: Scale
+    made: Provenance
+
+    @property
+    def side(self) -> int:
+        """Side of a tile in pixels."""
+        return tile_side(self.layer, 150)
+
+    @property
+    def height(self) -> int:
+        """Height of its name and its grids."""
+        return _NAME + grids_height(len(self.answer.pictures.all), self.side, self.answer.copies)
+
+
 def download_both(
     choice: Choice,
     compared: Comparison,
     shown: Sequence[Answer],
-    layer: Layer,
-    unit: Unit,
+    scales: Sequence[Scale],
     band: str,
 ) -> None:
     """Draw the button that downloads the comparison as one picture."""
     names = " and ".join(compared.names)
     part = bands.BANDS.get(band, f"peaks {band}") if band != bands.TOP else ""
-    words = [choice.title_of(unit), names, part, choice.dataset.name]
+    label = choice.label if choice.side else ""
+    words = [choice.title_of(choice.unit), names, label, part, choice.dataset.name]
     title = " · ".join(filter(None, words))
-    scale = answers.scale_for(choice.values.get("scale", "clipped"), shown)
-    stem = file_stem(choice, layer.name, unit.channel, "-vs-".join(compared.names), band)
+    halves = [
+        Half(answer, side.layers[side.unit.layer], scale, side.made)
+        for side, answer, scale in zip(choice.sides, shown, scales, strict=True)
+    ]
     st.download_button(
         "Download both",
-        lambda: comparison_sheet(compared, shown, title, layer, scale, choice.made),
-        file_name=f"{stem}.png",
+        lambda: comparison_sheet(compared, halves, title),
+        file_name=f"{stem_of_sides(choice, band)}.png",
         mime="image/png",
         key="download_both",
         on_click="ignore",
@@ -61,36 +89,39 @@ def download_both(
     )
 
 
-def comparison_sheet(
-    compared: Comparison,
-    shown: Sequence[Answer],
-    title: str,
-    layer: Layer,
-    scale: Scale,
-    made: Provenance,
-) -> bytes:
-    """A comparison as PNG: its sentence, both histograms, and each answer's grids.
+def comparison_sheet(compared: Comparison, halves: Sequence[Half], title: str) -> bytes:
+    """A comparison as PNG: its sentence, both histograms, and each side's grids.
 
     Two lines above say what it shows and what it was made from.
     """
-    side = tile_side(layer, 150)
-    said = textwrap.wrap(compared.sentence, 6 * side // _LETTER)
-    heights = [_NAME + grids_height(len(one.pictures.all), side, one.copies) for one in shown]
+    widest = max(half.side for half in halves)
+    said = textwrap.wrap(compared.sentence, 6 * widest // _LETTER)
     top = HEAD + _LINE * len(said) + GAP
     plotted = top + _PLOT + _AXIS + GAP
-    height = plotted + sum(heights)
-    paper = new_paper(side, height, title, f"{made.line} · {scale.caption}")
+    height = plotted + sum(half.height for half in halves)
+    networks = " and ".join(dict.fromkeys(half.made.network for half in halves))
+    one_scale = len({half.scale for half in halves}) == 1
+    under = [replace(halves[0].made, network=networks).line]
+    under += [halves[0].scale.caption] if one_scale else []
+    paper = new_paper(widest, height, title, " · ".join(under))
     draw, room = ImageDraw.Draw(paper), paper.width - 2 * GAP
     for number, line in enumerate(said):
         text = fitted(line, font(12), room)
         draw.text((GAP, HEAD + number * _LINE), text, "black", font(12))
     _draw_histograms(paper, top, compared)
-    for one, tall in zip(shown, heights, strict=True):
-        name = fitted(one.label or "all images", font(15), room)
-        draw.text((GAP, plotted), name, "black", font(15))
-        draw_grids(paper, plotted + _NAME, one.pictures.all, side, scale, one.copies)
-        plotted += tall
-    return png_bytes(paper, about=made.png_info(title))
+    for half in halves:
+        name = half.answer.called or "all images"
+        _draw_half(paper, plotted, half, name if one_scale else f"{name} · {half.scale.caption}")
+        plotted += half.height
+    return png_bytes(paper, about=halves[0].made.png_info(title, halves[-1].made))
+
+
+def _draw_half(paper: Image.Image, top: int, half: Half, name: str) -> None:
+    text = fitted(name, font(15), paper.width - 2 * GAP)
+    ImageDraw.Draw(paper).text((GAP, top), text, "black", font(15))
+    answer = half.answer
+    below = top + _NAME
+    draw_grids(paper, below, answer.pictures.all, half.side, half.scale, answer.copies)
 
 
 def _draw_histograms(paper: Image.Image, top: int, compared: Comparison) -> None:
@@ -117,5 +148,6 @@ def _draw_histograms(paper: Image.Image, top: int, compared: Comparison) -> None
     draw.line((left, base, left + width, base), "#555555")
     draw.text((GAP, top), f"{100 * most:.3g} %", "#555555", small)
     draw.text((left, base + 3), "0", "#555555", small)
-    words = f"largest activation in an image, 0 to {edges[-1]:.4g}; share of the images"
+    largest = format(max(float(one.max()) for one in compared.peaks), compared.form)
+    words = f"{compared.axis}, 0 to {largest.replace('%', ' %')}; share of the images"
     draw.text((left + 3 * GAP, base + 3), words, "#555555", small)

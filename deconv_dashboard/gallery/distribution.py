@@ -6,27 +6,22 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.output.figures import compared_histograms, peak_histogram
-from deconv_core.units import Unit
 from deconv_dashboard import bands
 from deconv_dashboard.frame import address, messages
 from deconv_dashboard.gallery.chosen_tile import choose_tile
-from deconv_dashboard.gallery.comparison import Comparison
-from deconv_dashboard.gallery.downloads import file_stem
+from deconv_dashboard.gallery.comparison import Comparison, TwoMaps
+from deconv_dashboard.gallery.downloads import stem_of_sides
 from deconv_dashboard.server import resources
 from deconv_dashboard.values import Answer, Choice
 
 
 def distribution(
-    choice: Choice,
-    index: ActivationIndex,
-    unit: Unit,
-    shown: Sequence[Answer],
-    compared: Comparison | None = None,
+    choice: Choice, shown: Sequence[Answer], compared: Comparison | None = None
 ) -> None:
     """Draw histogram and table side by side; a click on a bar shows its images."""
     left, right = st.columns(2, gap="medium")
+    unit = choice.unit
     everything = [activation for answer in shown for activation in answer.activations]
     with left:
         if compared is None:
@@ -35,40 +30,41 @@ def distribution(
             figure.update_layout(legend={"x": 1, "xanchor": "right"})
             said = messages.of_all_images(choice)
         else:
-            st.markdown("## Peaks in both groups of images")
-            figure = compared_histograms(compared.groups, unit)
-            said = f"In the area, pairs of equal peaks count half. {messages.as_scanned(choice)}"
+            st.markdown(f"## {compared.heading}")
+            figure = compared_histograms(compared.groups, compared.axis, compared.form)
+            said = f"{compared.note} {messages.as_scanned(choice)}"
         bars = sum(trace.type == "bar" for trace in figure.data)
         key = f"histogram {unit} {bars}"
+        of_shares = isinstance(compared, TwoMaps)  # a bar is another band of each map
         st.plotly_chart(
             figure,
             key=key,
-            on_select=lambda: _show_bar(key, bars),
+            on_select="ignore" if of_shares else lambda: _show_bar(key, bars),
             selection_mode="points",
             config={"displayModeBar": False},
             alt=f"Histogram of the peaks of {unit}",
         )
-        st.caption(f"Click a bar to see its images. {said}")
+        st.caption(said if of_shares else f"Click a bar to see its images. {said}")
     with right:
         st.markdown("## Table")
         if everything:
-            _table(choice, index, unit, shown)
+            _table(choice, shown)
         else:
             st.caption("Nothing to list: the map fires in none of these images.")
 
 
-def _table(choice: Choice, index: ActivationIndex, unit: Unit, shown: Sequence[Answer]) -> None:
+def _table(choice: Choice, shown: Sequence[Answer]) -> None:
     """Draw the activations; a click on a row chooses its tile."""
 
     def picked() -> None:
         for row, _ in st.session_state[f"map_table {unit}"]["selection"]["cells"]:
             choose_tile(choice, row + 1)
 
-    stem = file_stem(choice, unit.layer, unit.channel, choice.label)
+    unit = choice.unit
     messages.table(
+        choice.sides,
         shown,
-        index.layers,
-        stem,
+        stem_of_sides(choice),
         key=f"map_table {unit}",
         on_select=picked,
         selection_mode="single-cell",

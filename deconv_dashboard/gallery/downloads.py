@@ -42,6 +42,15 @@ def file_stem(
     return "_".join(plain_name(part) for part in parts)
 
 
+def stem_of_sides(choice: Choice, band: str = bands.TOP) -> str:
+    """``file_stem`` of the chosen map, with both sides of a comparison."""
+    label = choice.label
+    if choice.second is not None:
+        both = "-vs-".join(side.called or "all" for side in choice.sides)
+        label = f"{label}-{both}" if choice.side and label else both
+    return file_stem(choice, choice.unit.layer, choice.unit.channel, label, band)
+
+
 def plain_name(text: str) -> str:
     """A text as a part of a file name."""
     return re.sub(r"[^\w.-]+", "-", text).strip("-.")[:60] or "unnamed"

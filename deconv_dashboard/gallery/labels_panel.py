@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.index.label_table import FEW_IMAGES
 from deconv_core.output.figures import label_chart
 from deconv_core.units import Unit
@@ -17,9 +16,9 @@ from deconv_dashboard.values import Choice
 _BARS = 20
 
 
-def labels_panel(choice: Choice, index: ActivationIndex, unit: Unit) -> None:
+def labels_panel(choice: Choice, unit: Unit) -> None:
     """Draw the area under the ROC curve of each label, and the table with all numbers."""
-    if len(index.labels) < 2:
+    if choice.index is None or len(choice.index.labels) < 2:
         st.caption(
             "There is one label only, so there is nothing to tell apart. The folders directly "
             "inside the scanned folder become labels."

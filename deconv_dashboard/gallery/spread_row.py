@@ -8,7 +8,7 @@ import streamlit as st
 
 from deconv_core.errors import DeconvError
 from deconv_core.index.ranked_peaks import Rank
-from deconv_core.units import Activation, Unit, label_of
+from deconv_core.units import Activation, label_of
 from deconv_dashboard import bands
 from deconv_dashboard.frame import address, messages
 from deconv_dashboard.gallery.tiles import Panel, Tile, gallery
@@ -19,23 +19,23 @@ from deconv_dashboard.wording import activation_text, counted, percentile_text, 
 _SHOWN = 9
 
 
-def spread_row(choice: Choice, unit: Unit, label: str | None) -> None:
+def spread_row(side: Choice) -> None:
     """Draw one row of patches, from the strongest image to the weakest that activates the map."""
-    ranked = resources.ranked_of(choice, unit, label)
+    ranked = resources.ranked_of(side, side.unit, side.label)
     firing = ranked.firing
     if not len(firing):
         return
     part = firing.spread(_SHOWN)
-    of = f", {label}" if label else ""
+    of = f", {side.called}" if side.called else ""
     heading = f"From strongest to weakest{of}"
-    activation_row(choice, heading, part.activations(), f"spread_{label}", part.ranks())
+    activation_row(side, heading, part.activations(), f"spread_{side.called}", part.ranks())
     silent = len(ranked) - len(firing)
     rest = f" In {counted(silent, 'image')} it is silent." if silent else ""
     some = "All" if len(part) == len(firing) else f"{len(part)} of the"
     st.caption(
         f"{some} {counted(len(firing), 'image')} in which the map fires, evenly spaced by rank."
         f"{rest} Below each: rank, percentile, activation. Click one to open it. "
-        f"{messages.as_scanned(choice)}"
+        f"{messages.as_scanned(side)}"
     )
 
 
@@ -57,15 +57,15 @@ def activation_row(
     """
     tiles = [_patch(choice, one, (ranks or {}).get(one.image_id)) for one in activations]
     panel = Panel(heading, tiles, columns=_SHOWN, kind="patch row")
-    _open(gallery([panel], key=key, panel_columns=1))
+    _open(choice, gallery([panel], key=key, panel_columns=1))
 
 
-def silent_images(choice: Choice, unit: Unit, label: str | None, k: int) -> None:
+def silent_images(side: Choice, k: int) -> None:
     """Draw whole images in which a map is silent."""
-    part = bands.shown_of(bands.SILENT, resources.ranked_of(choice, unit, label), k)
+    part = bands.shown_of(bands.SILENT, resources.ranked_of(side, side.unit, side.label), k)
     tiles = [
         Tile(
-            drawn.thumbnail(choice, image_id, 224),
+            drawn.thumbnail(side, image_id, 224),
             f"Image: {image_id}",
             shortened(label_of(image_id), 20),
             shortened(image_id.rpartition("/")[2]),
@@ -73,10 +73,10 @@ def silent_images(choice: Choice, unit: Unit, label: str | None, k: int) -> None
         )
         for image_id in part.table["image_id"].tolist()
     ]
-    of = f", {label}" if label else ""
+    of = f", {side.called}" if side.called else ""
     panel = Panel(f"Images in which the map is silent{of}", tiles, columns=_SHOWN, kind="patch row")
     if tiles:
-        _open(gallery([panel], key=f"silent_{label}", panel_columns=1))
+        _open(side, gallery([panel], key=f"silent_{side.called}", panel_columns=1))
 
 
 def _patch(choice: Choice, activation: Activation, place: Rank | None) -> Tile:
@@ -98,6 +98,8 @@ def _patch(choice: Choice, activation: Activation, place: Rank | None) -> Tile:
     )
 
 
-def _open(image_id: str | None) -> None:
+def _open(choice: Choice, image_id: str | None) -> None:
+    """Open an image with the map and the network of a side."""
     if image_id is not None:
-        st.switch_page(address.PAGE_FILES["image"], query_params=address.link_to(image=image_id))
+        link = address.link_to(image=image_id, **address.place_of(choice))
+        st.switch_page(address.PAGE_FILES["image"], query_params=link)

@@ -151,4 +151,6 @@ def _changes(choice: Choice, stop: Stop) -> dict[str, object]:
         "map": stop.unit.channel,
         "label": labels[0] if labels else None,
         "label2": labels[1] if len(labels) > 1 else None,
+        "map2": None,
+        "network2": None,
     }

@@ -29,7 +29,7 @@ def where_it_fired(choice: Choice, picked: answers.Picked) -> None:
             address.PAGE_FILES["image"],
             label="Open the image",
             icon=":material/image_search:",
-            query_params=address.link_to(image=activation.image_id),
+            query_params=address.link_to(image=activation.image_id, **address.place_of(choice)),
         )
     st.caption(
         f"{escape(activation.image_id)} · activation {activation.value:.4g} at row "

@@ -106,7 +106,7 @@ def watched(
         choice: network and dataset.
         activations: the activations.
         place: names the place of the pictures on the page.
-        height: height that is reserved for the first pictures at this place, in pixels.
+        height: height that is reserved for the first pictures at this place, in pixels; 0 for none.
         rule: how rectifications are undone.
 
     Raises:
@@ -184,7 +184,8 @@ def _watched(order: _Order, place: str, height: int) -> Pictures:
     if wanted:
         line.caption(f"Reconstructing {order.activations[0].unit.layer} …")
         # Pictures of the run before stay in their place until the new ones are there.
-        waiting = nullcontext() if place in _places_drawn() else room.skeleton(height=height)
+        drawn = place in _places_drawn() or not height
+        waiting = nullcontext() if drawn else room.skeleton(height=height)
         try:
             with waiting:
                 compute(lambda cancel: _make(order, wanted, found, line, cancel))

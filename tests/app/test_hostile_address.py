@@ -29,7 +29,10 @@ VALUES = {
     "a query": "x' OR 1=1; --&map=3#fragment",
 }
 SHOWN = ("network", "dataset")
-OTHERS = (*("layer", "map", "label", "label2", "scale", "k", "image", "position", "list", "rank"),)
+OTHERS = (
+    *("layer", "map", "label", "label2", "map2", "network2"),
+    *("scale", "k", "image", "position", "list", "rank"),
+)
 _KINDS = ("markdown", "caption", "info", "warning", "error", "success", "subheader", "title")
 
 

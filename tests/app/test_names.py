@@ -69,6 +69,12 @@ TESTED = {
     ("deconv_dashboard/frame/pickers.py", "pick_layer"): LAYERS,
     ("deconv_dashboard/frame/pickers.py", "key"): "test_labels_called_as_no_label_is",
     ("deconv_dashboard/frame/pickers.py", "pick_scale"): FIXED,
+    (
+        "deconv_dashboard/frame/compare_pickers.py",
+        "pick_second",
+    ): "test_labels_called_as_no_label_is",
+    ("deconv_dashboard/frame/compare_pickers.py", "pick_network2"): "test_networks_of_one_name",
+    ("deconv_dashboard/frame/compare_pickers.py", "pick_layer2"): LAYERS,
     ("deconv_dashboard/frame/sidebar.py", "pick_dataset"): "test_datasets_of_one_name",
     ("deconv_dashboard/frame/sidebar.py", "pick_label"): "test_labels_called_as_no_label_is",
     ("deconv_dashboard/frame/sidebar.py", "pick_network"): "test_networks_of_one_name",
@@ -268,7 +274,9 @@ def test_no_path_of_the_server_is_in_a_name(
     assert "secret" not in " ".join(by_label(app, "pick_dataset"))
 
 
-def test_networks_of_one_name(home: Home, weight_file: Path, tmp_path: Path) -> None:
+def test_networks_of_one_name(
+    home: Home, open_page: OpenPage, weight_file: Path, tmp_path: Path
+) -> None:
     copied = tmp_path / "elsewhere" / weight_file.name
     copied.parent.mkdir()
     shutil.copy(weight_file, copied)
@@ -280,12 +288,16 @@ def test_networks_of_one_name(home: Home, weight_file: Path, tmp_path: Path) -> 
         assert label in by_label(app, "pick_network")
         app.selectbox(key="pick_network").set_value(label).run()
         assert address(app)["network"] == network_id
+    shutil.copytree(home.index_path, home.registry.index_path(home.dataset, other))
+    app = open_page("feature_map", network2=other.network_id)
+    assert list(by_label(app, "pick_network2")) == [f"{weight_file.name} · elsewhere"]
 
 
 @pytest.fixture
 def odd_labels(home: Home, network: Network, tmp_path: Path) -> str:
     """A scanned dataset whose labels are called as lists call "no label"; returns its id."""
-    names = [f"{label}/1.png" for label in ("All labels", "All images", "Nothing", "Dog", "dog")]
+    labels = "All labels", "All images", "Nothing", "Another map", "Dog", "dog"
+    names = [f"{label}/1.png" for label in labels]
     pictures = {name: drawings.noise(seed, 16) for seed, name in enumerate([*names, "root.png"])}
     root = drawings.save(tmp_path / "odd", pictures)
     dataset = home.registry.add_folder(root)
@@ -299,21 +311,25 @@ def test_labels_called_as_no_label_is(open_page: OpenPage, odd_labels: str) -> N
         ("Dog", "Dog (1)"),
         ("dog", "dog · 2 (1)"),
         ("All labels", "All labels · 2 (1)"),
-        (None, "All labels (6)"),
+        (None, "All labels (7)"),
     ):
         app.selectbox(key="pick_label").set_value(shown).run()
         assert address(app).get("label") == name
-    assert len(by_label(app, "pick_label")) == 6
+    assert len(by_label(app, "pick_label")) == 7
     app = open_page("feature_map", dataset=odd_labels)
-    assert len(by_label(app, "pick_label_here")) == 6
+    assert len(by_label(app, "pick_label_here")) == 7
     for name, shown in (("Dog", "Dog"), ("dog", "dog · 2"), ("All labels", "All labels · 2")):
         app.selectbox(key="pick_label_here").set_value(shown).run()
         assert address(app).get("label") == name
     app.selectbox(key="pick_label_here").set_value("").run()
     assert "label" not in address(app)
-    by_label(app, "pick_label2_here")
-    for name, shown in (("Nothing", "Nothing · 2"), (None, "")):
-        app.selectbox(key="pick_label2_here").set_value(shown).run()
+    by_label(app, "pick_second")
+    for name, shown in (
+        ("Nothing", "Nothing · 2"),
+        ("Another map", "Another map · 2"),
+        (None, ""),
+    ):
+        app.selectbox(key="pick_second").set_value(shown).run()
         assert address(app).get("label2") == name
     exported = open_page("export", dataset=odd_labels)
     by_label(exported, "export_label")

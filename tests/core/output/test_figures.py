@@ -67,7 +67,8 @@ def test_histograms_of_two_groups_have_the_same_bars_and_show_shares() -> None:
         "a <b>": np.maximum(rng.normal(0, 1, 30), 0).astype(np.float32),
         "c": rng.uniform(0, 5, 70).astype(np.float32),
     }
-    figure = compared_histograms(groups, Unit("conv3_1", 2))
+    figure = compared_histograms(groups, "peaks")
+    assert figure.layout.xaxis.title.text == "peaks"
     assert figure.layout.barmode == "overlay"
     assert [bars.name for bars in figure.data] == ["a &lt;b&gt;", "c"]
     assert list(figure.data[0].customdata) == list(figure.data[1].customdata)

@@ -1,6 +1,7 @@
 """What saved pictures and tables say they were made from."""
 
 import io
+from dataclasses import replace
 
 import pandas as pd
 from PIL import Image
@@ -36,6 +37,16 @@ def test_a_png_says_it_in_its_metadata() -> None:
     assert (said["weights"], said["dataset"], said["resize"]) == ("ab12", "=photos", "crop")
     assert (said["preprocessing"], said["rule"]) == ("torchvision", "guided")
     assert said["program"] == f"deconvnet-dashboard {__version__}"
+
+
+def test_a_png_made_from_two_networks_names_what_differs() -> None:
+    stream = io.BytesIO()
+    second = replace(MADE, network="random", fingerprint="cd34")
+    Image.new("RGB", (2, 2)).save(stream, "PNG", pnginfo=MADE.png_info("both", second))
+    said = Image.open(stream).info
+    assert (said["network"], said["network 2"]) == ("VGG19 Ünïcode", "random")
+    assert (said["weights"], said["weights 2"]) == ("ab12", "cd34")
+    assert [name for name in said if name.endswith(" 2")] == ["network 2", "weights 2"]
 
 
 def test_a_table_says_it_in_columns_and_keeps_its_own() -> None:
