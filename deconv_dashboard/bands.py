@@ -13,17 +13,20 @@ BANDS = {TOP: "Top", "75": "75 %", "50": "50 %", "25": "25 %", WEAKEST: "Weakest
 _HALF = 0.05
 """A band named after a percentile reaches this far to both sides of it."""
 _NUMBER = r"\d{1,9}(?:\.\d{1,9})?(?:e-?[0-2]?\d)?"
-_BAR = re.compile(f"({_NUMBER})to({_NUMBER})")
+_BAR = re.compile(f"({_NUMBER})to({_NUMBER})(max|)")
 
 
 def known(band: str) -> bool:
-    """True for a name in ``BANDS`` and for a bar of the histogram, "3.2to3.6"."""
+    """True for a name in ``BANDS`` and for a bar of a histogram, "3.2to3.6", "0.2to0.22max"."""
     return band in BANDS or _BAR.fullmatch(band) is not None
 
 
-def bar(least: float, below: float) -> str:
-    """The name of the band of peaks from ``least`` to below ``below``."""
-    return f"{least:.6g}to{below:.6g}".replace("e+", "e")
+def bar(least: float, below: float, *, of_largest: bool = False) -> str:
+    """The name of the band of peaks from ``least`` to below ``below``.
+
+    Both are activations, or shares of the largest peak, which differ from map to map.
+    """
+    return f"{least:.6g}to{below:.6g}{'max' if of_largest else ''}".replace("e+", "e")
 
 
 def within(band: str, ranked: RankedPeaks) -> RankedPeaks:
@@ -31,7 +34,8 @@ def within(band: str, ranked: RankedPeaks) -> RankedPeaks:
     if band == SILENT:
         return ranked.silent
     if found := _BAR.fullmatch(band):
-        return ranked.between(float(found[1]), float(found[2])).firing
+        largest = float(ranked.table["value"].max()) if found[3] and len(ranked) else 1.0
+        return ranked.between(float(found[1]) * largest, float(found[2]) * largest).firing
     if band == WEAKEST:
         return ranked.firing
     if part := percentiles(band):
@@ -68,7 +72,11 @@ def described(band: str, ranked: RankedPeaks, k: int) -> str:
     if band == WEAKEST:
         return f"The {counted(few, 'image')} in which the map fires weakest."
     if found := _BAR.fullmatch(band):
-        return f"Peaks from {found[1]} to below {found[2]}: {images}; {some}."
+        low, high, of = found[1], found[2], ""
+        if found[3]:
+            low, high = (f"{100 * float(share):.4g} %" for share in (low, high))
+            of = " of the largest one"
+        return f"Peaks from {low} to below {high}{of}: {images}; {some}."
     shares = percentiles(band)
     assert shares is not None
     low, high = (round(100 * share) for share in shares)

@@ -53,12 +53,12 @@ def second_pickers(choice: Choice) -> None:
     if kind not in (MAP, NETWORK):
         return
     other = choice.second or choice
-    with st.container(
-        horizontal=True, horizontal_alignment="right", vertical_alignment="bottom", gap="small"
-    ):
-        if kind == NETWORK:
-            _network_picker(choice)
-        _map_pickers(other, choice.unit if kind == NETWORK else None)
+    with st.container(horizontal=True, gap="small"):
+        st.space("stretch")
+        with st.container(horizontal=True, gap="small", width="content"):
+            if kind == NETWORK:
+                _network_picker(choice)
+            _map_pickers(other, choice.unit if kind == NETWORK else None)
 
 
 def _kind(choice: Choice) -> str:

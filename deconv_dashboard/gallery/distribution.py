@@ -35,16 +35,16 @@ def distribution(
             said = f"{compared.note} {messages.as_scanned(choice)}"
         bars = sum(trace.type == "bar" for trace in figure.data)
         key = f"histogram {unit} {bars}"
-        of_shares = isinstance(compared, TwoMaps)  # a bar is another band of each map
+        of_largest = isinstance(compared, TwoMaps)
         st.plotly_chart(
             figure,
             key=key,
-            on_select="ignore" if of_shares else lambda: _show_bar(key, bars),
+            on_select=lambda: _show_bar(key, bars, of_largest=of_largest),
             selection_mode="points",
             config={"displayModeBar": False},
             alt=f"Histogram of the peaks of {unit}",
         )
-        st.caption(said if of_shares else f"Click a bar to see its images. {said}")
+        st.caption(f"Click a bar to see its images. {said}")
     with right:
         st.markdown("## Table")
         if everything:
@@ -74,9 +74,9 @@ def _table(choice: Choice, shown: Sequence[Answer]) -> None:
     st.caption("Click a row to see where the map fired.")
 
 
-def _show_bar(key: str, bars: int) -> None:
+def _show_bar(key: str, bars: int, *, of_largest: bool) -> None:
     for point in st.session_state[key]["selection"]["points"]:
         of_marks = point["curve_number"] >= bars
         if of_marks or point["y"]:  # not a bar of no images
             least, below = point["customdata"]
-            address.visit("feature_map", band=bands.bar(least, below))
+            address.visit("feature_map", band=bands.bar(least, below, of_largest=of_largest))

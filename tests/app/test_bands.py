@@ -74,6 +74,22 @@ def test_a_bar_of_the_histogram(open_page: OpenPage, ascending: pd.DataFrame) ->
     assert address(app)["band"] == band
 
 
+def test_a_bar_of_shares_is_another_band_of_each_map(
+    open_page: OpenPage, index: ActivationIndex
+) -> None:
+    band = bands.bar(0.5, 0.875, of_largest=True)
+    app = open_unit(open_page, band=band, map2="conv5_2/3", k="100", copies="each")
+    table = app.dataframe[0].value
+    for layer, channel in (UNIT, ("conv5_2", 3)):
+        peaks = index.peaks(layer, channel)
+        share = peaks["value"] / peaks["value"].max()
+        inside = peaks["image_id"][(share >= 0.5) & (share < 0.875)]
+        assert len(inside)
+        assert set(table["image_id"][table["layer"] == layer]) == set(inside)
+    assert words(app).count("Peaks from 50 % to below 87.5 % of the largest one: ") == 2
+    assert address(app)["band"] == band
+
+
 def test_silent_images_are_shown_whole(
     open_page: OpenPage,
     index: ActivationIndex,
@@ -120,7 +136,7 @@ def test_the_choice_of_a_band_is_in_the_address(open_page: OpenPage) -> None:
     assert "band" not in address(app)
 
 
-@pytest.mark.parametrize("band", ["<b>", "1to", "to2", "nan to inf", "101", "1e99to2"])
+@pytest.mark.parametrize("band", ["<b>", "1to", "to2", "nan to inf", "101", "1e99to2", "1to2min"])
 def test_an_unknown_band_is_said(band: str, open_page: OpenPage) -> None:
     app = open_unit(open_page, band=band)
     assert any("There is no band" in warning.value for warning in app.warning)
@@ -130,3 +146,4 @@ def test_an_unknown_band_is_said(band: str, open_page: OpenPage) -> None:
 @pytest.mark.parametrize(("least", "below"), [(0.0, 0.5), (1e-7, 2e-7), (123456.0, 2e8), (3, 4)])
 def test_the_name_of_a_bar_is_read_back(least: float, below: float) -> None:
     assert bands.known(bands.bar(least, below))
+    assert bands.known(bands.bar(least, below, of_largest=True))
