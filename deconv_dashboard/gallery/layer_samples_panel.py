@@ -15,15 +15,15 @@ from deconv_core.output.specificity_figures import layer_boxes
 from deconv_core.specificity.layer_table import PAIRS, incomplete_layers, read_layer_table
 from deconv_core.specificity.table import LayerSpecificity, layer_specificities
 from deconv_dashboard.frame.data_tables import data_table
-from deconv_dashboard.frame.job_rows import job_row, watched
+from deconv_dashboard.frame.job_rows import watched
 from deconv_dashboard.frame.shell import escape
-from deconv_dashboard.frame.troubles import keep_trouble, say_kept_trouble, say_trouble
+from deconv_dashboard.gallery.job_start import JobStart
 from deconv_dashboard.jobs.layer_samples import sample_path, sampling_state, start_sampling
 from deconv_dashboard.queue.state import JobState
 from deconv_dashboard.values import Choice
 
 _PLAIN = {"displayModeBar": False}
-_TROUBLE = "sampling_error"
+_JOB = JobStart("sampling", "The measurement")
 
 
 def sampled(choice: Choice) -> pd.DataFrame:
@@ -120,15 +120,7 @@ def _figures(choice: Choice, found: pd.DataFrame) -> None:
 
 def _measuring(choice: Choice, rest: Sequence[str], state: JobState) -> None:
     """Draw the running measurement, or the choice of layers and the button that starts one."""
-    say_kept_trouble(_TROUBLE, "sampling")
-    if state.active:
-        job_row(choice.registry, state, "cancel sampling")
-        return
-    if state.status == "failed":
-        say_trouble(state.failure, "sampling_failed", "The measurement stopped")
-    if not choice.registry.ready(choice.network) or not choice.dataset.root.is_dir():
-        return
-    if not rest:
+    if not _JOB.possible(choice, state) or not rest:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.multiselect("Layers to measure", rest, key="sampled_layers", width=420)
@@ -136,18 +128,11 @@ def _measuring(choice: Choice, rest: Sequence[str], state: JobState) -> None:
             "Measure",
             key="sample",
             icon=":material/monitoring:",
-            on_click=_start,
-            args=(choice, chosen),
+            on_click=_JOB.attempt,
+            args=(lambda: start_sampling(choice.registry, choice.dataset, choice.network, chosen),),
             disabled=not chosen,
         )
     st.caption(
         f"{PAIRS} pictures of each layer are measured in the background. This takes minutes; what "
         "is measured is kept."
     )
-
-
-def _start(choice: Choice, layers: list[str]) -> None:
-    try:
-        start_sampling(choice.registry, choice.dataset, choice.network, layers)
-    except DeconvError as error:
-        keep_trouble(_TROUBLE, error, "The measurement did not start")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from deconv_core.errors import DeconvError
 from deconv_core.index.activation_index import TOP, ActivationIndex
 from deconv_core.layers import Layer
 from deconv_dashboard.frame.choice import escape
-from deconv_dashboard.frame.job_rows import job_row, watched
-from deconv_dashboard.frame.troubles import keep_trouble, say_kept_trouble, say_trouble
+from deconv_dashboard.frame.job_rows import watched
+from deconv_dashboard.gallery.job_start import JobStart
 from deconv_dashboard.jobs.prepared_pictures import preparing_state, room_for, start_preparing
 from deconv_dashboard.limits import most_kept_pictures
 from deconv_dashboard.queue.state import JobState
@@ -17,7 +16,7 @@ from deconv_dashboard.server import resources
 from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import counted, file_size
 
-_TROUBLE = "preparing_error"
+_JOB = JobStart("preparing", "The preparation")
 
 
 def prepare_panel(choice: Choice, index: ActivationIndex, layer: Layer) -> None:
@@ -33,13 +32,7 @@ def prepare_panel(choice: Choice, index: ActivationIndex, layer: Layer) -> None:
 
 
 def _panel(choice: Choice, layer: Layer, pictures: int, state: JobState) -> None:
-    say_kept_trouble(_TROUBLE, "preparing")
-    if state.active:
-        job_row(choice.registry, state, "cancel preparing")
-        return
-    if state.status == "failed":
-        say_trouble(state.failure, "preparing_failed", "The preparation stopped")
-    if not choice.registry.ready(choice.network) or not choice.dataset.root.is_dir():
+    if not _JOB.possible(choice, state):
         return
     room, most = room_for(layer, pictures), most_kept_pictures()
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -47,8 +40,12 @@ def _panel(choice: Choice, layer: Layer, pictures: int, state: JobState) -> None
             "Prepare pictures of this layer",
             key="prepare",
             icon=":material/photo_library:",
-            on_click=_start,
-            args=(choice, layer.name),
+            on_click=_JOB.attempt,
+            args=(
+                lambda: start_preparing(
+                    choice.registry, choice.dataset, choice.network, layer.name
+                ),
+            ),
             disabled=not 0 < room <= most,
         )
         st.caption(_said(layer, pictures, room, most, done=state.status == "done"), width="content")
@@ -68,10 +65,3 @@ def _said(layer: Layer, pictures: int, room: int, most: int, *, done: bool) -> s
         f"The top 9 of every map: {many}, about {size} of the {largest} that are "
         "kept. They are made in the background and then appear at once, also after a restart."
     )
-
-
-def _start(choice: Choice, layer: str) -> None:
-    try:
-        start_preparing(choice.registry, choice.dataset, choice.network, layer)
-    except DeconvError as error:
-        keep_trouble(_TROUBLE, error, "The preparation did not start")

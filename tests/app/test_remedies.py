@@ -43,8 +43,6 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
                 "stop {}",
                 "Scan {}",
                 "Try again",
-                "cancel sampling",
-                "cancel preparing",
                 "name {}",
                 "See why, and other ways",
             ),
