@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
+import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,8 @@ def similarities(
 
 def _ranks(picture: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
     """Ranks of the absolute values, less their mean."""
-    ranks: npt.NDArray[np.float64] = rankdata(np.abs(picture), axis=None)
-    ranks -= ranks.mean()
-    return ranks
+    ranks: npt.NDArray[np.float64] = pd.Series(np.abs(picture).ravel()).rank().to_numpy()
+    return ranks - ranks.mean()
 
 
 def _cosine(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float:
