@@ -70,15 +70,19 @@ def after(blocks: int, act: Callable[[], None]) -> Callable[[ScanProgress], None
     return progress
 
 
-def test_the_index_is_that_of_a_local_scan_bit_for_bit(
+def test_killed_workers_are_started_again_and_the_index_is_that_of_a_local_scan(
     cluster: TwoNodes, network: Network, images: ImageFolder, expected: Path, tmp_path: Path
 ) -> None:
     told: list[ScanProgress] = []
+    killed: list[int] = []
 
     def progress(now: ScanProgress) -> None:
         told.append(now)
-        while now.done == BLOCK_SIZE and len(cluster.workers()) < 2:
-            time.sleep(0.1)  # the first worker waits for the second
+        while now.done == BLOCK_SIZE and len(killed) < 2:
+            killed[:] = cluster.workers()  # the first worker waits for the second
+            time.sleep(0.1)
+        for pid in killed if now.done == 2 * BLOCK_SIZE else ():
+            os.kill(pid, signal.SIGKILL)  # both: without them nothing goes on
 
     engine = RayEngine(cluster.address, workers=2)
     made = scan(
@@ -90,23 +94,6 @@ def test_the_index_is_that_of_a_local_scan_bit_for_bit(
     assert [now.done for now in told] == list(range(0, len(images) + 1, BLOCK_SIZE))
     assert told[-1].total == len(images)
     assert made.manifest.compute.bits
-
-
-def test_a_killed_actor_is_started_again_and_nothing_is_lost(
-    cluster: TwoNodes, network: Network, images: ImageFolder, expected: Path, tmp_path: Path
-) -> None:
-    killed: list[int] = []
-
-    def kill() -> None:
-        killed.extend(cluster.workers())
-        for pid in killed:
-            os.kill(pid, signal.SIGKILL)
-
-    engine = RayEngine(cluster.address, workers=1)  # the only one: without it nothing goes on
-    index, progress = tmp_path / "index", after(2, kill)
-    scan(network, images, index, block_size=BLOCK_SIZE, engine=engine, progress=progress)
-    assert killed
-    assert contents(index) == contents(expected)
 
 
 @pytest.mark.usefixtures("soon_overdue")
@@ -132,19 +119,15 @@ def test_a_node_that_is_removed_takes_no_block_with_it(
 _DRIVER = """
 import os, sys
 from deconv_core import __main__ as command_line
-number, images, index, weights, address = sys.argv[1:]
+number, done, images, index, weights, address = sys.argv[1:]
 command_line._scan_reporter = lambda _: (
-    lambda now: now.done >= 4 and os.kill(os.getpid(), int(number))
+    lambda now: now.done >= int(done) and os.kill(os.getpid(), int(number))
 )
 options = ["--network", weights, "--block-size", "2", "--engine", "ray", "--workers", "1"]
 sys.exit(command_line.main(["scan", images, "--index", index, "--address", address, *options]))
 """
 
 
-@pytest.mark.parametrize(
-    ("number", "status"),
-    [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 130), (signal.SIGINT, 130)],
-)
 def test_a_scan_goes_on_after_its_driver_was_killed_or_stopped(
     cluster: TwoNodes,
     network: Network,
@@ -153,19 +136,22 @@ def test_a_scan_goes_on_after_its_driver_was_killed_or_stopped(
     expected: Path,
     tmp_path: Path,
     run: Run,
-    number: signal.Signals,
-    status: int,
 ) -> None:
     index = tmp_path / "index"
-    arguments = [str(int(number)), str(images.root), str(index), str(weight_file), cluster.address]
-    driver = run([sys.executable, "-c", _DRIVER, *arguments])
-    assert driver.returncode == status
-    begun = {path.name: path.stat().st_ino for path in (index / "blocks").glob("0*")}
-    assert 2 <= len(begun) < len(images) // BLOCK_SIZE
-    assert not ActivationIndex.open(index).complete
+    begun: dict[str, int] = {}
+    ends = [(signal.SIGTERM, 130), (signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)]
+    for number, status in ends:
+        done = str((len(begun) + 2) * BLOCK_SIZE)
+        arguments = [str(int(number)), done, str(images.root), str(index), str(weight_file)]
+        driver = run([sys.executable, "-c", _DRIVER, *arguments, cluster.address])
+        assert driver.returncode == status
+        found = {path.name: path.stat().st_ino for path in (index / "blocks").glob("0*")}
+        assert len(begun) + 2 <= len(found) < len(images) // BLOCK_SIZE
+        assert begun.items() <= found.items(), "what was finished is not made again"
+        begun = found
+        assert not ActivationIndex.open(index).complete
     told: list[ScanProgress] = []
-    engine = RayEngine(cluster.address, workers=2) if number == signal.SIGKILL else None
-    scan(network, images, index, engine=engine, progress=told.append)
+    scan(network, images, index, progress=told.append)
     assert told[0].found >= len(begun) * BLOCK_SIZE
     assert {name: (index / "blocks" / name).stat().st_ino for name in begun} == begun
     assert contents(index) == contents(expected)

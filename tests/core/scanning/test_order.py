@@ -1,5 +1,6 @@
 """The shuffled order of a scan, and pauses: a fair sample so far, the same index in the end."""
 
+import functools
 import threading
 from pathlib import Path
 
@@ -48,9 +49,12 @@ def stored(index: ActivationIndex) -> tuple[pd.DataFrame, dict[str, bytes], dict
     return index.images, peaks, maps
 
 
+once_stored = functools.cache(stored)
+
+
 def same(one: ActivationIndex, other: ActivationIndex) -> None:
     images, peaks, maps = stored(one)
-    images2, peaks2, maps2 = stored(other)
+    images2, peaks2, maps2 = once_stored(other)
     assert images.equals(images2)
     assert peaks == peaks2
     assert maps == maps2
