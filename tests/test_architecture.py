@@ -185,4 +185,5 @@ def test_ci_runs_the_tests_that_the_test_command_leaves_out() -> None:
         begun += ROOT.glob(path)
     for file in (ROOT / "tests").rglob("test_*.py"):
         assert any(file.is_relative_to(path) for path in begun), file
-    assert "pytest -n 3 tests/browser tests/distributed ||" in (ROOT / ".ci" / "run").read_text("utf-8")
+    checks = (ROOT / ".ci" / "run").read_text("utf-8")
+    assert "pytest -n 3 tests/browser tests/distributed ||" in checks
