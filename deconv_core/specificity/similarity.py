@@ -38,8 +38,9 @@ def similarities(
 
 def _ranks(picture: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
     """Ranks of the absolute values, less their mean."""
-    ranks: npt.NDArray[np.float64] = pd.Series(np.abs(picture).ravel()).rank().to_numpy()
-    return ranks - ranks.mean()
+    ranks: npt.NDArray[np.float64] = np.array(pd.Series(np.abs(picture).ravel()).rank())
+    ranks -= ranks.mean()
+    return ranks
 
 
 def _cosine(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float:
