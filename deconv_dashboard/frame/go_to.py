@@ -9,7 +9,7 @@ import streamlit as st
 
 from deconv_dashboard.frame import address
 from deconv_dashboard.frame.places import Place, find_places
-from deconv_dashboard.server import resources
+from deconv_dashboard.server import index_answers
 from deconv_dashboard.values import Choice
 
 _FILES = Path(__file__).parent / "components"
@@ -48,7 +48,7 @@ def go_to_box(choice: Choice) -> None:
 def _found(choice: Choice, query: str) -> list[Place]:
     labels = choice.index.labels if choice.index else {}
     here = choice.values.get("layer", "")
-    ids = resources.image_ids_of(choice)
+    ids = index_answers.image_ids_of(choice)
     return find_places(query, choice.layers, choice.named, labels, ids, here=here)
 
 

@@ -21,7 +21,7 @@ from deconv_dashboard.frame.moved import folder_missing, weights_missing, weight
 from deconv_dashboard.frame.remedies import offer_scan
 from deconv_dashboard.frame.repair import damage_note
 from deconv_dashboard.jobs.scans import changes_since
-from deconv_dashboard.server import resources
+from deconv_dashboard.server import index_answers, resources
 from deconv_dashboard.server.told import told
 from deconv_dashboard.values import Answer, Choice
 from deconv_dashboard.wording import activation_text, counted
@@ -105,7 +105,7 @@ def fires_in_line(sides: Sequence[Choice]) -> None:
         total = _images(side, label)
         of = f"{escape(side.side)}: " if side.side else ""
         within = f" with label {escape(label)}" if label else ""
-        row = resources.maps_of(side, unit.layer, label).iloc[unit.channel]
+        row = index_answers.maps_of(side, unit.layer, label).iloc[unit.channel]
         if row["dead"]:
             st.info(of + never_fires(total, "image", within), icon=":material/block:")
             continue
@@ -122,7 +122,7 @@ def fires_in_line(sides: Sequence[Choice]) -> None:
 def band_lines(sides: Sequence[Choice], band: str, k: int) -> None:
     """Say which part of the distribution is shown in place of the top."""
     for side in sides if band != bands.TOP else ():
-        ranked = resources.ranked_of(side, side.unit, side.label)
+        ranked = index_answers.ranked_of(side, side.unit, side.label)
         if len(ranked.firing):
             of = f"{escape(side.called)}: " if side.called else ""
             st.caption(f":material/filter_alt: {of}{bands.described(band, ranked, k)}")

@@ -18,7 +18,7 @@ from deconv_dashboard import bands
 from deconv_dashboard.frame import messages
 from deconv_dashboard.frame.shell import escape
 from deconv_dashboard.gallery.tiles import Panel, Tile
-from deconv_dashboard.server import drawn, reconstructing, resources
+from deconv_dashboard.server import drawn, index_answers, reconstructing
 from deconv_dashboard.values import Answer, Choice, PictureKey, Pictures
 from deconv_dashboard.wording import activation_text, counted, percentile_text, shortened
 
@@ -29,11 +29,13 @@ PER_TILE = ("percentile", 0.0, 99.0)
 
 def find(choice: Choice, layer: str, channel: int | None, k: int, label: str | None) -> Answer:
     """The top activations of the index, without pictures and before a check in float32."""
-    settled = resources.settled_answers().get(resources.question(choice, layer, channel, k, label))
+    settled = index_answers.settled_answers().get(
+        index_answers.question(choice, layer, channel, k, label)
+    )
     if settled is not None:
         found, approximate = list(settled), not settled.exact
     else:
-        found = resources.top_of(choice, layer, channel, k, label)
+        found = index_answers.top_of(choice, layer, channel, k, label)
         approximate = choice.approximate and bool(found)
     index = choice.index
     copies = index.copies_behind(found, label, copies=choice.copies) if index else None
@@ -42,10 +44,10 @@ def find(choice: Choice, layer: str, channel: int | None, k: int, label: str | N
 
 def of_each_map(choice: Choice, layer: str, k: int, label: str | None) -> Answer:
     """The strongest activations of a layer, where each feature map takes one place."""
-    maps = resources.maps_of(choice, layer, label)
+    maps = index_answers.maps_of(choice, layer, label)
     alive = maps[~maps["dead"]].sort_values(["max", "channel"], ascending=[False, True])
     units = [Unit(layer, int(channel)) for channel in alive["channel"][:k]]
-    best = [found for found in resources.best_of_maps(choice, units) if found is not None]
+    best = [found for found in index_answers.best_of_maps(choice, units) if found is not None]
     best.sort(key=lambda found: -found.value)
     index = choice.index
     copies = index.copies_behind(best, label, copies=choice.copies) if index else None
@@ -72,7 +74,7 @@ def of_side(side: Choice, k: int, band: str) -> Answer:
 
 def in_band(choice: Choice, unit: Unit, k: int, label: str | None, band: str) -> Answer:
     """Some activations of a band of a map's distribution, the strongest first."""
-    ranked = resources.ranked_of(choice, unit, label)
+    ranked = index_answers.ranked_of(choice, unit, label)
     part = bands.shown_of(band, ranked, k)
     found = part.activations()
     index = choice.index

@@ -16,7 +16,7 @@ import pandas as pd
 
 from deconv_core.index.label_table import FEW_IMAGES
 from deconv_core.statistics import agreement, roc
-from deconv_dashboard.server import resources
+from deconv_dashboard.server import index_answers
 from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import counted
 
@@ -197,7 +197,7 @@ def _same_content(choice: Choice, other: Choice, names: pd.Index) -> npt.NDArray
 
 
 def _ranked(side: Choice) -> pd.DataFrame:
-    return resources.ranked_of(side, side.unit, side.label).table
+    return index_answers.ranked_of(side, side.unit, side.label).table
 
 
 def _peaks(table: pd.DataFrame) -> Peaks:

@@ -21,7 +21,7 @@ from deconv_dashboard.frame.widget_keys import key_showing, renew, widget_key
 from deconv_dashboard.gallery import answers, map_orders
 from deconv_dashboard.gallery.downloads import file_stem
 from deconv_dashboard.gallery.tiles import Panel, Tile, gallery
-from deconv_dashboard.server import drawn, reconstructing, resources
+from deconv_dashboard.server import drawn, index_answers, reconstructing
 from deconv_dashboard.values import Choice, Pictures
 from deconv_dashboard.wording import activation_text, counted, label_name
 
@@ -45,7 +45,7 @@ def unit_href(unit: Unit) -> str:
 def all_maps(choice: Choice, index: ActivationIndex, layer: Layer) -> None:
     """Draw the contact sheet or the table of a layer's maps, in the chosen order."""
     st.markdown(f"## All {layer.channels} feature maps")
-    maps = resources.maps_of(choice, layer.name, choice.label)
+    maps = index_answers.maps_of(choice, layer.name, choice.label)
     if dead := int(maps["dead"].sum()):
         st.caption(f"{counted(dead, 'map')} never fire{'s' if dead == 1 else ''} in these images.")
     order = choice.values.get("order", map_orders.NUMBER)
@@ -219,7 +219,7 @@ def _wanted(choice: Choice, layer: Layer, units: Sequence[Unit]) -> bool:
     """
     asked: set[tuple[str, str]] = st.session_state.setdefault("sheets_asked", set())
     this = str(choice.index_path), layer.name
-    best = [found for found in resources.best_of_maps(choice, units) if found is not None]
+    best = [found for found in index_answers.best_of_maps(choice, units) if found is not None]
     if this in asked or reconstructing.at_hand(choice, best):
         return True
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -256,7 +256,7 @@ def map_tiles(
     """
     for first in range(0, len(units), _PART):
         part = units[first : first + _PART]
-        best = resources.best_of_maps(choice, part)
+        best = index_answers.best_of_maps(choice, part)
         alive = [activation for activation in best if activation is not None]
         made = reconstructing.watched(choice, alive, f"{key}_{first}", height=160)
         ranks = {activation: rank for rank, activation in enumerate(alive, 1)}

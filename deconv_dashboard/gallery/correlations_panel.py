@@ -7,7 +7,7 @@ import streamlit as st
 from deconv_core.layers import Layer
 from deconv_core.output.figures import correlation_map
 from deconv_dashboard.frame import messages
-from deconv_dashboard.server import resources
+from deconv_dashboard.server import index_answers
 from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import counted
 
@@ -17,7 +17,7 @@ _WIDTH = 720
 
 def correlations_panel(choice: Choice, layer: Layer) -> None:
     """Draw the correlation of the peaks of each two maps, similar maps side by side."""
-    table = resources.correlations_of(choice, layer.name)
+    table = index_answers.correlations_of(choice, layer.name)
     left_out = layer.channels - len(table)
     rest = (
         f" {counted(left_out, 'map')} with the same peak in every image "

@@ -12,7 +12,7 @@ from deconv_dashboard.frame import address, messages
 from deconv_dashboard.gallery.chosen_tile import choose_tile
 from deconv_dashboard.gallery.comparison import Comparison, TwoMaps
 from deconv_dashboard.gallery.downloads import stem_of_sides
-from deconv_dashboard.server import resources
+from deconv_dashboard.server import index_answers
 from deconv_dashboard.values import Answer, Choice
 
 
@@ -26,7 +26,7 @@ def distribution(
     with left:
         if compared is None:
             st.markdown("## Peaks over all images")
-            figure = peak_histogram(resources.peaks_of(choice, unit), everything, unit)
+            figure = peak_histogram(index_answers.peaks_of(choice, unit), everything, unit)
             figure.update_layout(legend={"x": 1, "xanchor": "right"})
             said = messages.of_all_images(choice)
         else:

@@ -9,7 +9,7 @@ from deconv_core.statistics.groups import STABLE
 from deconv_core.units import Unit
 from deconv_dashboard.frame import messages
 from deconv_dashboard.gallery.spread_row import activation_row
-from deconv_dashboard.server import resources
+from deconv_dashboard.server import index_answers
 from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import counted
 
@@ -19,7 +19,7 @@ _SHOWN = 9
 def groups_panel(choice: Choice, unit: Unit) -> None:
     """Draw one row of patches for each group, or say that there is one group."""
     st.markdown("## Several things in one map?")
-    found = resources.groups_of(choice, unit)
+    found = index_answers.groups_of(choice, unit)
     if not found.groups:
         st.caption(f"Fewer than {LEAST} images activate this map: too few to look for groups.")
         return

@@ -19,7 +19,7 @@ from deconv_dashboard.frame.widget_keys import key_showing, widget_key
 from deconv_dashboard.gallery import answers
 from deconv_dashboard.gallery.choose_one import Shown
 from deconv_dashboard.gallery.tiles import Panel, Tile, gallery
-from deconv_dashboard.server import drawn, reconstructing, resources
+from deconv_dashboard.server import drawn, index_answers, reconstructing
 from deconv_dashboard.values import Choice, Pictures
 from deconv_dashboard.wording import activation_text, counted, ordinal, percentile_text
 
@@ -84,7 +84,7 @@ def percentiles(
     image: str | tuple[float, ...] = shown.image_id
     if not known:
         image = tuple(activation.value for activation in found)
-    table = resources.percentiles_of(choice, found[0].unit.layer, image)
+    table = index_answers.percentiles_of(choice, found[0].unit.layer, image)
     return [float(share) for share in table["percentile"]]
 
 

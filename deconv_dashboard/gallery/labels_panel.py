@@ -10,7 +10,7 @@ from deconv_core.units import Unit
 from deconv_dashboard.frame import address, messages
 from deconv_dashboard.frame.data_tables import data_table
 from deconv_dashboard.gallery.downloads import file_stem
-from deconv_dashboard.server import resources
+from deconv_dashboard.server import index_answers
 from deconv_dashboard.values import Choice
 
 _BARS = 20
@@ -24,7 +24,7 @@ def labels_panel(choice: Choice, unit: Unit) -> None:
             "inside the scanned folder become labels."
         )
         return
-    table = resources.label_table_of(choice, unit.layer, unit.channel)
+    table = index_answers.label_table_of(choice, unit.layer, unit.channel)
     sample = table.attrs.get("sample")
     table = table.sort_values(["auc", "label"], ascending=[False, True], ignore_index=True)
     drawn = table.dropna(subset="auc")[:_BARS]

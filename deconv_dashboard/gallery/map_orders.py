@@ -8,7 +8,7 @@ from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.index.label_table import best_labels
 from deconv_core.layers import Layer
 from deconv_core.names import visible
-from deconv_dashboard.server import resources
+from deconv_dashboard.server import index_answers
 from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import label_name
 
@@ -57,7 +57,7 @@ def ordered(
     label = label_of_order(order)
     several = choice.index is not None and len(choice.index.labels) > 1
     if several and (with_labels or label is not None):
-        areas = resources.label_table_of(choice, layer.name, None)
+        areas = index_answers.label_table_of(choice, layer.name, None)
         if with_labels:
             best = best_labels(areas)[["channel", "label", "auc"]]
             best = best.set_axis(["channel", "best_label", "best_auc"], axis="columns")

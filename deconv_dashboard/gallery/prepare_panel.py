@@ -12,7 +12,7 @@ from deconv_dashboard.gallery.job_start import JobStart
 from deconv_dashboard.jobs.prepared_pictures import preparing_state, room_for, start_preparing
 from deconv_dashboard.limits import most_kept_pictures
 from deconv_dashboard.queue.state import JobState
-from deconv_dashboard.server import resources
+from deconv_dashboard.server import index_answers
 from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import counted, file_size
 
@@ -21,7 +21,7 @@ _JOB = JobStart("preparing", "The preparation")
 
 def prepare_panel(choice: Choice, index: ActivationIndex, layer: Layer) -> None:
     """Draw the running preparation of a layer's pictures, or the button that starts it."""
-    alive = int((~resources.maps_of(choice, layer.name, None)["dead"]).sum())
+    alive = int((~index_answers.maps_of(choice, layer.name, None)["dead"]).sum())
     pictures = alive * min(TOP, index.counted(copies=False))
     where = choice.registry, choice.dataset, choice.network, layer.name
     watched(

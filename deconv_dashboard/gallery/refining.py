@@ -11,7 +11,7 @@ import streamlit as st
 import deconv_core
 from deconv_core.errors import DeconvError
 from deconv_dashboard.frame.choice import escape
-from deconv_dashboard.server import resources
+from deconv_dashboard.server import index_answers, resources
 from deconv_dashboard.server.reconstructing import compute, matching_network
 from deconv_dashboard.values import Answer, Choice
 
@@ -30,11 +30,11 @@ def settle(
     wanted = [answer for answer in shown if answer.approximate]
     if not any(answer.pictures.found for answer in wanted) or choice.index is None:
         return
-    known = resources.settled_answers()
+    known = index_answers.settled_answers()
     open_ones = [
         answer
         for answer in wanted
-        if known.get(resources.question(choice, layer, channel, k, answer.label)) is None
+        if known.get(index_answers.question(choice, layer, channel, k, answer.label)) is None
     ]
     if not open_ones:
         st.caption(
@@ -47,7 +47,7 @@ def settle(
     try:
         for answer in open_ones:
             exact = _exact(choice, layer, channel, k, answer.label)
-            known.put(resources.question(choice, layer, channel, k, answer.label), exact)
+            known.put(index_answers.question(choice, layer, channel, k, answer.label), exact)
     except DeconvError as error:
         line.caption(f"≈ Approximate: the check in float32 failed. {escape(str(error))}")
         return

@@ -9,7 +9,7 @@ from deconv_core.errors import DeconvError
 from deconv_core.units import Unit
 from deconv_dashboard.frame import messages
 from deconv_dashboard.gallery.contact_sheet import map_tiles
-from deconv_dashboard.server import resources
+from deconv_dashboard.server import index_answers
 from deconv_dashboard.values import Choice
 
 _SHOWN = 6
@@ -17,7 +17,7 @@ _SHOWN = 6
 
 def similar_panel(choice: Choice, unit: Unit) -> None:
     """Draw the maps whose peaks correlate most with those of a map, and the most opposed."""
-    table = resources.similar_to(choice, unit)
+    table = index_answers.similar_to(choice, unit)
     if table.empty:
         st.caption("The map has the same peak in every image, so no correlation can be computed.")
         return

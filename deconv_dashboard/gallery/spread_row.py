@@ -12,7 +12,7 @@ from deconv_core.units import Activation, label_of
 from deconv_dashboard import bands
 from deconv_dashboard.frame import address, messages
 from deconv_dashboard.gallery.tiles import Panel, Tile, gallery
-from deconv_dashboard.server import drawn, resources
+from deconv_dashboard.server import drawn, index_answers
 from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import activation_text, counted, percentile_text, shortened
 
@@ -21,7 +21,7 @@ _SHOWN = 9
 
 def spread_row(side: Choice) -> None:
     """Draw one row of patches, from the strongest image to the weakest that activates the map."""
-    ranked = resources.ranked_of(side, side.unit, side.label)
+    ranked = index_answers.ranked_of(side, side.unit, side.label)
     firing = ranked.firing
     if not len(firing):
         return
@@ -62,7 +62,7 @@ def activation_row(
 
 def silent_images(side: Choice, k: int) -> None:
     """Draw whole images in which a map is silent."""
-    part = bands.shown_of(bands.SILENT, resources.ranked_of(side, side.unit, side.label), k)
+    part = bands.shown_of(bands.SILENT, index_answers.ranked_of(side, side.unit, side.label), k)
     tiles = [
         Tile(
             drawn.thumbnail(side, image_id, 224),

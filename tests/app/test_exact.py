@@ -12,7 +12,7 @@ from deconv_core.exact import ExactTop
 from deconv_core.file_state import _TICK
 from deconv_dashboard.gallery import answers
 from deconv_dashboard.gallery import refining as exact
-from deconv_dashboard.server import resources
+from deconv_dashboard.server import index_answers
 from deconv_dashboard.values import Answer
 from tests.app.conftest import Home, OpenPage, key_now, words
 from tests.app.test_start import start
@@ -116,4 +116,4 @@ def test_a_float32_index_is_never_checked(
     app = open_page("feature_map", layer=LAYER, map=str(MAP))
     assert [answer.approximate for answer in drawn] == [False]
     assert "≈" not in words(app)
-    assert not len(resources.settled_answers())
+    assert not len(index_answers.settled_answers())

@@ -44,7 +44,7 @@ from deconv_dashboard.data.unit_notes import NotesStore
 from deconv_dashboard.jobs.scans import scan_state
 from deconv_dashboard.queue.silence import Silence
 from deconv_dashboard.queue.state import JobState
-from deconv_dashboard.server import drawn, resources
+from deconv_dashboard.server import drawn, index_answers, resources
 from deconv_dashboard.server import reconstructing as pictures
 from deconv_dashboard.server.overlays import plane_over, small_planes
 from deconv_dashboard.start import opening
@@ -169,23 +169,23 @@ def test_images(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_index(shelf: Shelf, tmp_path: Path) -> None:
     before, old = shelf.choice, shelf.best()
     question = (LAYER, old.unit.channel, 9, None)
-    asked = resources.question(before, *question)
-    top, maps = resources.top_of(before, *question), resources.maps_of(before, LAYER, None)
-    similar = resources.correlations_of(before, LAYER)
-    assert resources.groups_of(before, old.unit).groups == ()
-    peaks = resources.peaks_of(before, old.unit)["value"].tolist()
-    resources.settled_answers().put(asked, top)  # type: ignore[arg-type]
+    asked = index_answers.question(before, *question)
+    top, maps = index_answers.top_of(before, *question), index_answers.maps_of(before, LAYER, None)
+    similar = index_answers.correlations_of(before, LAYER)
+    assert index_answers.groups_of(before, old.unit).groups == ()
+    peaks = index_answers.peaks_of(before, old.unit)["value"].tolist()
+    index_answers.settled_answers().put(asked, top)  # type: ignore[arg-type]
     replace_index(shelf, tmp_path)
     after = shelf.choice
     expected = ActivationIndex.open(shelf.index_path)
-    assert resources.top_of(after, *question) == expected.top(LAYER, old.unit.channel) != top
-    assert resources.maps_of(after, LAYER, None).equals(expected.maps(LAYER))
+    assert index_answers.top_of(after, *question) == expected.top(LAYER, old.unit.channel) != top
+    assert index_answers.maps_of(after, LAYER, None).equals(expected.maps(LAYER))
     assert not expected.maps(LAYER).equals(maps)
-    assert resources.correlations_of(after, LAYER).equals(expected.correlations(LAYER))
+    assert index_answers.correlations_of(after, LAYER).equals(expected.correlations(LAYER))
     assert not expected.correlations(LAYER).equals(similar)
-    found = resources.peaks_of(after, old.unit)["value"].tolist()
+    found = index_answers.peaks_of(after, old.unit)["value"].tolist()
     assert found == sorted(expected.peaks(LAYER, old.unit.channel)["value"]) != peaks
-    assert resources.settled_answers().get(resources.question(after, *question)) is None
+    assert index_answers.settled_answers().get(index_answers.question(after, *question)) is None
 
 
 def test_a_manifest_written_over_within_a_tick(shelf: Shelf) -> None:
@@ -753,6 +753,7 @@ def test_streamlit_keeps_nothing_elsewhere() -> None:
         if name in ("cache_data", "cache_resource"):
             assert where in (
                 "deconv_dashboard/server/resources.py",
+                "deconv_dashboard/server/index_answers.py",
                 "deconv_dashboard/server/drawn.py",
             )
 
