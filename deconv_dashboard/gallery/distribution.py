@@ -32,7 +32,7 @@ def distribution(
         else:
             st.markdown(f"## {compared.heading}")
             figure = compared_histograms(compared.groups, compared.axis, compared.form)
-            said = f"{compared.note} {messages.as_scanned(choice)}"
+            said = f"{compared.note} {max(messages.as_scanned(side) for side in choice.sides)}"
         bars = sum(trace.type == "bar" for trace in figure.data)
         key = f"histogram {unit} {bars}"
         of_largest = isinstance(compared, TwoMaps)

@@ -428,3 +428,28 @@ def test_the_picture_of_two_networks_names_both(network: Network, shown: list[An
             tile(half.answer.pictures.all[0], "reconstruction", half.scale, half.side)
         )
         row_of(paper[:, 8 : 8 + half.side], wanted)  # each on its own scale
+
+
+@pytest.mark.usefixtures("nothing_kept")
+def test_a_second_network_without_its_weights_says_so_beside_the_first_one(
+    open_page: OpenPage, home: Home, index: ActivationIndex, another: NetworkChoice, tmp_path: Path
+) -> None:
+    moved = tmp_path / "moved.safetensors"
+    shutil.copy(another.source, moved)
+    home.registry.move_weights(another, moved)
+    moved.unlink()
+    app = open_page("feature_map", layer=LAYER, map=str(MAP), network2=another.network_id)
+    assert "The file of moved.safetensors is not where it was" in words(app)
+    assert "rank correlation of their peaks" in words(app)
+    assert len(app.dataframe[0].value) > len(index.top(LAYER, MAP))
+
+
+def test_without_the_images_two_networks_say_so_once(
+    open_page: OpenPage, home: Home, another: NetworkChoice, tmp_path: Path
+) -> None:
+    root = tmp_path / "moved"
+    root.mkdir()
+    home.registry.move_dataset(home.dataset, root)
+    root.rmdir()
+    app = open_page("feature_map", layer=LAYER, map=str(MAP), network2=another.network_id)
+    assert words(app).count("The table still shows values and locations.") == 1

@@ -70,6 +70,21 @@ def test_a_map_is_shown_at_once_and_then_exactly(
     assert "Checking in float32" not in words(app)
 
 
+def test_both_maps_of_a_comparison_are_checked(
+    open_page: OpenPage,
+    near: ActivationIndex,
+    drawn: list[Answer],
+    network: Network,
+    images: ImageFolder,
+) -> None:
+    app = open_page("feature_map", layer=LAYER, map=str(MAP), map2="conv5_2/3")
+    exact = [exact_top(network, images, near, *unit) for unit in ((LAYER, MAP), ("conv5_2", 3))]
+    assert [answer.approximate for answer in drawn[:2]] == [True, True]
+    assert [answer.activations for answer in drawn[-2:]] == [list(top) for top in exact]
+    assert not any(answer.approximate for answer in drawn[-2:])
+    assert "Values from the scan, in bfloat16" in words(app)
+
+
 def test_numbers_that_are_not_checked_say_so(open_page: OpenPage, near: ActivationIndex) -> None:
     sheet = open_page("layer", layer=LAYER)
     assert words(sheet).count("Values from the scan, in bfloat16") == 1
