@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from deconv_core.images.framing import Resize, seen_part
 from deconv_core.images.picture_files import read_picture, readable_formats
 from deconv_core.images.pixel_values import ValueRange
 from deconv_core.layers import INPUT_SIZE
 
-Resize = Literal["stretch", "crop"]
 Pixels = npt.NDArray[np.uint8]
 
 DECODING = "1"
@@ -28,7 +27,7 @@ DECODING = "1"
 
 @dataclass(frozen=True, eq=False)
 class DecodedImage:
-    """An image as the network sees it.
+    """An image as the network sees it, or as people see it.
 
     Attributes:
         pixels: uint8 (height, width, 3), RGB, of the size that was asked for.
@@ -80,17 +79,27 @@ def decode_image(
     return DecodedImage(pixels, picture.width, picture.height, content_hash(content), picture.note)
 
 
+def decode_original(content: bytes, longest: int, value_range: ValueRange = "type") -> DecodedImage:
+    """Decode the bytes of an image file as people see it: upright, in its own proportions.
+
+    Args:
+        content: the bytes.
+        longest: a longer side becomes so many pixels.
+        value_range: see ``read_picture``.
+
+    Raises:
+        ImageError: as for ``decode_image``.
+    """
+    picture = read_picture(content, value_range, enough=longest)
+    scale = min(1.0, longest / max(picture.width, picture.height))
+    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    drawn = picture.drawn(lambda image: image.resize(size, Image.Resampling.LANCZOS))
+    pixels = np.asarray(drawn, dtype=np.uint8)
+    return DecodedImage(pixels, picture.width, picture.height, content_hash(content), picture.note)
+
+
 def _resized(image: Image.Image, resize: Resize, size: tuple[int, int]) -> Image.Image:
-    height, width = size
-    if resize == "stretch":
-        return image.resize((width, height), Image.Resampling.BILINEAR)
-    # As torchvision does: of an image whose shorter side has 256 pixels, the middle 224.
-    tall, wide = (length * 256 // 224 for length in size)
-    scale = max(wide / image.width, tall / image.height)
-    across = max(wide, int(image.width * scale))
-    down = max(tall, int(image.height * scale))
-    left, top = round((across - width) / 2), round((down - height) / 2)
-    # Only the source of the crop is resized, so a strip of 1 x 100,000 does not become enormous.
-    x, y = image.width / across, image.height / down
-    box = (left * x, top * y, (left + width) * x, (top + height) * y)
-    return image.resize((width, height), Image.Resampling.BILINEAR, box=box)
+    part = seen_part((image.height, image.width), resize, size)
+    # Only the source of a crop is resized, so a strip of 1 x 100,000 does not become enormous.
+    box = part.left, part.top, part.right, part.bottom
+    return image.resize(size[::-1], Image.Resampling.BILINEAR, box=box)

@@ -18,10 +18,11 @@ from deconv_core.file_state import FileState
 from deconv_core.images.decoding import (
     DecodedImage,
     Pixels,
-    Resize,
     decode_image,
+    decode_original,
     readable_extensions,
 )
+from deconv_core.images.framing import Resize
 from deconv_core.images.listing import Listing, as_text, is_text, list_files
 from deconv_core.images.passed_over import LINK_TO_NOTHING, NO_NAME, Skipped, count_kinds
 from deconv_core.images.pixel_values import ValueRange
@@ -241,6 +242,19 @@ class ImageFolder:
         """
         position = whole_number("position", position, -len(self), len(self) - 1)
         return self.decode_content(read_content(self._entries[position].path), size)
+
+    def original(self, position: int, longest: int) -> DecodedImage:
+        """Read an image as people see it: upright, in its own proportions.
+
+        Args:
+            position: of the image.
+            longest: a longer side becomes so many pixels.
+
+        Raises:
+            ImageError: it cannot be read; the message is the reason.
+        """
+        content = read_content(self._entries[position].path)
+        return decode_original(content, longest, self.value_range)
 
     def decode_content(self, content: bytes, size: tuple[int, int] = INPUT_SIZE) -> DecodedImage:
         """Decode the bytes of an image file with the options of this folder.

@@ -28,7 +28,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from deconv_core import version
-from deconv_core.images.decoding import Resize
+from deconv_core.images.framing import Resize
 from deconv_core.images.pixel_values import ValueRange
 from deconv_core.pictures import METHOD, Reconstruction, Rule
 from deconv_core.storage import written_name
