@@ -71,7 +71,7 @@ def browse(target_key: str) -> None:
         for number, folder in enumerate(folders[:_MOST]):
             inside = below[folder].text if folder in below else ""
             st.button(
-                escape(folder.name) + (f" :small[{inside}]" if inside else ""),
+                escape(folder.name) + (f" · {inside}" if inside else ""),
                 key=f"enter {place.name} {number}",  # without a path: keys reach the browser
                 icon=f":material/{'link' if folder in contents.links else 'folder'}:",
                 type="tertiary",
