@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from deconv_core.images.passed_over import kinds_in_words
@@ -19,6 +21,11 @@ from deconv_dashboard.server.told import told
 from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import counted, duration
 
+_closing = st.components.v2.component(
+    "deconv_sidebar",
+    css=":host { display: block; height: 0; }",
+    js=(Path(__file__).parent / "components" / "sidebar.js").read_text("utf-8"),
+)
 PRODUCT = "Deconvnet dashboard"
 PAGES = {
     "start": ("Start", ":material/home:"),
@@ -60,6 +67,14 @@ def sidebar(page: str, choice: Choice) -> None:
         _about_demo()
     if page in _KEYS and choice.index is not None:
         st.caption(_KEYS[page])
+    _close_on_a_phone(page, choice)
+
+
+def _close_on_a_phone(page: str, choice: Choice) -> None:
+    """Tell the browser what the page shows: a sidebar that lies over the page then closes."""
+    shown = [page, *(choice.values.get(name, "") for name in ("layer", "map", "image"))]
+    chosen = choice.network.network_id, choice.dataset.dataset_id
+    _closing(key="sidebar_closing", data={"shown": " ".join(shown), "chosen": " ".join(chosen)})
 
 
 def _network_picker(page: str, choice: Choice) -> None:

@@ -59,6 +59,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
     strip.append(box);
   });
   parentElement.append(strip);
+  const more = () => {
+    const right = strip.scrollWidth - strip.clientWidth - strip.scrollLeft;
+    strip.classList.toggle("more-left", strip.scrollLeft > 2);
+    strip.classList.toggle("more-right", right > 2);
+  };
+  strip.addEventListener("scroll", more, { passive: true });
+  new ResizeObserver(more).observe(strip);
   const chosen = strip.querySelector(".chosen");
   if (chosen && strip.scrollWidth > strip.clientWidth) {
     strip.scrollLeft = chosen.offsetLeft - strip.offsetLeft - strip.clientWidth / 2;
