@@ -13,6 +13,7 @@ from deconv_dashboard.gallery import answers, contact_sheet, refining
 from deconv_dashboard.gallery.correlations_panel import correlations_panel
 from deconv_dashboard.gallery.downloads import downloads, file_stem
 from deconv_dashboard.gallery.named_maps import named_maps
+from deconv_dashboard.gallery.photograph import photographs
 from deconv_dashboard.gallery.prepare_panel import prepare_panel
 from deconv_dashboard.gallery.tiles import gallery
 from deconv_dashboard.server import reconstructing
@@ -86,8 +87,10 @@ said = f"the {TOP} {'strongest maps' if choice.maps_once else 'images that activ
 buttons = heading(choice, f"{name}: {said}" if choice.layer else name)
 index = require_index(choice)
 layer = index.layers[choice.values["layer"]]
-pickers.layer_strip(PAGE, index.layers, layer.name)
-pickers.arrow_keys(PAGE, choice)
+with st.container(gap=None):
+    pickers.layer_strip(PAGE, index.layers, layer.name)
+    pickers.arrow_keys(PAGE, choice)
+    photographs(choice, index.layers)
 with messages.explained(choice):
     top_of_layer(choice, layer, buttons)
 name, place = open_tab(choice, TABS[PAGE])

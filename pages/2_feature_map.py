@@ -25,6 +25,7 @@ from deconv_dashboard.gallery.downloads import downloads, file_stem
 from deconv_dashboard.gallery.groups_panel import groups_panel
 from deconv_dashboard.gallery.labels_panel import labels_panel
 from deconv_dashboard.gallery.notes_panel import notes_panel
+from deconv_dashboard.gallery.photograph import photographs
 from deconv_dashboard.gallery.rules_panel import rules_panel
 from deconv_dashboard.gallery.similar_panel import similar_panel
 from deconv_dashboard.gallery.spread_row import silent_images, spread_row
@@ -144,7 +145,7 @@ def display(
     choice: Choice, k: int, band: str, shown: Sequence[Answer], scales: Sequence[Scale]
 ) -> None:
     """Draw what a person can change about the grids, and the scale in words."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
         pickers.scale_picker(PAGE, choice.values.get("scale", "clipped"))
         pickers.rule_picker(PAGE, choice.rule)
         pickers.band_picker(PAGE, band)
@@ -161,7 +162,9 @@ buttons = heading(choice, named)
 index = require_index(choice)
 layer = index.layers[choice.values["layer"]]
 unit = Unit(layer.name, choice.map)
-pickers.arrow_keys(PAGE, choice)
+with st.container(gap=None):
+    pickers.arrow_keys(PAGE, choice)
+    photographs(choice, index.layers)
 toolbar(choice, index, layer)
 tour.tour(choice, unit)
 with messages.explained(choice):

@@ -20,6 +20,7 @@ from deconv_dashboard.frame.widget_keys import renew, widget_key
 from deconv_dashboard.gallery import image_maps
 from deconv_dashboard.gallery.choose_one import Shown, choose_image, image_menu
 from deconv_dashboard.gallery.occlusion_panel import occlusion_panel
+from deconv_dashboard.gallery.photograph import photographs
 from deconv_dashboard.gallery.tiles import Mark, pick_position
 from deconv_dashboard.server import drawn, reconstructing, resources
 from deconv_dashboard.values import Choice
@@ -56,7 +57,9 @@ def page(choice: Choice) -> None:
         messages.since_the_scan(choice, shown.image_id, shown.seen.content_hash)
     layers = layers_of(choice)
     layer = layers.get(choice.values.get("layer", "")) or layers[first_shown(layers)]
-    pickers.layer_strip(PAGE, layers, layer.name)
+    with st.container(gap=None):
+        pickers.layer_strip(PAGE, layers, layer.name)
+        photographs(choice, layers, shown.folder)
     place = position_of(choice, shown)
     left, right = st.columns([5, 7], gap="medium")
     with right:

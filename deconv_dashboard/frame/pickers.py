@@ -223,7 +223,7 @@ def count_picker(page: str, chosen: int) -> None:
         step=1,
         key=key_showing("pick_k", chosen),
         on_change=lambda: address.visit(page, k=_unless(st.session_state[widget_key("pick_k")], 9)),
-        width=120,
+        width=80,
     )
 
 

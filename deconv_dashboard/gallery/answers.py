@@ -17,6 +17,7 @@ from deconv_core.units import Activation, Unit, label_of
 from deconv_dashboard import bands
 from deconv_dashboard.frame import messages
 from deconv_dashboard.frame.shell import escape
+from deconv_dashboard.gallery.photograph import asking_for
 from deconv_dashboard.gallery.tiles import Panel, Tile
 from deconv_dashboard.server import drawn, index_answers, reconstructing
 from deconv_dashboard.values import Answer, Choice, PictureKey, Pictures
@@ -199,6 +200,7 @@ def panels(
                     rank == chosen,
                     copies=and_copies(len(copies)),
                     names=names_text([visible(image_id) for image_id in copies]),
+                    photograph=asking_for(activation),
                 )
             )
     of = f", {answer.called}" if answer.called else ""

@@ -20,6 +20,7 @@ from deconv_dashboard.frame.data_tables import data_table
 from deconv_dashboard.frame.widget_keys import key_showing, renew, widget_key
 from deconv_dashboard.gallery import answers, map_orders
 from deconv_dashboard.gallery.downloads import file_stem
+from deconv_dashboard.gallery.photograph import asking_for
 from deconv_dashboard.gallery.tiles import Panel, Tile, gallery
 from deconv_dashboard.server import drawn, index_answers, reconstructing
 from deconv_dashboard.values import Choice, Pictures
@@ -201,8 +202,8 @@ def _sheet(choice: Choice, layer: Layer, shown: pd.DataFrame, order: str) -> Non
             "difference."
         )
     st.caption(
-        "Left: the reconstruction of the map's strongest activation, on its own scale. Right: its "
-        f"patch.{of_label} {messages.as_scanned(choice)}"
+        "Each tile: the reconstruction of the map's strongest activation, on its own scale, and "
+        f"its patch.{of_label} {messages.as_scanned(choice)}"
     )
     try:
         if _wanted(choice, layer, units):
@@ -300,4 +301,5 @@ def _tile(
         str(unit),
         unit_href(unit),
         second=drawn.tile_png(picture, key, "patch", answers.PER_TILE),
+        photograph=asking_for(activation),
     )

@@ -18,6 +18,7 @@ from deconv_dashboard.frame.address import ALL, UNUSUAL
 from deconv_dashboard.frame.widget_keys import key_showing, widget_key
 from deconv_dashboard.gallery import answers
 from deconv_dashboard.gallery.choose_one import Shown
+from deconv_dashboard.gallery.photograph import asking_for
 from deconv_dashboard.gallery.tiles import Panel, Tile, gallery
 from deconv_dashboard.server import drawn, index_answers, reconstructing
 from deconv_dashboard.values import Choice, Pictures
@@ -151,6 +152,7 @@ def map_tiles(
                 str(channel),
                 chosen=channel == chosen,
                 second=patch,
+                photograph=asking_for(one.activation),
             )
         )
     panel = Panel("", tiles, columns=3, kind="pairs")
@@ -172,7 +174,7 @@ def about_tiles(choice: Choice, place: Place) -> None:
     rule = RULE_NAMES[choice.rule]
     if place is None:
         said = (
-            f"Left: the map's reconstruction from this image ({rule}), on its own scale. Right: "
+            f"Each tile: the map's reconstruction from this image ({rule}), on its own scale, and "
             "the patch it sees."
         )
     else:

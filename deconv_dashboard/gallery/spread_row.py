@@ -11,6 +11,7 @@ from deconv_core.index.ranked_peaks import Rank
 from deconv_core.units import Activation, label_of
 from deconv_dashboard import bands
 from deconv_dashboard.frame import address, messages
+from deconv_dashboard.gallery.photograph import asking_for
 from deconv_dashboard.gallery.tiles import Panel, Tile, gallery
 from deconv_dashboard.server import drawn, index_answers
 from deconv_dashboard.values import Choice
@@ -95,6 +96,7 @@ def _patch(choice: Choice, activation: Activation, place: Rank | None) -> Tile:
         value if png else "image gone or changed",
         activation.image_id,
         names=activation.image_id,
+        photograph=asking_for(activation),
     )
 
 

@@ -33,6 +33,7 @@ class Tile:
         copies: third part of the caption, for example "and 10 copies".
         names: names of the copies, one a line; the tooltip of ``copies``.
         legend: what colours in the picture mean: (colour, for example "#ff7a1a", words).
+        photograph: text that asks for the photograph of an enlarged tile, from ``asking_for``.
     """
 
     png: bytes
@@ -46,6 +47,7 @@ class Tile:
     copies: str = ""
     names: str = ""
     legend: Sequence[tuple[str, str]] = ()
+    photograph: str = ""
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,7 @@ def _panel(panel: Panel) -> dict[str, Any]:
                 "copies": tile.copies,
                 "names": tile.names,
                 "legend": [list(row) for row in tile.legend],
+                "photograph": tile.photograph,
             }
             for tile in panel.tiles
         ],

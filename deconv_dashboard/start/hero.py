@@ -11,6 +11,7 @@ from deconv_dashboard.depths import depths, first_shown
 from deconv_dashboard.frame import address, messages
 from deconv_dashboard.gallery import answers, refining, tour
 from deconv_dashboard.gallery.downloads import downloads, file_stem
+from deconv_dashboard.gallery.photograph import photographs
 from deconv_dashboard.gallery.tiles import gallery
 from deconv_dashboard.server import resources
 from deconv_dashboard.start.opening import opening_for, with_opening
@@ -112,6 +113,7 @@ def _pictures(choice: Choice, layer: str, slot: DeltaGenerator, buttons: DeltaGe
             value=lambda _, activation: str(activation.unit.channel),
         )
         picked = gallery(panels, "start_tiles")
+        photographs(choice, choice.layers)
         st.caption(f"Reconstructions: {caption}.")
         checking = st.container()
     if checking is None:  # ``explained`` showed an error; mypy does not know this

@@ -59,6 +59,8 @@ def the_magnifier_enlarges_and_does_not_choose(page: Page) -> None:
     tile.get_by_role("button", name="Enlarge").click()
     large = page.get_by_role("dialog", name="Enlarged pictures")
     expect(large).to_contain_text("Image patches · 4")
+    expect(large.locator(".photograph img")).to_be_visible()
+    expect(large).to_contain_text("The frame is the receptive field")
     large.get_by_role("button", name="Close").click()
     expect(large).to_have_count(0)
     assert "/layer" in page.url
@@ -219,3 +221,56 @@ def test_the_page_begins_at_the_top_and_fits_a_desktop(
     ), "the button does not cover the title"
     opener.click()
     expect(page.get_by_role("link", name="Layer", exact=True)).to_be_visible()
+    focus_is_told_apart_from_the_current_page(page)
+
+
+def focus_is_told_apart_from_the_current_page(page: Page) -> None:
+    sidebar = page.get_by_test_id("stSidebar")
+    current, focused = (
+        sidebar.get_by_role("link", name=name, exact=True) for name in ("Feature map", "Image")
+    )
+    focused.focus()
+    page.keyboard.press("Shift")  # now the focus is the keyboard's
+    expect(focused).to_have_css("outline-style", "solid")
+    expect(current).to_have_css("outline-style", "none")
+
+
+def test_on_a_phone(shared: Scanned, open_page: OpenPage) -> None:
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    page = open_page(shared.url("layer", layer="conv4_4"), **phone)
+    pictures_are_large_enough(page)
+    expect(page.locator(".strip.more-left.more-right")).to_have_count(1)
+    expect(page.locator("button[data-layer=conv4_4]")).to_be_in_viewport()
+    a_picture_is_enlarged_by_touch(page)
+    the_menu_closes_after_a_choice(page)
+    page.wait_for_url(re.compile("/image"))
+    pictures_are_large_enough(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def pictures_are_large_enough(page: Page) -> None:
+    frames = page.locator("section .tile .frame")
+    expect(frames.first.locator("img")).to_be_visible()
+    widths = [frame.bounding_box()["width"] for frame in frames.all()]
+    assert min(widths) >= 96
+
+
+def a_picture_is_enlarged_by_touch(page: Page) -> None:
+    tiles(page, "patch").nth(3).get_by_role("button", name="Enlarge").tap()
+    large = page.get_by_role("dialog", name="Enlarged pictures")
+    expect(large.locator(".photograph img")).to_be_visible()
+    box = large.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    large.get_by_role("button", name="Next").tap()
+    expect(large).to_contain_text("Image patches · 5")
+    large.get_by_role("button", name="Close").tap()
+    expect(large).to_have_count(0)
+
+
+def the_menu_closes_after_a_choice(page: Page) -> None:
+    page.get_by_test_id("stExpandSidebarButton").tap()
+    link = page.get_by_test_id("stSidebar").get_by_role("link", name="Image", exact=True)
+    expect(link).to_be_in_viewport()
+    link.tap()
+    expect(link).not_to_be_in_viewport()

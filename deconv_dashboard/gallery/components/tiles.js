@@ -120,8 +120,57 @@ function magnifier(open) {
   return button;
 }
 
-// One place of a grid, large: the pictures of that rank side by side. Arrow keys go through the
-// ranks. All of it is on the page already; nothing is asked of the server.
+function button(className, text, label, press) {
+  const made = element("button", className, text);
+  made.type = "button";
+  made.setAttribute("aria-label", label);
+  made.addEventListener("click", press);
+  return made;
+}
+
+function figure(src, alt, words) {
+  const made = element("figure");
+  made.append(picture(src, alt), element("figcaption", "", words.filter(Boolean).join(" · ")));
+  return made;
+}
+
+// The photograph of the tile: asked for when the tile is shown large, as it comes from the server.
+// The one before stays until it is there, so that nothing moves.
+function photograph() {
+  const box = element("div", "photograph");
+  let wanted = "";
+  const draw = (event) => {
+    const data = event.detail;
+    if (data.asked !== wanted) return;
+    const parts = [element("div", "words", data.caption)];
+    if (data.src) {
+      const place = element("div", "place");
+      place.style.aspectRatio = `${data.width} / ${data.height}`;
+      place.style.setProperty("--shape", data.width / data.height);
+      const svg = drawn("svg", { viewBox: `0 0 ${data.width} ${data.height}` });
+      const [left, top, right, bottom] = data.field;
+      drawMarks(svg, [{ left, top, width: right - left, height: bottom - top }]);
+      place.append(picture(data.src, data.caption), svg);
+      parts.unshift(place);
+    }
+    box.replaceChildren(...parts);
+    box.classList.remove("waiting");
+  };
+  window.addEventListener("photograph-there", draw);
+  const ask = (text) => {
+    wanted = text;
+    const question = new CustomEvent("photograph-asked", { detail: text, cancelable: true });
+    const waits = Boolean(text) && !window.dispatchEvent(question); // somebody answers
+    box.classList.toggle("waiting", waits);
+    if (!waits) box.replaceChildren();
+    else if (!box.firstChild) box.append(element("div", "words", "Reading the photograph …"));
+    return waits;
+  };
+  return { box, ask, stop: () => window.removeEventListener("photograph-there", draw) };
+}
+
+// One place of a grid, large: the pictures of that rank side by side, and their photograph.
+// Arrow keys go through the ranks.
 function enlargePlace(root, panels, panel, place) {
   const dialog = element("dialog", "large");
   dialog.setAttribute("role", "dialog");
@@ -129,30 +178,29 @@ function enlargePlace(root, panels, panel, place) {
   const pair = panel - (panel % 2); // of four panels each two are an answer
   const shown = panels.length === 4 ? [pair, pair + 1] : panels.map((_, n) => n);
   const last = panels[panel].tiles.length - 1;
+  const row = element("div", "row");
+  const photo = photograph();
+  const said = element("span");
+  const foot = element("div", "foot");
+  const before = button("step", "‹", "Previous", () => show(place - 1));
+  const after = button("step", "›", "Next", () => show(place + 1));
+  const keys = element("span", "keys", "← → go through them, Esc closes");
+  const close = button("close", "Close", "Close", () => dialog.close());
+  close.autofocus = true;
+  foot.append(before, said, after, keys, close);
   const show = (rank) => {
     place = Math.min(last, Math.max(0, rank));
-    const row = element("div", "row");
-    shown.forEach((number) => {
-      const tile = panels[number].tiles[place];
-      [tile.src, tile.second].filter(Boolean).forEach((src) => {
-        const figure = element("figure");
-        const image = picture(src, tile.alt);
-        figure.append(image);
-        const caption = element("figcaption");
-        const words = [panels[number].heading, tile.title, tile.text, tile.copies].filter(Boolean);
-        caption.append(words.join(" · "));
-        figure.append(caption);
-        row.append(figure);
-      });
-    });
-    const close = element("button", "close", "Close");
-    close.type = "button";
-    close.addEventListener("click", () => dialog.close());
-    const foot = element("div", "foot");
-    foot.append(element("span", "", `${place + 1} of ${last + 1} · ← → go through them, Esc closes`));
-    foot.append(close);
-    dialog.replaceChildren(row, foot);
+    const tiles = shown.map((number) => [panels[number].heading, panels[number].tiles[place]]);
+    row.replaceChildren(...tiles.flatMap(([heading, tile]) => [tile.src, tile.second]
+      .filter(Boolean)
+      .map((src) => figure(src, tile.alt, [heading, tile.title, tile.text, tile.copies]))));
+    said.textContent = `${place + 1} of ${last + 1}`;
+    before.disabled = place === 0;
+    after.disabled = place === last;
+    const there = photo.ask(tiles.map(([, tile]) => tile.photograph).find(Boolean) || "");
+    dialog.classList.toggle("with-photograph", there);
   };
+  dialog.append(row, photo.box, foot);
   dialog.addEventListener("keydown", (event) => {
     event.stopPropagation();
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
@@ -162,13 +210,14 @@ function enlargePlace(root, panels, panel, place) {
   });
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   dialog.addEventListener("close", () => {
+    photo.stop();
     dialog.remove();
     root.querySelector(`[data-place="${place}"][data-panel="${panel}"]`)
       ?.focus({ preventScroll: true });
   });
-  show(place);
   root.append(dialog);
   dialog.showModal();
+  show(place);
 }
 
 function drawGallery(root, data, send) {
@@ -192,10 +241,11 @@ function drawGallery(root, data, send) {
       box.append(heading);
     }
     const grid = element("div", "grid");
-    const row = panel.kind.includes("row"); // its columns depend on the room: see the style sheet
-    if (!row) grid.style.gridTemplateColumns = panel.columns
-      ? `repeat(${panel.columns}, minmax(0, 1fr))`
-      : `repeat(auto-fill, minmax(${data.smallest}px, 1fr))`;
+    if (!panel.kind.includes("row")) { // its columns depend on the room: see the style sheet
+      grid.classList.add(panel.columns ? "fixed" : "free");
+      grid.style.setProperty("--columns", panel.columns);
+      grid.style.setProperty("--smallest", `${data.smallest}px`);
+    }
     panel.tiles.forEach((tile, place) => {
       const large = (rank) => enlargePlace(root, data.panels, number, rank);
       const made = makeTile(tile, place, twins, (value) => send(value), large);
