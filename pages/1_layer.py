@@ -55,6 +55,7 @@ def grids(choice: Choice, layer: Layer, answer: Answer, buttons: Place) -> None:
     scale = answers.scale_for(name, [answer])
     panels = answers.panels(
         answer,
+        choice.layers,
         scale,
         names_map=True,
         value=lambda _, activation: str(activation.unit.channel),
@@ -87,10 +88,9 @@ said = f"the {TOP} {'strongest maps' if choice.maps_once else 'images that activ
 buttons = heading(choice, f"{name}: {said}" if choice.layer else name)
 index = require_index(choice)
 layer = index.layers[choice.values["layer"]]
-with st.container(gap=None):
-    pickers.layer_strip(PAGE, index.layers, layer.name)
-    pickers.arrow_keys(PAGE, choice)
-    photographs(choice, index.layers)
+pickers.layer_strip(PAGE, index.layers, layer.name)
+pickers.arrow_keys(PAGE, choice)
+photographs(choice)
 with messages.explained(choice):
     top_of_layer(choice, layer, buttons)
 name, place = open_tab(choice, TABS[PAGE])

@@ -108,7 +108,7 @@ def grids(
 ) -> None:
     """Draw reconstructions and patches; the buttons go into the heading."""
     gallery(
-        answers.side_by_side(shown, scales, choice.rank),
+        answers.side_by_side(choice.sides, shown, scales, choice.rank),
         key="map_top",
         on_pick=lambda place: choose_tile(choice, int(place)),
     )
@@ -162,9 +162,8 @@ buttons = heading(choice, named)
 index = require_index(choice)
 layer = index.layers[choice.values["layer"]]
 unit = Unit(layer.name, choice.map)
-with st.container(gap=None):
-    pickers.arrow_keys(PAGE, choice)
-    photographs(choice, index.layers)
+pickers.arrow_keys(PAGE, choice)
+photographs(choice)
 toolbar(choice, index, layer)
 tour.tour(choice, unit)
 with messages.explained(choice):

@@ -57,9 +57,8 @@ def page(choice: Choice) -> None:
         messages.since_the_scan(choice, shown.image_id, shown.seen.content_hash)
     layers = layers_of(choice)
     layer = layers.get(choice.values.get("layer", "")) or layers[first_shown(layers)]
-    with st.container(gap=None):
-        pickers.layer_strip(PAGE, layers, layer.name)
-        photographs(choice, layers, shown.folder)
+    pickers.layer_strip(PAGE, layers, layer.name)
+    photographs(choice, shown.folder)
     place = position_of(choice, shown)
     left, right = st.columns([5, 7], gap="medium")
     with right:

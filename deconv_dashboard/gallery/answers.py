@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import streamlit as st
@@ -10,6 +10,7 @@ import streamlit as st
 from deconv_core.errors import DeconvError
 from deconv_core.index.copies import and_copies, names_text
 from deconv_core.index.ranked_peaks import Rank
+from deconv_core.layers import Layer
 from deconv_core.names import visible
 from deconv_core.output.rendering import Scale
 from deconv_core.pictures import Reconstruction
@@ -156,6 +157,7 @@ def scale_key(scale: Scale) -> tuple[str, float, float]:
 
 def panels(
     answer: Answer,
+    layers: Mapping[str, Layer],
     scale: Scale | None,
     *,
     names_map: bool,
@@ -168,6 +170,7 @@ def panels(
 
     Args:
         answer: the answer to draw.
+        layers: the layers of its network.
         scale: the scale of the reconstructions; None if ``answer.tiles`` holds all tiles.
         names_map: True names the feature map in captions (a layer's answer has several).
         names_file: True names the file in captions; False names it only if there is no label.
@@ -200,7 +203,7 @@ def panels(
                     rank == chosen,
                     copies=and_copies(len(copies)),
                     names=names_text([visible(image_id) for image_id in copies]),
-                    photograph=asking_for(activation),
+                    photograph=asking_for(activation, layers[activation.unit.layer]),
                 )
             )
     of = f", {answer.called}" if answer.called else ""
@@ -265,19 +268,23 @@ def fires_in(choice: Choice, answer: Answer, k: int) -> None:
         st.caption(f"Fires in {count} of {counted(total, noun)}{within}. All are shown.")
 
 
-def side_by_side(shown: Sequence[Answer], scales: Sequence[Scale], chosen: int) -> list[Panel]:
+def side_by_side(
+    sides: Sequence[Choice], shown: Sequence[Answer], scales: Sequence[Scale], chosen: int
+) -> list[Panel]:
     """The panels of one or two answers: each reconstruction grid, then its patch grid.
 
     Args:
-        shown: the answers.
+        sides: the sides that are shown.
+        shown: their answers.
         scales: the scale of the reconstructions of each answer.
         chosen: place of the tile with a frame, among the tiles of all answers, from 1.
     """
     drawn_panels: list[Panel] = []
     before, chosen = 0, _place(shown, chosen)
-    for answer, scale in zip(shown, scales, strict=True):
+    for side, answer, scale in zip(sides, shown, scales, strict=True):
         drawn_panels += panels(
             answer,
+            side.layers,
             scale,
             names_map=False,
             chosen=chosen - before,

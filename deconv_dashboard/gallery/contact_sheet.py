@@ -301,5 +301,5 @@ def _tile(
         str(unit),
         unit_href(unit),
         second=drawn.tile_png(picture, key, "patch", answers.PER_TILE),
-        photograph=asking_for(activation),
+        photograph=asking_for(activation, choice.layers[unit.layer]),
     )

@@ -152,7 +152,7 @@ def map_tiles(
                 str(channel),
                 chosen=channel == chosen,
                 second=patch,
-                photograph=asking_for(one.activation),
+                photograph=asking_for(one.activation, network.layers[one.activation.unit.layer]),
             )
         )
     panel = Panel("", tiles, columns=3, kind="pairs")

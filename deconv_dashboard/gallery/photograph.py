@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from deconv_core.images.folder import ImageFolder, check_unchanged
 from deconv_core.images.framing import in_image
 from deconv_core.layers import Layer
 from deconv_core.names import visible
-from deconv_core.units import Activation
+from deconv_core.units import Activation, Box
 from deconv_dashboard.frame.choice import whole_number
 from deconv_dashboard.server import resources
 from deconv_dashboard.server.told import told
@@ -39,39 +38,40 @@ _answers = st.components.v2.component(
 )
 
 
-def asking_for(activation: Activation) -> str:
-    """The text by which a tile asks for the photograph of its activation."""
-    where = activation.unit.layer, str(activation.row), str(activation.column)
-    return " ".join((*where, activation.image_id))
+def asking_for(activation: Activation, layer: Layer) -> str:
+    """The text by which a tile asks for the photograph of an activation of a layer."""
+    field = layer.box(activation.row, activation.column).clip(*layer.input_size)
+    numbers = field.top, field.left, field.height, field.width, *layer.input_size
+    return " ".join((*map(str, numbers), activation.image_id))
 
 
-@st.fragment
-def photographs(
-    choice: Choice, layers: Mapping[str, Layer], folder: ImageFolder | None = None
-) -> None:
-    """Answer the tiles of this page that ask for photographs; draws nothing itself.
+def photographs(choice: Choice, folder: ImageFolder | None = None) -> None:
+    """Answer the tiles of this page that ask for photographs; draws nothing that is seen.
 
     Args:
         choice: what the page shows.
-        layers: the layers of the tiles.
         folder: the folder of the images, if they are not those of the index.
     """
+    with st.sidebar:  # it is there before the rest of the page, and leaves no gap between parts
+        _answer(choice, folder)
+
+
+@st.fragment
+def _answer(choice: Choice, folder: ImageFolder | None) -> None:
     sent: Any = st.session_state.get(_KEY, {})
     asked = str(sent.get("asked") or "")
-    data = photograph(choice, layers, folder, asked) if asked else {}
+    data = photograph(choice, folder, asked) if asked else {}
     _answers(key=_KEY, data={"asked": asked, **data}, height=1, on_asked_change=lambda: None)
 
 
-def photograph(
-    choice: Choice, layers: Mapping[str, Layer], folder: ImageFolder | None, asked: str
-) -> dict[str, object]:
+def photograph(choice: Choice, folder: ImageFolder | None, asked: str) -> dict[str, object]:
     """What the browser draws: the photograph and the borders of the receptive field, in words too.
 
     Only a caption if there is no such photograph.
     """
-    name, row, column, image_id = (*asked.split(" ", 3), "", "", "")[:4]
-    layer, place = layers.get(name), (whole_number(row), whole_number(column))
-    if layer is None or min(place) < 0:
+    *places, image_id = (*asked.split(" ", 6), *[""] * 6)[:7]
+    top, left, height, width, *size = map(whole_number, places)
+    if min(top, left, height, width, *size) < 0 or min(size) == 0:
         return {"caption": ""}
     try:
         images = resources.images_of(choice.dataset) if folder is None else folder
@@ -81,8 +81,8 @@ def photograph(
             check_unchanged(image_id, found.content_hash, scanned)
     except DeconvError as error:
         return {"caption": f"The photograph cannot be shown: {told(error)}"}
-    size = found.height, found.width
-    field = in_image(layer.box(*place), size, images.resize, layer.input_size)
+    original, seen = (found.height, found.width), (size[0], size[1])
+    field = in_image(Box(top, left, height, width), original, images.resize, seen)
     return {
         "src": f"data:image/jpeg;base64,{base64.b64encode(_jpeg(found)).decode()}",
         "width": found.width,

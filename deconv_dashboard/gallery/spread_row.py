@@ -96,7 +96,7 @@ def _patch(choice: Choice, activation: Activation, place: Rank | None) -> Tile:
         value if png else "image gone or changed",
         activation.image_id,
         names=activation.image_id,
-        photograph=asking_for(activation),
+        photograph=asking_for(activation, choice.layers[activation.unit.layer]),
     )
 
 

@@ -107,13 +107,14 @@ def _pictures(choice: Choice, layer: str, slot: DeltaGenerator, buttons: DeltaGe
             caption = scale.caption
         panels = answers.panels(
             answer,
+            choice.layers,
             scale,
             names_map=True,
             names_file=False,
             value=lambda _, activation: str(activation.unit.channel),
         )
         picked = gallery(panels, "start_tiles")
-        photographs(choice, choice.layers)
+        photographs(choice)
         st.caption(f"Reconstructions: {caption}.")
         checking = st.container()
     if checking is None:  # ``explained`` showed an error; mypy does not know this

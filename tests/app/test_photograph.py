@@ -31,6 +31,10 @@ def chosen(home: Home, network: Network, folder: Path, resize: str) -> Choice:
     return Choice(home.registry, home.network, dataset, None, *where)
 
 
+def asking(choice: Choice, activation: Activation) -> str:
+    return asking_for(activation, choice.layers[activation.unit.layer])
+
+
 @pytest.mark.parametrize(
     ("resize", "field", "more"),
     [
@@ -52,8 +56,8 @@ def test_the_field_in_the_original(
     original = np.random.default_rng(1).integers(0, 256, (448, 896, 3), np.uint8)
     Image.fromarray(original).save(tmp_path / "photos" / "a b.png")
     choice = chosen(home, network, tmp_path / "photos", resize)
-    asked = asking_for(Activation(Unit(LAYER, 0), "a b.png", 10, 100, 1.0))
-    found = photograph(choice, choice.layers, None, asked)
+    asked = asking(choice, Activation(Unit(LAYER, 0), "a b.png", 10, 100, 1.0))
+    found = photograph(choice, None, asked)
     assert found["field"] == pytest.approx(field)
     assert (found["width"], found["height"]) == (896, 448)
     said = "a b.png: 896 × 448 pixels. The frame is the receptive field."
@@ -71,8 +75,8 @@ def test_a_large_photograph_is_made_smaller_and_says_so(
     exif[0x0112] = 6  # a reader turns it by 90 degrees
     Image.new("RGB", (4000, 3000), "teal").save(tmp_path / "photos" / "a.jpg", exif=exif)
     choice = chosen(home, network, tmp_path / "photos", "stretch")
-    asked = asking_for(Activation(Unit("conv5_4", 0), "a.jpg", 7, 7, 1.0))
-    found = photograph(choice, choice.layers, None, asked)
+    asked = asking(choice, Activation(Unit("conv5_4", 0), "a.jpg", 7, 7, 1.0))
+    found = photograph(choice, None, asked)
     assert "3,000 × 4,000 pixels, shown at 1,200 × 1,600." in str(found["caption"])
     assert found["field"] == [0, 0, 3000, 4000], "it sees the whole image"
 
@@ -87,8 +91,8 @@ def test_a_photograph_that_was_changed_is_not_shown(
     Image.new("RGB", (60, 40), "red").save(tmp_path / "photos" / "a.png")
     (tmp_path / "photos" / "b.png").unlink()
     for name in ("a.png", "b.png"):
-        asked = asking_for(Activation(Unit(LAYER, 0), name, 10, 100, 1.0))
-        found = photograph(choice, choice.layers, None, asked)
+        asked = asking(choice, Activation(Unit(LAYER, 0), name, 10, 100, 1.0))
+        found = photograph(choice, None, asked)
         assert list(found) == ["caption"]
         assert str(found["caption"]).startswith("The photograph cannot be shown: ")
 
@@ -96,15 +100,16 @@ def test_a_photograph_that_was_changed_is_not_shown(
 @pytest.mark.parametrize(
     "asked",
     [
-        *("", " ", "conv1_1", "conv1_1 0 0", "conv9_9 0 0 a.png", "conv1_1 x 0 a.png"),
-        *("conv1_1 -1 0 a.png", "conv1_1 0 0 ../secret.png", "conv1_1 0 999999999999 a.png"),
+        *("", " ", "0 0 3 3 224 224", "a.png", "0 0 3 3 224 224 ../secret.png"),
+        *("-1 0 3 3 224 224 z.png", "0 x 3 3 224 224 z.png", "0 0 3 3 0 0 z.png"),
+        "0 0 3 999999999999 224 224 z.png",
     ],
 )
 def test_a_question_that_no_tile_asks(home: Home, index: ActivationIndex, asked: str) -> None:
     stamp = resources.index_stamp(home.index_path)
     where = index, home.index_path, stamp
     choice = Choice(home.registry, home.network, home.dataset, None, *where)
-    assert "src" not in photograph(choice, choice.layers, None, asked)
+    assert "src" not in photograph(choice, None, asked)
 
 
 @pytest.mark.parametrize(
@@ -118,5 +123,6 @@ def test_tiles_ask_for_their_photograph(
     panels = tiles[gallery]["panels"]
     asked = [[tile["photograph"] for tile in panel["tiles"]] for panel in panels]
     if page == "feature_map":
-        assert asked == [[asking_for(one) for one in index.top("conv3_1", 2)]] * 2
-    assert all(text.startswith("conv3_1 ") for texts in asked for text in texts)
+        layer = index.layers["conv3_1"]
+        assert asked == [[asking_for(one, layer) for one in index.top("conv3_1", 2)]] * 2
+    assert all(text.count(" ") >= 6 for texts in asked for text in texts)
