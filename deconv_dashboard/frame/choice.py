@@ -162,13 +162,13 @@ def _check_display(page: str, values: dict[str, str], notes: list[str]) -> None:
         values.pop("rule")
     if values.get("copies", EACH) != EACH:
         notes.append(
-            f"The address says copies=“{quoted(values['copies'])}”. Possible is copies={EACH}, "
+            f"The address says copies=“{quoted(values['copies'])}”; only copies={EACH} is known, "
             "which counts every copy. Counting copies once."
         )
         values.pop("copies")
     if values.get("once", address.MAPS) != address.MAPS:
         notes.append(
-            f"The address says once=“{quoted(values['once'])}”. Possible is once={address.MAPS}, "
+            f"The address says once=“{quoted(values['once'])}”; only once={address.MAPS} is known, "
             "which shows each feature map once. Showing the best images."
         )
         values.pop("once")
@@ -194,8 +194,8 @@ def _check_list(
     known = ("", address.UNUSUAL, address.ALL)
     if values.get("list", "") not in known:
         notes.append(
-            f"The address says list=“{quoted(values['list'])}”. Possible are list="
-            f"{address.UNUSUAL} and list={address.ALL}. Listing the strongest maps."
+            f"The address says list=“{quoted(values['list'])}”; only list={address.UNUSUAL} "
+            f"and list={address.ALL} are known. Listing the strongest maps."
         )
         values.pop("list")
     if page == "image" and index is None and values.get("list") == address.UNUSUAL:
