@@ -24,8 +24,10 @@ _VERSION = 1
 PAIR = ["layer", "channel", "content", "row", "column"]
 """The columns that name a measured picture; ``content`` is the hash of its image."""
 _COLUMNS = {
-    *("made_from", *PAIR, "image_id", "other_maps", "spearman", "random_networks"),
-    *("beaten", "left", "left_random"),
+    **dict.fromkeys(("made_from", "layer", "content", "image_id"), "str"),
+    **dict.fromkeys(("channel", "row", "column", "other_maps"), "int64"),
+    **dict.fromkeys(("spearman", "random_networks", "left", "left_random"), "float64"),
+    "beaten": "Int64",  # empty where nothing was deleted
 }
 
 
@@ -45,8 +47,8 @@ def read_layer_table(path: Path, index: ActivationIndex, key: str | None = None)
     table = pd.DataFrame(columns=[*_COLUMNS])
     with suppress(OSError, ValueError):  # a damaged file counts as missing
         text = path.read_text("utf-8")
-        read = pd.read_csv(io.StringIO(text), dtype={"content": str})
-        if set(read.columns) >= _COLUMNS:
+        read = pd.read_csv(io.StringIO(text), dtype=_COLUMNS)
+        if set(read.columns) >= set(_COLUMNS):
             table = read[read["made_from"] == (key or made_from(index))]
     if table.empty:
         return table

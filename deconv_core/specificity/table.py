@@ -61,7 +61,7 @@ def layer_specificities(table: pd.DataFrame) -> tuple[LayerSpecificity, ...]:
             len(rows),
             float(rows["spearman"].median()),
             float(rows["random_networks"].median()),
-            float((rows["beaten"] / rows["other_maps"]).mean()),
+            float((rows["beaten"].astype("float64") / rows["other_maps"]).mean()),
             float(rows["left"].median()),
             float(rows["left_random"].median()),
         )

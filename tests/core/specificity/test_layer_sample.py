@@ -88,6 +88,8 @@ def test_rows_of_other_settings_and_changed_images_do_not_count(
     assert read_layer_table(file, index, key).empty
     file.write_text("layer,channel\nconv1_2,1\n")
     assert read_layer_table(file, index, key).empty
+    table.astype({"spearman": object}).assign(spearman="much").to_csv(file, index=False)
+    assert read_layer_table(file, index, key).empty, "a text in the place of a number"
     assert read_layer_table(tmp_path / "none.csv", index, key).empty
 
 
