@@ -1,9 +1,11 @@
 """Reconstructions in the data folder: made once, they are there after a restart.
 
 Each is one file, ``pictures/IMAGE-DIGEST.picture``. The digest is a SHA-256 of everything that the
-reconstruction is made from; IMAGE is the beginning of the SHA-256 of its image's file. Any number
-of processes read and write at once: a file has its name only when it is complete. Files and not a
-database, because a data folder may be on another computer, where the locks of databases fail.
+reconstruction is made from; IMAGE is the beginning of the SHA-256 of its image's file. The tile
+that a contact sheet draws of it is another file, ``IMAGE-DIGEST.tile``: to draw it takes longer
+than to read it. Any number of processes read and write at once: a file has its name only when it is
+complete. Files and not a database, because a data folder may be on another computer, where the
+locks of databases fail.
 
 Nothing in a file is executed. A file that is damaged or is not of this program is ignored and
 deleted when it is read. A folder that is full or read-only keeps nothing more; this is no error.
@@ -17,10 +19,11 @@ import re
 import threading
 import time
 import zlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -36,7 +39,8 @@ from deconv_core.units import Activation, Box
 from deconv_core.whole_files import write_whole
 from deconv_dashboard.limits import PICTURES
 
-_NAME = re.compile(r"(?P<image>[0-9a-f]{16})-[0-9a-f]{64}\.picture")
+_Read = TypeVar("_Read")
+_NAME = re.compile(r"(?P<image>[0-9a-f]{16})-[0-9a-f]{64}\.(?:picture|tile)")
 _LARGEST = 64 * 2**20
 """The largest reconstruction that is kept, in bytes before compression."""
 _IMAGE = 16
@@ -79,6 +83,24 @@ class MadeFrom:
         digest = hashlib.sha256(repr(what).encode()).hexdigest()
         return f"{self.image[:_IMAGE]}-{digest}.picture"
 
+    @property
+    def tile_name(self) -> str:
+        """The name of the file of its tile."""
+        return self.name.removesuffix("picture") + "tile"
+
+
+@dataclass(frozen=True)
+class DrawnTile:
+    """A tile of a contact sheet.
+
+    Attributes:
+        reconstruction: PNG of the reconstruction on its own scale, the strongest 1 % clipped.
+        patch: PNG of the patch.
+    """
+
+    reconstruction: bytes
+    patch: bytes
+
 
 @dataclass(frozen=True)
 class _Content:
@@ -107,31 +129,53 @@ class KeptPictures:
 
     def get(self, made_from: MadeFrom) -> Reconstruction | None:
         """This reconstruction, if it is there and whole."""
-        path = self.folder / made_from.name
+        return self._get(made_from.name, lambda content: _read(content, made_from))
+
+    def has_tile(self, made_from: MadeFrom) -> bool:
+        """True if the tile of this reconstruction is there; it is not read."""
+        return self.most > 0 and (self.folder / made_from.tile_name).exists()
+
+    def tile(self, made_from: MadeFrom) -> DrawnTile | None:
+        """The tile of this reconstruction, if it is there and whole."""
+        name = made_from.tile_name
+        return self._get(name, lambda content: _read_tile(content, name))
+
+    def _get(self, name: str, read: Callable[[bytes], _Read | None]) -> _Read | None:
+        """What a file holds; a damaged file is deleted."""
+        path = self.folder / name
         if not self.most:
             return None
         try:
             content = path.read_bytes()
         except OSError:
             return None
-        picture = _read(content, made_from)
+        found = read(content)
         with suppress(OSError):
-            if picture is None:
+            if found is None:
                 path.unlink()
             else:
                 os.utime(path)
-        return picture
+        return found
 
     def put(self, made_from: MadeFrom, picture: Reconstruction) -> None:
         """Keep a reconstruction, if there is a data folder that can be written to."""
-        size = picture.pixels.nbytes + picture.patch.nbytes
-        if not 0 < size <= min(_LARGEST, self.most) or not self.folder.parent.is_dir():
+        size, name = picture.pixels.nbytes + picture.patch.nbytes, made_from.name
+        if 0 < size <= min(_LARGEST, self.most):
+            self._put(name, _written(name, picture))
+
+    def put_tile(self, made_from: MadeFrom, tile: DrawnTile) -> None:
+        """Keep the tile of a reconstruction, as ``put`` does."""
+        name = made_from.tile_name
+        content = _checked(msgspec.msgpack.encode((name, tile.reconstruction, tile.patch)))
+        if len(content) <= self.most:
+            self._put(name, content)
+
+    def _put(self, name: str, content: bytes) -> None:
+        if not self.folder.parent.is_dir():
             return
-        path = self.folder / made_from.name
-        content = _written(path.name, picture)
         try:
             self.folder.mkdir(exist_ok=True)
-            write_whole(path, content, synchronised=False)  # a checksum finds damage
+            write_whole(self.folder / name, content, synchronised=False)  # a checksum finds damage
         except OSError:
             return
         with self._lock:
@@ -197,16 +241,38 @@ def _written(name: str, picture: Reconstruction) -> bytes:
         pixels=_packed(_by_byte(picture.pixels)),
         patch=_packed(picture.patch),
     )
-    body = msgspec.msgpack.encode(content)
+    return _checked(msgspec.msgpack.encode(content))
+
+
+def _checked(body: bytes) -> bytes:
+    """A checksum, and the body."""
     return zlib.crc32(body).to_bytes(4, "little") + body
+
+
+def _body(content: bytes) -> bytes:
+    """The body after its checksum.
+
+    Raises:
+        ValueError: it is not the one that was written.
+    """
+    if zlib.crc32(content[4:]).to_bytes(4, "little") != content[:4]:
+        raise ValueError("another checksum")
+    return content[4:]
+
+
+def _read_tile(content: bytes, name: str) -> DrawnTile | None:
+    """The tile in a file; None if the file is not the one that was written."""
+    try:
+        read = msgspec.msgpack.decode(_body(content), type=tuple[str, bytes, bytes])
+    except (msgspec.MsgspecError, ValueError):
+        return None
+    return DrawnTile(*read[1:]) if read[0] == name else None
 
 
 def _read(content: bytes, made_from: MadeFrom) -> Reconstruction | None:
     """The reconstruction in a file; None if the file is not the one that was written."""
-    if zlib.crc32(content[4:]).to_bytes(4, "little") != content[:4]:
-        return None
     try:
-        read = msgspec.msgpack.decode(content[4:], type=_Content)
+        read = msgspec.msgpack.decode(_body(content), type=_Content)
         shape = read.box.height, read.box.width
         count = 3 * shape[0] * shape[1]
         if read.name != made_from.name or min(shape) < 1 or 5 * count > _LARGEST:

@@ -19,7 +19,7 @@ from deconv_core.names import visible
 from deconv_core.output.provenance import Provenance
 from deconv_core.output.rendering import Kind, Scale, tile
 from deconv_core.pictures import Reconstruction
-from deconv_dashboard.server.drawn import png_bytes
+from deconv_dashboard.png import png_bytes
 from deconv_dashboard.wording import activation_text, native_side
 
 _FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"

@@ -26,7 +26,7 @@ from deconv_dashboard.gallery.captioned import (
 )
 from deconv_dashboard.gallery.comparison import Comparison
 from deconv_dashboard.gallery.downloads import stem_of_sides
-from deconv_dashboard.server.drawn import png_bytes
+from deconv_dashboard.png import png_bytes
 from deconv_dashboard.values import Answer, Choice
 
 _LETTER = 7  # pixels, the mean width of one in the sentence

@@ -13,17 +13,19 @@ from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.layers import Layer
 from deconv_core.output.figures import BARS
 from deconv_core.units import Activation, Unit, composed
+from deconv_dashboard.data.kept_pictures import DrawnTile
 from deconv_dashboard.data.names import distinct
 from deconv_dashboard.frame import address, messages
 from deconv_dashboard.frame.choice import escape, whole_number
 from deconv_dashboard.frame.data_tables import data_table
 from deconv_dashboard.frame.widget_keys import key_showing, renew, widget_key
-from deconv_dashboard.gallery import answers, map_orders
+from deconv_dashboard.gallery import map_orders
 from deconv_dashboard.gallery.downloads import file_stem
 from deconv_dashboard.gallery.photograph import asking_for
 from deconv_dashboard.gallery.tiles import Panel, Tile, gallery
-from deconv_dashboard.server import drawn, index_answers, reconstructing
-from deconv_dashboard.values import Choice, Pictures
+from deconv_dashboard.server import index_answers, reconstructing
+from deconv_dashboard.server.sheet_tiles import sheet_tiles
+from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import activation_text, counted, label_name
 
 PAGE = 64
@@ -259,15 +261,15 @@ def map_tiles(
         part = units[first : first + _PART]
         best = index_answers.best_of_maps(choice, part)
         alive = [activation for activation in best if activation is not None]
-        made = reconstructing.watched(choice, alive, f"{key}_{first}", height=160)
+        made = sheet_tiles(choice, alive, f"{key}_{first}", height=160)
         ranks = {activation: rank for rank, activation in enumerate(alive, 1)}
         tiles = []
         for unit, activation in zip(part, best, strict=True):
             star = "★ " if unit in choice.named and choice.named[unit].star else ""
             number = f"{star}{unit if names_layer else unit.channel}"
-            rank = ranks[activation] if activation is not None else 0
+            drawn = made.get(ranks[activation]) if activation is not None else None
             text = (said or {}).get(unit, "")
-            tiles.append(_tile(choice, unit, number, activation, made, rank, text))
+            tiles.append(_tile(choice, unit, number, activation, drawn, text))
         opened = gallery(
             [Panel("", tiles, columns=0, kind="pairs")],
             key=f"{key}_{first}",
@@ -283,23 +285,21 @@ def _tile(
     unit: Unit,
     number: str,
     activation: Activation | None,
-    made: Pictures,
-    rank: int,
-    said: str = "",
+    drawn: DrawnTile | None,
+    said: str,
 ) -> Tile:
-    picture, title, name = made.found.get(rank), choice.title_of(unit), choice.name_of(unit)
-    if activation is None or picture is None:
+    title, name = choice.title_of(unit), choice.name_of(unit)
+    if activation is None or drawn is None:
         why = "never fires" if activation is None else "image gone or changed"
         return Tile(b"", title, f"{number} · {why}", name, str(unit), unit_href(unit))
-    key = made.keys[rank]
     said = said or activation_text(activation.value, approximate=choice.approximate)
     return Tile(
-        drawn.tile_png(picture, key, "reconstruction", answers.PER_TILE),
+        drawn.reconstruction,
         f"{title}: reconstruction and patch in {activation.image_id}",
         f"{number} · {said}",
         name,
         str(unit),
         unit_href(unit),
-        second=drawn.tile_png(picture, key, "patch", answers.PER_TILE),
+        second=drawn.patch,
         photograph=asking_for(activation, choice.layers[unit.layer]),
     )

@@ -17,7 +17,7 @@ from deconv_core.pictures import Reconstruction
 from deconv_dashboard import bands
 from deconv_dashboard.frame.shell import escape, short_name
 from deconv_dashboard.gallery.captioned import not_drawn, sheet, tile_side
-from deconv_dashboard.server.drawn import png_bytes
+from deconv_dashboard.png import png_bytes
 from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import native_side
 

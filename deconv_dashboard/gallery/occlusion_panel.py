@@ -25,7 +25,8 @@ from deconv_dashboard.gallery.occlusion_pictures import (
     occlusion_sheet,
 )
 from deconv_dashboard.gallery.tiles import Panel, Tile, gallery
-from deconv_dashboard.server import drawn, reconstructing, resources
+from deconv_dashboard.png import png_bytes
+from deconv_dashboard.server import reconstructing, resources
 from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import counted
 
@@ -177,7 +178,7 @@ def _pictures(asked: _Asked, found: Occlusion) -> list[Captioned]:
 def _draw(pictures: Sequence[Captioned], place: Place, key: str) -> None:
     tiles = [
         Tile(
-            drawn.png_bytes(picture.image, compress_level=1),
+            png_bytes(picture.image, compress_level=1),
             f"{picture.title}, over the image",
             picture.title,
             picture.text,

@@ -16,7 +16,7 @@ from deconv_core.output.provenance import Provenance
 from deconv_core.output.rendering import MID_GREY, Scale
 from deconv_core.pictures import RULE_NAMES, Reconstruction
 from deconv_dashboard.gallery.captioned import fitted, font
-from deconv_dashboard.server.drawn import png_bytes
+from deconv_dashboard.png import png_bytes
 from deconv_dashboard.server.overlays import enlarged, mixed
 from deconv_dashboard.wording import activation_text, counted
 

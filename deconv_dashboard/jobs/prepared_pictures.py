@@ -18,11 +18,19 @@ import deconv_core
 from deconv_core.errors import CancelledError, DeconvError, ImageError, IndexMismatchError
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.layers import Layer
-from deconv_core.units import Activation
+from deconv_core.output.rendering import Kind, Scale, tile
+from deconv_core.pictures import Reconstruction
+from deconv_core.units import Activation, Unit
 from deconv_dashboard.data.datasets import Dataset, NetworkChoice
-from deconv_dashboard.data.kept_pictures import KeptPictures, MadeFrom, bytes_of_picture
+from deconv_dashboard.data.kept_pictures import (
+    DrawnTile,
+    KeptPictures,
+    MadeFrom,
+    bytes_of_picture,
+)
 from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.limits import most_kept_pictures
+from deconv_dashboard.png import png_bytes
 from deconv_dashboard.queue.page_work import PageWork
 from deconv_dashboard.queue.queue import JobQueue, NewJob
 from deconv_dashboard.queue.state import RESTING, JobState, Progress
@@ -117,7 +125,13 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
         content = scanned[found.image_id]
         return MadeFrom(loaded.fingerprint, content, images.resize, images.value_range, found)
 
-    missing = [found for found in wanted if not kept.has(made_from(found))]
+    strongest = _strongest(wanted)
+    missing = [
+        found
+        for found in wanted
+        if not kept.has(made_from(found))
+        or (found in strongest and not kept.has_tile(made_from(found)))
+    ]
     before = len(wanted) - len(missing)
     now = Progress("", before, len(wanted), "picture", found=before)
     began, cache = time.monotonic(), deconv_core.ReconstructionCache(_CACHE)
@@ -133,6 +147,8 @@ def work(order: Order, tell: Tell, cancel: Cancel) -> None:
         else:
             for picture in made:
                 kept.put(made_from(picture.activation), picture)
+                if picture.activation in strongest:
+                    kept.put_tile(made_from(picture.activation), _drawn(picture))
             if not kept.has(made_from(part[-1])):
                 raise DeconvError("the disk is full, or no pictures can be kept in the data folder")
         done = now.done + len(part)
@@ -147,6 +163,21 @@ def _by_image(index: ActivationIndex, layer: str) -> list[Activation]:
     maps = range(index.layers[layer].channels)
     found = [activation for channel in maps for activation in index.top(layer, channel)]
     return sorted(found, key=lambda one: one.image_id)
+
+
+def _strongest(activations: Sequence[Activation]) -> set[Activation]:
+    """The strongest activation of each map: a contact sheet shows its tile."""
+    best: dict[Unit, Activation] = {}
+    for found in activations:
+        if found.unit not in best or found.value > best[found.unit].value:
+            best[found.unit] = found
+    return set(best.values())
+
+
+def _drawn(picture: Reconstruction) -> DrawnTile:
+    own = Scale.percentile(99)
+    kinds: tuple[Kind, Kind] = ("reconstruction", "patch")
+    return DrawnTile(*(png_bytes(tile(picture, kind, own)) for kind in kinds))
 
 
 def _parts(activations: Sequence[Activation]) -> Iterator[list[Activation]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from deconv_core.errors import DeconvError
 from deconv_core.images.decoding import Pixels
@@ -20,6 +18,7 @@ from deconv_core.layers import Layer
 from deconv_core.output.rendering import Scale, tile
 from deconv_core.pictures import Reconstruction
 from deconv_core.units import Activation, Box
+from deconv_dashboard.png import png_bytes
 from deconv_dashboard.server import resources
 from deconv_dashboard.server.overlays import plain, plane_over, small_planes
 from deconv_dashboard.values import Choice, PictureKey
@@ -134,10 +133,3 @@ def plane_pngs(
     del key
     levels, white = small_planes(_planes)
     return [png_bytes(Image.fromarray(level), compress_level=1) for level in levels], white
-
-
-def png_bytes(image: Any, compress_level: int = 3, about: PngInfo | None = None) -> bytes:
-    """A PIL image as PNG, with metadata if it is to be saved."""
-    stream = io.BytesIO()
-    image.save(stream, "PNG", compress_level=compress_level, pnginfo=about)
-    return stream.getvalue()

@@ -116,12 +116,14 @@ def watched(
 
 
 def at_hand(choice: Choice, activations: Sequence[Activation]) -> bool:
-    """True if ``watched`` shows them all at once: they are in memory or in the data folder."""
-    order = _order_of_index(choice, activations, "deconvnet")
-    store = resources.picture_store()
-    return all(
-        store.get(key) is not None or resources.is_picture_kept(key) for key in order.keys.values()
-    )
+    """True if they, or their tiles, are in memory or in the data folder."""
+    keys, store = keys_of(choice, activations).values(), resources.picture_store()
+    return all(store.get(key) is not None or resources.is_kept(key) for key in keys)
+
+
+def keys_of(choice: Choice, activations: Sequence[Activation]) -> dict[int, PictureKey]:
+    """Rank -> key of the reconstruction by the deconvnet, of those whose image is there."""
+    return _order_of_index(choice, activations, "deconvnet").keys
 
 
 def watched_in(

@@ -19,7 +19,7 @@ uploaded_image              a folder for an upload       SHA-256 of it, how it i
 _opening                    the demo's first answer      its three files                  2
 picture_store               reconstructions              network, image, activation,      192 MB
                                                          SHA-256 at the scan
-_kept_pictures              the same, in the data folder network, SHA-256 of the image,   4,000 MB,
+_kept_pictures              the same, and tiles of it    network, SHA-256 of the image,   4,000 MB,
                                                          how it is read, activation, rule a setting
 specificities               what was measured about them the same                         500
 occlusions                  what squares over images do  network, image, map, location,   500
@@ -92,9 +92,9 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -119,7 +119,7 @@ from deconv_core.pictures import Reconstruction
 from deconv_core.storage import Location
 from deconv_core.units import Activation, Box, Unit
 from deconv_dashboard.data.datasets import Dataset
-from deconv_dashboard.data.kept_pictures import KeptPictures, MadeFrom
+from deconv_dashboard.data.kept_pictures import DrawnTile, KeptPictures, MadeFrom
 from deconv_dashboard.data.notes_files import UnitNote
 from deconv_dashboard.data.registry import Registry
 from deconv_dashboard.data.unit_notes import NotesStore
@@ -447,20 +447,33 @@ def kept_pictures() -> KeptPictures:
 
 def kept_picture(key: PictureKey) -> Reconstruction | None:
     """A reconstruction from the data folder; None if it is not there, or its image was changed."""
-    made_from, kept = made_from_of(key), kept_pictures()
-    if made_from is None or not kept.has(made_from):
+    return _of_unchanged(key, kept_pictures().get)
+
+
+def kept_tile(key: PictureKey) -> DrawnTile | None:
+    """The tile of a reconstruction from the data folder, as ``kept_picture``."""
+    return _of_unchanged(key, kept_pictures().tile)
+
+
+_Kept = TypeVar("_Kept")
+
+
+def _of_unchanged(key: PictureKey, read: Callable[[MadeFrom], _Kept | None]) -> _Kept | None:
+    """What is kept, if the image is the one that it was made from."""
+    made_from = made_from_of(key)
+    found = None if made_from is None else read(made_from)
+    if made_from is None or found is None:
         return None
     try:
-        unchanged = _file_hash(key.image.file) == made_from.image
+        return found if _file_hash(key.image.file) == made_from.image else None
     except ImageError:
         return None
-    return kept.get(made_from) if unchanged else None
 
 
-def is_picture_kept(key: PictureKey) -> bool:
-    """True if a reconstruction is in the data folder; it is not read."""
-    made_from = made_from_of(key)
-    return made_from is not None and kept_pictures().has(made_from)
+def is_kept(key: PictureKey) -> bool:
+    """True if a reconstruction or its tile is in the data folder; it is not read."""
+    made_from, kept = made_from_of(key), kept_pictures()
+    return made_from is not None and (kept.has_tile(made_from) or kept.has(made_from))
 
 
 def made_from_of(key: PictureKey) -> MadeFrom | None:

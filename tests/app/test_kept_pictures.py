@@ -1,6 +1,7 @@
 """Reconstructions in the data folder: the same after a restart, bounded, and never wrong."""
 
 import errno
+import io
 import os
 import shutil
 import sys
@@ -11,17 +12,21 @@ from typing import Any
 import numpy as np
 import pytest
 import streamlit as st
+from PIL import Image
 
 from deconv_core import Activation, Box, Reconstruction, Unit
 from deconv_core.errors import DeconvError, ImageChangedError
 from deconv_core.images.folder import ImageFolder
 from deconv_core.index.activation_index import ActivationIndex
 from deconv_core.network.network import Network
+from deconv_core.output import rendering
+from deconv_core.output.rendering import Scale
 from deconv_core.reconstruction.reconstruct import reconstruct
 from deconv_core.scanning.scan import scan
-from deconv_dashboard.data.kept_pictures import KeptPictures, MadeFrom
+from deconv_dashboard.data.kept_pictures import DrawnTile, KeptPictures, MadeFrom
 from deconv_dashboard.limits import MEGABYTE, most_kept_pictures
 from deconv_dashboard.server import reconstructing, resources
+from deconv_dashboard.server.sheet_tiles import sheet_tiles
 from deconv_dashboard.values import Choice
 from tests.app.conftest import Home, OpenPage
 from tests.conftest import Popen
@@ -397,3 +402,71 @@ def test_kept_pictures_take_no_room_of_jobs(home: Home, monkeypatch: pytest.Monk
     room = home.registry.jobs.room()
     KeptPictures(home.registry.home, MOST).put(made_from(), picture())
     assert home.registry.jobs.room() == room
+
+
+# --- tiles of contact sheets ---------------------------------------------------------------------
+
+
+def test_a_tile_comes_back_and_is_never_another(kept: KeptPictures, tmp_path: Path) -> None:
+    tile = DrawnTile(b"one PNG", b"another")
+    kept.put_tile(made_from(), tile)
+    assert KeptPictures(tmp_path, MOST).tile(made_from()) == tile
+    assert kept.tile(made_from(rule="guided")) is None
+    assert kept.get(made_from()) is None
+    (path,) = files(tmp_path)
+    whole = path.read_bytes()
+    kept.put_tile(made_from(1), DrawnTile(b"", b""))
+    other = (tmp_path / "pictures" / made_from(1).tile_name).read_bytes()
+    flipped = [whole[:n] + bytes([whole[n] ^ 4]) + whole[n + 1 :] for n in range(len(whole))]
+    for content in (b"", whole[:-1], whole + b"x", other, *flipped):
+        path.write_bytes(content)
+        assert kept.tile(made_from()) is None
+        assert not path.exists()
+    kept.put_tile(made_from(), tile)
+    kept.put(made_from(), picture())
+    kept.forget(["a" * 64])
+    assert files(tmp_path) == []
+    KeptPictures(tmp_path, 10).put_tile(made_from(), tile)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.usefixtures("nothing_kept")
+def test_a_sheet_is_read_as_it_was_drawn(
+    choice: Choice,
+    network: Network,
+    images: ImageFolder,
+    index: ActivationIndex,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    best = [index.top("conv4_1", channel, 1)[0] for channel in range(4)]
+    first = sheet_tiles(choice, best, "here", 100)
+    assert list(first) == [1, 2, 3, 4]
+    for rank, made in enumerate(reconstruct(network, images, best), 1):
+        patch = Image.open(io.BytesIO(first[rank].patch))
+        assert np.array_equal(patch, rendering.tile(made, "patch", Scale.per_tile()))
+        drawn = np.asarray(Image.open(io.BytesIO(first[rank].reconstruction)), float)
+        expected = np.asarray(rendering.tile(made, "reconstruction", Scale.percentile(99)), float)
+        assert np.abs(drawn - expected).max() <= 2
+    restart()
+    reads: list[object] = []
+    monkeypatch.setattr(KeptPictures, "get", lambda _, asked: reads.append(asked))
+    monkeypatch.setattr(reconstructing, "compute", lambda _: pytest.fail("it computes"))
+    assert sheet_tiles(choice, best, "here", 100) == first
+    assert not reads, "no reconstruction is read"
+    assert reconstructing.at_hand(choice, best)
+
+
+@pytest.mark.usefixtures("nothing_kept")
+def test_no_tile_of_an_image_that_was_changed(home: Home, network: Network, tmp_path: Path) -> None:
+    names = {"a.png": drawings.noise(3, 5), "b.png": drawings.noise(3, 6)}
+    folder = drawings.save(tmp_path / "own", names)
+    dataset = home.registry.add_folder(folder)
+    path = home.registry.index_path(dataset, home.network)
+    index = scan(network, ImageFolder(folder), path)
+    where = index, path, resources.index_stamp(path)
+    choice = Choice(home.registry, home.network, dataset, None, *where)
+    top = sorted(index.top(LAYER, 0), key=lambda found: found.image_id)
+    assert list(sheet_tiles(choice, top, "here", 100)) == [1, 2]
+    restart()
+    drawings.save(folder, {"a.png": drawings.noise(3, 7)})
+    assert list(sheet_tiles(choice, top, "here", 100)) == [2]

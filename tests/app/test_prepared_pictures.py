@@ -64,11 +64,16 @@ def test_prepared_pages_compute_nothing(
     kept = KeptPictures(home.registry.home, 100 * MEGABYTE)
     for found, expected in zip(asked, reconstruct(network, images, asked), strict=True):
         assert near(kept.get(made_from(index, found)), expected)
+    best = [top[0] for c in range(index.layers[LAYER].channels) if (top := index.top(LAYER, c))]
+    assert best
+    assert all(kept.tile(made_from(index, found)) for found in best)
     restart()
     passes.clear()
     for channel in range(index.layers[LAYER].channels):
         open_page("feature_map", layer=LAYER, map=str(channel))
-    assert "were prepared" in words(open_page("layer", layer=LAYER))
+    app = open_page("layer", layer=LAYER)
+    assert "were prepared" in words(app)
+    assert "draw_sheet" not in [button.key for button in app.button], "the sheet is drawn"
     assert not passes
 
 
