@@ -21,10 +21,13 @@ from deconv_dashboard.server.told import told
 from deconv_dashboard.values import Choice
 from deconv_dashboard.wording import counted, duration
 
+_COMPONENTS = Path(__file__).parent / "components"
+_NO_HEIGHT = ":host { display: block; height: 0; }"
 _closing = st.components.v2.component(
-    "deconv_sidebar",
-    css=":host { display: block; height: 0; }",
-    js=(Path(__file__).parent / "components" / "sidebar.js").read_text("utf-8"),
+    "deconv_sidebar", css=_NO_HEIGHT, js=(_COMPONENTS / "sidebar.js").read_text("utf-8")
+)
+_history = st.components.v2.component(
+    "deconv_history", css=_NO_HEIGHT, js=(_COMPONENTS / "history.js").read_text("utf-8")
 )
 PRODUCT = "Deconvnet dashboard"
 PAGES = {
@@ -68,6 +71,7 @@ def sidebar(page: str, choice: Choice) -> None:
     if page in _KEYS and choice.index is not None:
         st.caption(_KEYS[page])
     _close_on_a_phone(page, choice)
+    _history(key="browser_history")
 
 
 def _close_on_a_phone(page: str, choice: Choice) -> None:

@@ -41,14 +41,12 @@ def test_the_method_page_is_whole(shared: Scanned, open_page: OpenPage) -> None:
 
 
 def test_a_layers_page(shared: Scanned, open_page: OpenPage, index: ActivationIndex) -> None:
-    page = open_page(shared.url("layer", layer="conv4_4"))
+    page = open_page(shared.url("layer", layer="conv4_4", order="strongest"))
     assert_whole(page, "layer")
     the_magnifier_enlarges_and_does_not_choose(page)
     the_strip_changes_the_layer(page, "conv2_2")
     the_strip_changes_the_layer(page, "conv4_4")
-    a_tile_opens_its_feature_map_in_the_same_session(page, index)
-    page.go_back()
-    expect(page.get_by_role("heading", name="conv4_4: the 9 images")).to_be_visible()
+    back_returns_to_where_the_page_was_left(page, index)
     enter_on_a_tile_opens_it(page)
 
 
@@ -81,6 +79,17 @@ def a_tile_opens_its_feature_map_in_the_same_session(page: Page, index: Activati
     page.wait_for_url(re.compile(rf"/feature_map\?.*map={channel}(&|$)"))
     expect(page.get_by_role("heading", name=f"Feature map {channel} of conv4_4")).to_be_visible()
     assert len(page.context.pages) == 1
+
+
+def back_returns_to_where_the_page_was_left(page: Page, index: ActivationIndex) -> None:
+    left, main = page.url, page.get_by_test_id("stMain")
+    assert "order=strongest" in left
+    main.evaluate("main => { main.scrollTop = 60; }")
+    a_tile_opens_its_feature_map_in_the_same_session(page, index)
+    page.go_back()
+    expect(page.get_by_role("heading", name="conv4_4: the 9 images")).to_be_visible()
+    page.wait_for_url(left)
+    expect(main).to_have_js_property("scrollTop", 60)
 
 
 def enter_on_a_tile_opens_it(page: Page) -> None:
