@@ -21,7 +21,7 @@ from deconv_dashboard.values import Choice
 PARAMETERS = (
     *("network", "dataset", "layer", "map", "label", "label2", "map2", "network2"),
     *("scale", "rule", "k", "band", "copies", "tab", "view", "order", "show", "part"),
-    *("image", "position", "once", "list", "rank"),
+    *("image", "position", "once", "list", "rank", "find", "alive"),
 )
 PAGE_FILES = {
     "start": "app.py",
@@ -41,6 +41,8 @@ MAPS = "maps"
 """Value of ``once``: each feature map takes one place of a layer's top."""
 UNUSUAL, ALL = "unusual", "all"
 """Values of ``list``: how the Image page lists maps; unsaid, it lists the strongest."""
+ALIVE = "only"
+"""Value of ``alive``: the table of maps hides those that never fire."""
 TABS = {
     "feature_map": {
         "numbers": "Distribution",
@@ -63,7 +65,7 @@ TAB = {"feature_map": "tab", "layer": "view"}
 """Page -> the query parameter of its tabs. Each is remembered while another page is open."""
 _CARRIED = (
     *("network", "dataset", "layer", "map", "label", "copies"),
-    *("tab", "view", "order", "show", "part", "rule", "once", "list"),
+    *("tab", "view", "order", "show", "part", "rule", "once", "list", "find", "alive"),
 )
 _RANKED = (
     *("network", "dataset", "layer", "map", "label", "label2", "map2", "network2"),
@@ -74,7 +76,7 @@ _SHOWN = {
     "start": ("network", "dataset"),
     "layer": (
         *("network", "dataset", "label", "layer", "scale", "copies"),
-        *("view", "order", "show", "part", "once"),
+        *("view", "order", "show", "part", "once", "find", "alive"),
     ),
     "feature_map": (
         *("network", "dataset", "layer", "map", "label", "label2", "map2", "network2"),

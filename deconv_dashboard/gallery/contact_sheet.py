@@ -58,8 +58,7 @@ def all_maps(choice: Choice, index: ActivationIndex, layer: Layer) -> None:
         _pick_view(as_table)
         _pick_order(index, order)
         if as_table:
-            text = st.text_input("Number or name contains", key="maps_filter", width=220)
-            hide = st.toggle("Hide maps that never fire", key="maps_alive")
+            text, hide = _pick_matching(choice)
         else:
             page = _pick_page(choice, layer)
     listed = map_orders.ordered(choice, layer, maps, order, with_labels=as_table)
@@ -102,6 +101,26 @@ def _pick_order(index: ActivationIndex, order: str) -> None:
     )
 
 
+def _pick_matching(choice: Choice) -> tuple[str, bool]:
+    """The text that a map's number or name contains, and whether to hide dead maps."""
+    text, alive = choice.values.get("find", ""), choice.values.get("alive") == address.ALIVE
+
+    def changed() -> None:
+        written = st.session_state[widget_key("maps_filter")].strip()
+        hidden = st.session_state[widget_key("maps_alive")]
+        address.visit("layer", find=written, alive=address.ALIVE if hidden else None)
+
+    st.text_input(
+        "Number or name contains",
+        max_chars=100,
+        key=key_showing("maps_filter", text),
+        on_change=changed,
+        width=220,
+    )
+    st.toggle("Hide maps that never fire", key=key_showing("maps_alive", alive), on_change=changed)
+    return text, alive
+
+
 def _pick_page(choice: Choice, layer: Layer) -> int:
     pages = -(-layer.channels // PAGE)
     here = min(max(whole_number(choice.values.get("part", "1")), 1), pages)
@@ -126,7 +145,7 @@ def _matching(
     if any(names):
         maps = maps.copy()
         maps.insert(1, "name", names)
-    wanted = composed(text.strip()).casefold()
+    wanted = composed(text).casefold()
     said = [f"{c} {composed(n).casefold()}" for c, n in zip(maps["channel"], names, strict=True)]
     shown = maps[[wanted in one for one in said]]
     return (shown[~shown["dead"]] if hide else shown).reset_index(drop=True)

@@ -57,6 +57,20 @@ def test_all_maps_as_a_table(open_page: OpenPage, index: ActivationIndex) -> Non
     assert set(table["channel"]) - set(alive) == {DEAD[1]}
 
 
+def test_the_address_says_which_maps_the_table_lists(open_page: OpenPage) -> None:
+    app = open_page("layer", layer="conv3_2", show="table", find="2", alive="only")
+    assert list(app.dataframe(key="maps_table_conv3_2").value["channel"]) == [2]
+    assert app.text_input(key=key_now(app, "maps_filter")).value == "2"
+    assert app.toggle(key=key_now(app, "maps_alive")).value
+    app.text_input(key=key_now(app, "maps_filter")).set_value(str(DEAD[1])).run()
+    assert address(app)["find"] == str(DEAD[1])
+    app.toggle(key=key_now(app, "maps_alive")).set_value(False).run()
+    assert "alive" not in address(app)
+    assert DEAD[1] in set(app.dataframe(key="maps_table_conv3_2").value["channel"])
+    app.text_input(key=key_now(app, "maps_filter")).set_value("").run()
+    assert "find" not in address(app)
+
+
 def test_a_moved_folder_leaves_the_numbers(
     open_page: OpenPage, home: Home, tmp_path: Path, images: object
 ) -> None:
