@@ -73,7 +73,7 @@ def why_not(error: BaseException) -> str:
         return f"the server answers {error.code} ({error.reason})"
     cause = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(cause, socket.gaierror):
-        return "the name of the server cannot be found; is this computer offline?"
+        return "the name of the server cannot be found (is this computer offline?)"
     if isinstance(cause, TimeoutError):
         return "the server does not answer"
     if isinstance(cause, ConnectionRefusedError):

@@ -217,7 +217,7 @@ def test_no_server_is_an_error(server: Server, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (urllib.error.URLError(socket.gaierror(-2, "Name or service")), "is this computer offline"),
+        (urllib.error.URLError(socket.gaierror(-2, "Name")), "found (is this computer offline?)"),
         (urllib.error.URLError(TimeoutError("timed out")), "the server does not answer"),
         (TimeoutError(), "the server does not answer"),
         (urllib.error.URLError(OSError(101, "Network is unreachable")), "Network is unreachable"),
@@ -230,6 +230,7 @@ def test_no_server_is_an_error(server: Server, tmp_path: Path) -> None:
 )
 def test_why_a_download_failed_is_said_in_words(error: Exception, words: str) -> None:
     assert words in why_not(error)
+    assert why_not(error)[-1] not in "?.", "a sentence goes on after it"
     assert "Errno" not in why_not(error)
 
 
