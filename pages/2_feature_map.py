@@ -133,7 +133,7 @@ def download_one(side: Choice, answer: Answer, scale: Scale, band: str, *, sever
         scale,
         side.made,
         f"map_{answer.called}",
-        f"Download {answer.called or 'all'}" if several else "Download",
+        f"Pictures of {answer.called or 'all images'}" if several else "Download",
         " · ".join(filter(None, words)),
         copies=answer.copies,
         names=answer.names,

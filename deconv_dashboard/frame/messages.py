@@ -107,10 +107,12 @@ def fires_in_line(sides: Sequence[Choice]) -> None:
         within = f" with label {escape(label)}" if label else ""
         row = index_answers.maps_of(side, unit.layer, label).iloc[unit.channel]
         if row["dead"]:
-            st.info(of + never_fires(total, "image", within), icon=":material/block:")
+            said = never_fires(total, "image", within)
+            said = of + said[0].lower() + said[1:] if of else said
+            st.info(said, icon=":material/block:")
             continue
         lines.append(
-            f"{of}Fires in {round(row['share'] * total):,} of {counted(total, 'image')}{within} · "
+            f"{of}{'fires' if of else 'Fires'} in {round(row['share'] * total):,} of {counted(total, 'image')}{within} · "
             f"strongest {activation_text(row['max'], approximate=near)} · mean peak "
             f"{activation_text(row['mean'], approximate=near)}"
         )

@@ -79,7 +79,7 @@ def download_both(
         for side, answer, scale in zip(choice.sides, shown, scales, strict=True)
     ]
     st.download_button(
-        "Download both",
+        "Both in one picture",
         lambda: comparison_sheet(compared, halves, title),
         file_name=f"{stem_of_sides(choice, band)}.png",
         mime="image/png",

@@ -246,8 +246,8 @@ def test_two_maps_of_different_layers_are_compared_in_the_same_images(
     listed = app.dataframe[0].value
     assert listed["image_id"].tolist() == [a.image_id for top in tops for a in top]
     assert listed["layer"].tolist() == [LAYER] * len(tops[0]) + ["conv5_2"] * len(tops[1])
-    assert "conv4_1/1: Fires in " in words(app)
-    assert "conv5_2/3: Fires in " in words(app)
+    assert "conv4_1/1: fires in " in words(app)
+    assert "conv5_2/3: fires in " in words(app)
     assert "conv5_2/3: grey is 0; same colour scale in all tiles" in words(app)
     assert address(app)["map2"] == "conv5_2/3"
 
@@ -356,6 +356,10 @@ def test_two_networks_are_compared_in_the_same_images(
         name for name, top in zip(names, tops, strict=True) for _ in top
     ]
     assert list(grids)[::2] == [f"Reconstructions, {name}" for name in names]
+    offered = [
+        one.proto.popover.label for one in app.get("popover") if one.proto.HasField("popover")
+    ]
+    assert [f"Pictures of {name}" for name in names] == offered, "no networks are downloaded"
     assert all("gone" not in text for texts in grids.values() for text in texts)
 
 
