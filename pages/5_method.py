@@ -189,8 +189,9 @@ st.markdown(
   Deconvolutional Networks*).
 - The rectification on the way down favours edges, whatever the network has learnt. Even random
   weights partly recover the image (Nie, Zhang & Patel 2018, *A Theoretical Explanation for
-  Perplexing Behaviors of Backpropagation-based Visualizations*). To see how much,
-  set *Compare with* on the Feature map page to another network, and choose {at_random}.
+  Perplexing Behaviors of Backpropagation-based Visualizations*). *Compare with*
+  on the Feature map page shows what another network finds in the same images, for example
+  {at_random}.
 - *About this picture* on the Feature map page measures both for one picture: how similar pictures
   of other maps and of random networks are, and how fast the activation falls when pixels are
   replaced in the order of the picture.{numbers}

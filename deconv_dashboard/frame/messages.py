@@ -111,8 +111,9 @@ def fires_in_line(sides: Sequence[Choice]) -> None:
             said = of + said[0].lower() + said[1:] if of else said
             st.info(said, icon=":material/block:")
             continue
+        fires = f"{of}fires" if of else "Fires"
         lines.append(
-            f"{of}{'fires' if of else 'Fires'} in {round(row['share'] * total):,} of {counted(total, 'image')}{within} · "
+            f"{fires} in {round(row['share'] * total):,} of {counted(total, 'image')}{within} · "
             f"strongest {activation_text(row['max'], approximate=near)} · mean peak "
             f"{activation_text(row['mean'], approximate=near)}"
         )
