@@ -120,7 +120,7 @@ class ExportArchive:
         self.archive.add_texts(MANIFEST, f"{start}[\n", self.described, f"\n ]{end}")
         names = self.selection.names
         links = [(folder_of(*chosen), _title_of(*chosen, names)) for chosen in sections]
-        page = page_start(_title(facts), _lines(facts), links)
+        page = page_start(_title(facts), _lines(facts, self.made), links)
         self.archive.add_texts("index.html", page, self.shown, left_out_html(left_out) + PAGE_END)
         if left_out:
             table = pd.DataFrame(sorted(left_out.items()), columns=["image_id", "reason"])
@@ -337,7 +337,7 @@ def _title(facts: Mapping[str, Any]) -> str:
     return f"{facts['dataset']} seen by {facts['network']}"
 
 
-def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _lines(facts: Mapping[str, Any], made: Provenance) -> list[tuple[str, str]]:
     """The facts at the top of the page, in words."""
     scanned = f"{facts['images_scanned']:,} of {facts['images_in_all']:,}"
     gone = facts["left_out"]
@@ -348,9 +348,10 @@ def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         ("Network", f"{facts['network']} ({facts['architecture']}, {facts['fingerprint']})"),
         ("Preprocessing", f"{facts['preprocessing']}{because}"),
-        ("Images", f"{facts['dataset']}, {scanned} scanned"),
+        ("Images", f"{facts['dataset']}, {scanned} scanned, {made.resized}"),
         ("Rule", RULE_NAMES[facts["rule"]]),
         ("Shown", f"{_shown(facts['k'], facts['band'])} over {label}"),
+        ("Program", facts["program"]),
         *([("Left out", f"{_images(len(gone))}, see the end of the page")] if gone else []),
     ]
 

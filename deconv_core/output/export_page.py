@@ -159,6 +159,7 @@ def _tile(tile: PageTile, by_map: bool) -> str:
     if tile.copies:
         names = escape_html(names_text([visible(image_id) for image_id in tile.copies]))
         copies = f', <span title="{names}">{and_copies(len(tile.copies))}</span>'
-    said = f'<span class="soft">{unit}{tile.value:.4g}{copies}</span>'
+    digits = f"{tile.value:#.4g}".rstrip(".")  # as on the pages: 13.00, not 13
+    said = f'<span class="soft">{unit}{digits}{copies}</span>'
     gone = f', <span class="soft">left out: {escape(tile.left_out)}</span>' if tile.left_out else ""
     return f"<li>{_name(tile.image_id)} {said}{gone}</li>"

@@ -26,6 +26,7 @@ from deconv_core import (
 )
 from deconv_core.errors import CancelledError
 from deconv_core.export import export
+from deconv_core.output.export_page import PageSection, PageTile, section_html
 from deconv_core.output.selection import Selection, parse_units, strongest_maps
 from deconv_core.pictures import Reconstruction
 from deconv_core.reconstruction import whole_image as image_passes
@@ -99,8 +100,10 @@ def test_it_says_which_preprocessing_was_used_and_why(tmp_path: Path) -> None:
     manifest = json.loads(held.read("manifest.json"))
     assert manifest["preprocessing"] == "caffe-rgb"
     assert manifest["preprocessing_reason"] == "it was chosen for these weights"
-    told = "caffe-rgb, because it was chosen for these weights"
-    assert told in held.read("index.html").decode()
+    page = held.read("index.html").decode()
+    assert "caffe-rgb, because it was chosen for these weights" in page
+    assert "1 of 1 scanned, stretched to 224 × 224" in page
+    assert manifest["program"] in page
 
 
 def test_manifest_and_page_are_whole_although_written_piece_by_piece(
@@ -182,6 +185,12 @@ def test_page_links_only_to_what_is_there_and_runs_nothing(archive: zipfile.ZipF
     assert "<script" not in page
     assert "http://" not in page
     assert "https://" not in page
+
+
+def test_the_page_writes_activations_in_four_digits() -> None:
+    tiles = tuple(PageTile(1, "a.png", 3, value) for value in (13.0, 9.96, 1234.5, 0.25))
+    page = section_html(PageSection("A map", "m", "", tiles, by_map=False))
+    assert re.findall(r"[\d.]+(?=</span></li>)", page) == ["13.00", "9.960", "1234", "0.2500"]
 
 
 def test_page_escapes_names(archive: zipfile.ZipFile) -> None:
