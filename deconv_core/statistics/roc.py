@@ -88,11 +88,26 @@ def areas(values: Values, codes: Codes, labels: int) -> Numbers:
 def interval(area: Numbers, images: Numbers, others: Numbers) -> tuple[Numbers, Numbers]:
     """The 95 % interval of areas after Hanley & McNeil (1982), within 0 and 1.
 
+    An area of 0 or 1 has no error by their formula, however few images there are. There, the other
+    end of the interval is the area that is as far from 0 or 1 as its own error, which their formula
+    gives for both directions; the larger one counts.
+
     Args:
         area: the areas.
         images: the numbers of images of the labels.
         others: the numbers of all other images.
     """
+    error = _error(area, images, others)
+    low, high = np.clip(area - error, 0, 1), np.clip(area + error, 0, 1)
+    images, others = np.broadcast_to(images, area.shape), np.broadcast_to(others, area.shape)
+    for edge, end, sign in ((1, low, -1), (0, high, 1)):
+        here = area == edge
+        end[here] = edge + sign * _width_at_the_edge(images[here], others[here])
+    return low, high
+
+
+def _error(area: Numbers, images: Numbers, others: Numbers) -> Numbers:
+    """Half the width of the interval around an area."""
     two_images, two_others = area / (2 - area), 2 * area**2 / (1 + area)
     variance = (
         area * (1 - area)
@@ -100,8 +115,18 @@ def interval(area: Numbers, images: Numbers, others: Numbers) -> tuple[Numbers, 
         + (others - 1) * (two_others - area**2)
     )
     pairs = np.maximum(images * others, 1)
-    error = _Z * np.sqrt(np.maximum(variance, 0) / pairs)
-    return np.clip(area - error, 0, 1), np.clip(area + error, 0, 1)
+    return np.asarray(_Z * np.sqrt(np.maximum(variance, 0) / pairs))
+
+
+def _width_at_the_edge(images: Numbers, others: Numbers) -> Numbers:
+    """The width of the interval of an area that is exactly 0 or 1."""
+    near, far = np.zeros(len(images)), np.ones(len(images))
+    for _ in range(40):  # halves the range that the width lies in
+        width = (near + far) / 2
+        errors = _error(1 - width, images, others), _error(1 - width, others, images)
+        within = width < np.maximum(*errors)
+        near, far = np.where(within, width, near), np.where(within, far, width)
+    return far
 
 
 def strongest(values: Values, k: int) -> list[Codes]:

@@ -100,6 +100,37 @@ def test_the_interval_covers_the_true_area_about_95_times_of_100() -> None:
     assert 0.92 <= ((low <= true) & (true <= high)).mean() <= 0.98
 
 
+@pytest.mark.parametrize(
+    ("images", "others", "times"),
+    [(16, 16, 30.0), (16, 240, 30.0), (16, 16, 1 / 30), (240, 16, 1 / 30)],
+)
+def test_groups_that_are_told_apart_by_all_images_have_an_interval(
+    images: int, others: int, times: float
+) -> None:
+    # Groups whose true area is 0.968 or 0.032 often show 1 or 0; the interval must hold the truth.
+    rng, true = np.random.default_rng(0), times / (times + 1)
+    codes = np.repeat([1, 0], [images, others])
+    values = rng.exponential(1, (2000, images + others))
+    values[:, :images] *= times
+    area = roc.areas(values.astype(np.float32), codes, 2)[:, 1]
+    low, high = roc.interval(area, np.float64(images), np.float64(others))
+    edge = (area == 0) | (area == 1)
+    assert edge.sum() >= 20
+    assert ((low <= true) & (true <= high))[edge].mean() > 0.95
+
+
+def test_the_interval_of_an_area_of_1_shrinks_with_more_images_and_mirrors_that_of_0() -> None:
+    images, one = np.array([1.0, 4.0, 16.0, 64.0, 1000.0]), np.ones(5)
+    low, high = roc.interval(one, images, images)
+    assert high.tolist() == [1] * 5
+    assert (np.diff(low) > 0).all()
+    assert 0 < low[0] < 0.5
+    assert 0.995 < low[-1] < 1
+    mirrored = roc.interval(0 * one, images, images)
+    assert mirrored[1] == pytest.approx(1 - low)
+    assert (mirrored[0] == 0).all()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("k", [1, 9, 50, 60, 100])
 def test_the_strongest_are_those_of_plain_sorting(kind: str, k: int) -> None:
