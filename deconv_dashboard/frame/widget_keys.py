@@ -5,6 +5,10 @@ fragment. While the browser is behind, these are the values from before the last
 takes them for a choice of the person, which would undo that change. So a widget whose value changes
 from elsewhere gets another key: it is a new widget, and values of the old one count no more. A
 widget that the person changes keeps its key, and with it the focus.
+
+Another page has other widgets, also under the same keys. Their value is set once more there: the
+value that Streamlit still has under the key is that of the page before, and the browser shows the
+first choice in its place.
 """
 
 from __future__ import annotations
@@ -31,8 +35,10 @@ def set_widget(name: str, value: object) -> None:
 
 def key_showing(name: str, value: object) -> str:
     """The key of a widget that shows this value; call it right before the widget is drawn."""
-    key = widget_key(name)
-    if key not in st.session_state:
+    key, page = widget_key(name), st.session_state.get("address_page")
+    is_new = st.session_state.get(f"{name}_page") != page
+    st.session_state[f"{name}_page"] = page
+    if is_new or key not in st.session_state:
         st.session_state[key] = value
     elif st.session_state[key] != value:
         set_widget(name, value)

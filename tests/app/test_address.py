@@ -2,6 +2,8 @@
 
 from streamlit.testing.v1 import AppTest
 
+from tests.app.conftest import PAGES, Home, OpenPage, key_now
+
 
 def behind() -> None:
     """A page that sees a change of a job while the browser still has the previous address."""
@@ -89,3 +91,16 @@ def test_a_person_changes_the_picker_and_it_stays_the_same_widget() -> None:
     assert app.selectbox[0].id == before
     app.selectbox[0].select("old").run()
     assert app.text[0].value == "old"
+
+
+def test_the_sidebar_names_what_the_page_shows_on_page_after_page(
+    open_page: OpenPage, home: Home
+) -> None:
+    app = open_page("layer", layer="conv3_2")
+    for page in ("method", "export", "layer", "method"):
+        app.switch_page(PAGES[page])
+        for name, text in home.names.items():
+            app.query_params[name] = text
+        app.run()
+        assert app.selectbox(key=key_now(app, "pick_dataset")).value == home.dataset.dataset_id
+        assert app.selectbox(key=key_now(app, "pick_network")).value == home.network.network_id
