@@ -69,7 +69,8 @@ def sidebar(page: str, choice: Choice) -> None:
     if choice.network.network_id == "demo":
         _about_demo()
     if page in _KEYS and choice.index is not None:
-        st.caption(_KEYS[page])
+        with st.container(key="keyboard_keys"):
+            st.caption(_KEYS[page])
     _close_on_a_phone(page, choice)
     _history(key="browser_history")
 
