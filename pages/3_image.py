@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -15,7 +16,7 @@ from deconv_dashboard.frame import address, messages, pickers
 from deconv_dashboard.frame.address import ALL, UNUSUAL
 from deconv_dashboard.frame.choice import whole_number
 from deconv_dashboard.frame.data_tables import data_table
-from deconv_dashboard.frame.shell import escape, heading, shell
+from deconv_dashboard.frame.shell import escape, heading, name_tab, shell
 from deconv_dashboard.frame.widget_keys import renew, widget_key
 from deconv_dashboard.gallery import image_maps
 from deconv_dashboard.gallery.choose_one import Shown, choose_image, image_menu
@@ -51,6 +52,7 @@ def page(choice: Choice) -> None:
         image_menu(choice, shown)
     if shown is None:
         return
+    name_tab(Path(shown.name).name)
     if shown.seen.note:
         st.caption(f":material/exposure: This picture is {escape(shown.seen.note)}.")
     if not shown.uploaded:

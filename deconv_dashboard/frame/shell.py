@@ -34,6 +34,7 @@ __all__ = [
     "Choice",
     "escape",
     "heading",
+    "name_tab",
     "require_index",
     "say_if_read_only",
     "shell",
@@ -62,12 +63,17 @@ def shell(page: str, *, title: str) -> Choice:
     notes: list[str] = []
     choice = with_second(choose(page, notes), notes)
     if called := _shown(page, choice):
-        st.set_page_config(page_title=f"{called} · {PRODUCT}")
+        name_tab(called)
     resources.prepared(choice.registry.home)
     address.settle(page, choice.values)
     with st.sidebar:
         sidebar(page, choice)
     return replace(choice, notes=tuple(notes))
+
+
+def name_tab(shown: str) -> None:
+    """Name the browser's tab after what the page shows."""
+    st.set_page_config(page_title=f"{shown} · {PRODUCT}")
 
 
 def _shown(page: str, choice: Choice) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import streamlit as st
 import torch
 from PIL import Image
 from streamlit.proto.WidgetStates_pb2 import WidgetState
@@ -261,3 +262,12 @@ def test_the_next_and_the_previous_image(open_page: OpenPage, images: ImageFolde
     assert app.button(key="next_image").disabled
     app = open_page("image", image="z.png", label="dog", layer="conv3_1")
     assert app.button(key="next_image").disabled, "it is not one of the label's"
+
+
+def test_the_tab_is_named_after_the_image_also_without_one_in_the_address(
+    open_page: OpenPage, images: ImageFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named: list[str] = []
+    monkeypatch.setattr(st, "set_page_config", lambda **told: named.append(told["page_title"]))
+    assert "image" not in address(open_page("image"))
+    assert named[-1].startswith(f"{Path(images[0].image_id).name} · ")
