@@ -106,7 +106,7 @@ def _dataset_picker(page: str, choice: Choice) -> None:
         "Dataset",
         list(labels),
         format_func=labels.__getitem__,
-        key=key_showing("pick_dataset", choice.dataset.dataset_id),
+        key=key_showing("pick_dataset", choice.dataset.dataset_id, choice.dataset.name),
         on_change=changed,
     )
 
@@ -117,11 +117,12 @@ def _label_picker(page: str, choice: Choice) -> None:
     if len(counts) == 1:
         return
     labels = distinct(counts, lambda name: "All labels" if name == _ALL else name)
+    shown = choice.label or _ALL
     st.selectbox(
         "Label",
         list(labels),
         format_func=lambda name: f"{labels[name]} ({counts[name]:,})",
-        key=key_showing("pick_label", choice.label or _ALL),
+        key=key_showing("pick_label", shown, str(counts.get(shown))),
         on_change=lambda: address.visit(
             page, label=st.session_state[widget_key("pick_label")] or None
         ),

@@ -33,12 +33,22 @@ def set_widget(name: str, value: object) -> None:
     st.session_state[widget_key(name)] = value
 
 
-def key_showing(name: str, value: object) -> str:
-    """The key of a widget that shows this value; call it right before the widget is drawn."""
-    key, page = widget_key(name), st.session_state.get("address_page")
-    is_new = st.session_state.get(f"{name}_page") != page
-    st.session_state[f"{name}_page"] = page
-    if is_new or key not in st.session_state:
+def key_showing(name: str, value: object, text: str = "") -> str:
+    """The key of a widget that shows this value; call it right before the widget is drawn.
+
+    Args:
+        name: name of the widget.
+        value: the value.
+        text: how the widget writes it, if that can change: a browser sends texts, and the old one
+            would be taken for a choice of something that does not exist.
+    """
+    drawn = st.session_state.get("address_page"), value, text
+    before = st.session_state.get(f"{name}_drawn", drawn)
+    st.session_state[f"{name}_drawn"] = drawn
+    if before[1] == value and before[2] != text:
+        renew(name)
+    key = widget_key(name)
+    if before[0] != drawn[0] or key not in st.session_state:
         st.session_state[key] = value
     elif st.session_state[key] != value:
         set_widget(name, value)

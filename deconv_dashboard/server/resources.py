@@ -72,7 +72,7 @@ upload_passed_over          what an upload left out      id of its dataset      
 =========================== ============================ ================================ ==========
 
 A session also remembers what a person chose (the keys of widgets), how often a widget was changed
-from elsewhere (..._changes), the page that drew it (..._page), what is to be said on the next run
+from elsewhere (..._changes), how it was drawn (..._drawn), what is to be said on the next run
 (..._error, ..._trouble, ..._blocked, ..._question), and address, address_page, address_waiting,
 browse_place, charts_loaded, damage_told, folder_chosen, folder_given, hero_shown, import_done,
 maps_picked, moved_asked, newest_request, notes_saved, notes_unsaved, places_drawn, request_flag,

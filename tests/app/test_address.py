@@ -104,3 +104,16 @@ def test_the_sidebar_names_what_the_page_shows_on_page_after_page(
         app.run()
         assert app.selectbox(key=key_now(app, "pick_dataset")).value == home.dataset.dataset_id
         assert app.selectbox(key=key_now(app, "pick_network")).value == home.network.network_id
+
+
+def test_a_renamed_dataset_has_a_new_picker(open_page: OpenPage, home: Home) -> None:
+    # A browser goes on sending the old name with every click, as if it had been chosen.
+    app = open_page("method")
+    before = key_now(app, "pick_dataset")
+    home.registry.rename_dataset(home.dataset, "Another name")
+    try:
+        app.run()
+        assert key_now(app, "pick_dataset") != before
+        assert app.selectbox(key=key_now(app, "pick_dataset")).value == home.dataset.dataset_id
+    finally:
+        home.registry.rename_dataset(home.dataset, home.dataset.name)

@@ -741,7 +741,7 @@ def test_whatever_the_product_keeps_is_in_the_table() -> None:
     assert {"_network", "tile_png", "labels", "previews", "_kept", "_seen"} <= set(found)
     known |= {"cache_data", "cache_resource"}
     said = re.compile(
-        r"widget_key\(.*\)|pick_\w+|.*_(changes|page|error|trouble|blocked|question)|key|target_key"
+        r"widget_key\(.*\)|pick_\w+|.*_(changes|drawn|error|trouble|blocked|question)|key|target_key"
         r"|maps_table.*"
     )
     unlisted = {name for name in found if name not in known and not said.fullmatch(name)}
