@@ -175,6 +175,6 @@ def data_folder(registry: Registry) -> None:
     place = f"`{registry.home}`" if paths_shown() else "the server's data folder"
     size = file_size(folder_size(registry.home))
     st.caption(
-        f"Indexes, uploads and converted weights are in {place}: {size}. "
+        f"Indexes, uploads, exports, weights and drawn pictures are in {place}: {size}. "
         "Set `DECONV_HOME` to use another folder."
     )

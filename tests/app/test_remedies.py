@@ -277,7 +277,7 @@ REMEDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
                 "It ships with the program: install it again",
                 "The data folder cannot be written to",
             ),
-            *("allow it to the account that runs this", "Indexes, uploads and converted weights"),
+            *("allow it to the account that runs this", "Indexes, uploads, exports, weights"),
             *("set DECONV_HOME to another folder", "ask whoever runs the server"),
             *(
                 "Ray is not installed; pip install",
