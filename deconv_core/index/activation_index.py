@@ -236,18 +236,19 @@ class ActivationIndex:
         best = self._summarised(layer, channel, copies) if label is None and k <= KEPT else None
         if best is None:
             best = self.best(layer, channel, label, copies=copies)
-        above, k = best[best["value"] > 0], min(k, len(best) + 1)
-        if len(above) > k:
-            limit = np.partition(above["value"].to_numpy(), -k)[-k]
-            above = above[above["value"] >= limit]
-        order = ["value", "image_id", "row", "column", "channel"]
-        ranked = above.sort_values(order, ascending=[False, True, True, True, True])[:k]
+        values = best["value"].to_numpy()
+        near = np.flatnonzero(values > 0)
+        if len(near) > k:
+            near = near[values[near] >= np.partition(values[near], -k)[-k]]
+        names = ("image_id", "row", "column", "channel")
+        rows = zip(
+            (-values[near]).tolist(),
+            *(best[name].take(near).tolist() for name in names),
+            strict=True,
+        )
         return [
-            Activation(Unit(layer, channel), image_id, row, column, value)
-            for image_id, channel, row, column, value in zip(
-                *(ranked[name].tolist() for name in ("image_id", "channel", *order[2:4], "value")),
-                strict=True,
-            )
+            Activation(Unit(layer, channel), image_id, row, column, -less)
+            for less, image_id, row, column, channel in sorted(rows)[:k]
         ]
 
     def peaks(self, layer: str, channel: int) -> pd.DataFrame:
@@ -545,16 +546,24 @@ class ActivationIndex:
         if not copies:
             found = found[~found["copy"]]
         place_of = self.layers[layer].place_of
-        found = found.assign(row=place_of(found["row"]), column=place_of(found["column"]))
-        order = ["value", "row", "column", "channel"]
-        ranked = found.sort_values(order, ascending=[False, True, True, True])
-        once = ranked.drop_duplicates("image")
-        if not once["image"].isin(self._by_ordinal.index).all():
+        columns = {
+            **{name: found[name].to_numpy() for name in ("image", "channel", "value")},
+            **{name: place_of(found[name].to_numpy()) for name in ("row", "column")},
+        }
+        if channel is None:  # the strongest map of each image, as in best_channels
+            order = ("channel", "column", "row")
+            ranked = np.lexsort([*(columns[name] for name in order), -columns["value"]])
+            once = ranked[np.unique(columns["image"][ranked], return_index=True)[1]]
+            columns = {name: column[once] for name, column in columns.items()}
+        places = self._by_ordinal.index.get_indexer(columns.pop("image"))
+        if (places < 0).any():
             raise IndexDamagedError(
                 f"the summary of {self._folder.path} names images that it does not have",
                 REPAIR,
             )
-        return once.assign(image_id=self._by_ordinal["image_id"].loc[once["image"]].to_numpy())
+        return pd.DataFrame(
+            {**columns, "image_id": self._by_ordinal["image_id"].iloc[places].to_numpy()}
+        )
 
     @cached_property
     def _copies(self) -> KnownCopies:

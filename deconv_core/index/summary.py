@@ -305,12 +305,14 @@ def read_top(
                 raise ValueError(f"its columns are not {', '.join(schema.names)}")
             here = next(found for found in manifest.layers if found.name == layer)
             index_limits.check_peak_columns(table, schema, here)
-            found: pd.DataFrame = table.to_pandas(ignore_metadata=True)
-            if (found["channel"] >= here.channels).any():
+            if table.num_rows and pc.max(table["channel"]).as_py() >= here.channels:
                 raise ValueError(f"{layer} has no such feature map")
+            if channel is not None:
+                table = table.filter(pc.equal(table["channel"], channel))
+            found: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     except READ_ERRORS as error:
         raise _damaged(path, error) from error
-    return found if channel is None else found[found["channel"] == channel]
+    return found
 
 
 def read_maps(folder: IndexFolder, manifest: Manifest, layer: str) -> pd.DataFrame | None:

@@ -96,12 +96,15 @@ class TwoLabels(Comparison):
     @property
     def numbers(self) -> str:
         """The area with its interval, and what it means."""
-        (first, second), found = self.names, self.area
+        found, share = self.area, self.area.area
+        (more, images), (less, others) = zip(self.names, (found.images, found.others), strict=True)
+        if share < 0.5:
+            (more, images), (less, others), share = (less, others), (more, images), 1 - share
         return (
             f"the area under the ROC curve is {found.area:.3f} (95 % interval "
-            f"{found.low:.3f} to {found.high:.3f}), so an image of {first} has a larger peak than "
-            f"one of {second} in {100 * found.area:.3g} % of all pairs "
-            f"({counted(found.images, 'image')} against {found.others:,})."
+            f"{found.low:.3f} to {found.high:.3f}), so an image of {more} has a larger peak than "
+            f"one of {less} in {100 * share:.3g} % of all pairs "
+            f"({counted(images, 'image')} against {others:,})."
         )
 
 

@@ -51,7 +51,7 @@ LOW, HIGH = [0.0, 1.0] * 10, [2.0, 3.0] * 10
     ("first", "second", "verdict", "share"),
     [
         (HIGH, LOW, "Responds more to dog than to cat", "100 %"),
-        (LOW, HIGH, "Responds more to cat than to dog", "0 %"),
+        (LOW[:12], HIGH, "Responds more to cat than to dog", "100 %"),
         (LOW, LOW, "No clear difference between dog and cat", "50 %"),
         (LOW, [*LOW, 0.5], "No clear difference between dog and cat", "50 %"),
         (HIGH[:9], LOW, "Too few images to compare dog and cat", "100 %"),
@@ -63,8 +63,13 @@ def test_the_verdict_follows_the_interval(
 ) -> None:
     said = comparison(first, second).sentence
     assert said.startswith(f"{verdict}: the area under the ROC curve is ")
-    assert f"a larger peak than one of cat in {share} of all pairs" in said
-    assert said.endswith(f"({len(first)} images against {len(second)}).")
+    dog, cat = f"{len(first)} images", f"{len(second)} images"
+    if verdict.startswith("Responds more to cat"):
+        assert f"an image of cat has a larger peak than one of dog in {share} of" in said
+        assert said.endswith(f"({cat} against {len(first)}).")
+    else:
+        assert f"an image of dog has a larger peak than one of cat in {share} of" in said
+        assert said.endswith(f"({dog} against {len(second)}).")
 
 
 @pytest.fixture
