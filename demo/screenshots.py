@@ -75,6 +75,7 @@ def main() -> None:
                 page.goto(server.url(view.page, **dict(view.asked)))
                 if view.button:
                     page.get_by_role("button", name=view.button).click(timeout=120_000)
+                    page.mouse.move(0, 0)  # points at no picture
                 _wait(page, view)
                 path = options.out / f"{name}.png"
                 page.screenshot(path=path)
