@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +13,9 @@ import pytest
 
 from deconv_core.errors import DeconvError, IndexMismatchError
 from deconv_core.images.folder import ImageFolder
+from deconv_core.index import place
 from deconv_core.index.activation_index import ActivationIndex
+from deconv_core.index.folder import IndexFolder
 from deconv_core.index.inspection import check_index
 from deconv_core.network.network import Network
 from deconv_core.scanning.scan import scan
@@ -346,6 +348,20 @@ def test_a_scan_that_fails_at_once_leaves_no_folder_and_no_lock(
     with pytest.raises(DeconvError, match="no cluster"):
         scan(network, ImageFolder(photos), index, engine=Broken())  # type: ignore[arg-type]
     assert tree(tmp_path) == before
+
+
+def test_an_index_that_is_begun_while_the_folder_is_looked_at(
+    network: Network, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan(network, ImageFolder(photos), tmp_path / "made")
+    target, listed = tmp_path / "index", place._other_things
+
+    def begun_first(folder: IndexFolder) -> Iterator[str]:
+        (tmp_path / "made").rename(target)
+        return listed(folder)
+
+    monkeypatch.setattr(place, "_other_things", begun_first)
+    place.check_place(IndexFolder(target), tmp_path / "photos")
 
 
 def test_two_scans_begin_at_once_in_one_new_folder(
