@@ -202,7 +202,11 @@ class IndexFolder:
             with os.scandir(path) as found:
                 for entry in found:
                     is_file = entry.is_file(follow_symlinks=False)
-                    yield entry.name, entry.stat(follow_symlinks=False).st_size if is_file else 0
+                    try:
+                        size = entry.stat(follow_symlinks=False).st_size if is_file else 0
+                    except FileNotFoundError:  # another scan has just renamed it
+                        continue
+                    yield entry.name, size
 
     def parquet_files(self) -> Iterator[Location]:
         """The list of images, summaries and blocks, by their names."""

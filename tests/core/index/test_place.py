@@ -364,6 +364,17 @@ def test_an_index_that_is_begun_while_the_folder_is_looked_at(
     place.check_place(IndexFolder(target), tmp_path / "photos")
 
 
+def test_a_file_that_is_renamed_while_the_folder_is_listed(tmp_path: Path) -> None:
+    names = {".images.parquet.part", "images.parquet"}
+    for name in names:
+        (tmp_path / name).write_bytes(b"1234")
+    listed = IndexFolder(tmp_path).entries()
+    first = next(listed)
+    for name in names - {first[0]}:
+        (tmp_path / name).unlink()
+    assert (first[1], list(listed)) == (4, [])
+
+
 def test_two_scans_begin_at_once_in_one_new_folder(
     network: Network, photos: Path, tmp_path: Path
 ) -> None:
