@@ -281,6 +281,8 @@ def the_menu_closes_after_a_choice(page: Page) -> None:
     page.get_by_test_id("stExpandSidebarButton").tap()
     link = page.get_by_test_id("stSidebar").get_by_role("link", name="Image", exact=True)
     expect(link).to_be_in_viewport()
-    expect(page.get_by_text("Keys: ")).to_be_hidden()  # it has none
+    keys = page.get_by_text("Keys: ")
+    expect(keys).to_be_attached()
+    expect(keys).to_be_hidden()  # it has none
     link.tap()
     expect(link).not_to_be_in_viewport()
